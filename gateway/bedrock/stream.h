@@ -1,0 +1,106 @@
+/* One bidirectional stream to Bedrock: a connection made by libcurl, HTTP/2 by
+ * nghttp2, events in and out. Knows no rings, no bus and no tools.
+ *
+ * Everything runs on one libuv loop and calls back on it. After on_end nothing
+ * more is called. */
+#ifndef GATEWAY_BEDROCK_STREAM_H
+#define GATEWAY_BEDROCK_STREAM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "gateway/bedrock/credentials.h"
+#include "ipc/status.h"
+
+struct bedrock_client; /* one per loop: the curl multi handle */
+struct bedrock_stream;
+
+/* NULL when memory is out. `loop` must outlive the client. [loop] */
+struct bedrock_client *bedrock_client_new(uv_loop_t *loop);
+
+/* Every stream must be closed before; its libuv handles are closed on the
+ * loop, which must turn once more afterwards. [loop] */
+void bedrock_client_free(struct bedrock_client **client);
+
+/* Strings are copied. */
+struct bedrock_target {
+    const char *region;   /* us-east-1 */
+    const char *endpoint; /* https://host[:port], NULL: the region's own */
+    const char *ca_file;  /* PEM, NULL: the system's */
+    const char *model_id; /* as given by AWS; percent-encoded here */
+    const char *context;  /* for log lines: session and conversation */
+    uint32_t connect_timeout_ms; /* 0 = 10 s: DNS, TCP, TLS */
+};
+
+enum bedrock_end_cause {
+#define BEDROCK_END(code, sentence) BEDROCK_END_##code,
+#include "gateway/bedrock/end.tbl.h"
+#undef BEDROCK_END
+    BEDROCK_END_COUNT
+};
+
+/* How a stream ended; valid during on_end. */
+struct bedrock_end {
+    enum bedrock_end_cause cause;
+    bool normal;         /* ended after our bedrock_stream_finish() */
+    char code[96];       /* AWS's exception name without URI, or "" */
+    char message[768];   /* theirs, or ours: what happened and where */
+    char request_id[64]; /* x-amzn-requestid, "" if none came */
+    int http_status;     /* 0 if no response came */
+    uint32_t h2_error;   /* of RST_STREAM or GOAWAY */
+    int64_t server_date_ms; /* the response's Date, 0 if none */
+};
+
+/* "rst_stream", "goaway", ...: for events and logs. [any] */
+const char *bedrock_end_name(enum bedrock_end_cause cause);
+
+struct bedrock_stream_ops {
+    /* Connected and the request's headers are sent: events may be sent. */
+    void (*on_open)(void *arg);
+    /* The response's 200 came; request_id lives during the call. */
+    void (*on_response)(void *arg, const char *request_id);
+    /* One JSON event, decoded from its chunk; lives during the call. */
+    void (*on_event)(void *arg, const char *json, size_t json_bytes);
+    /* Unsent bytes fell below the limit after bedrock_stream_send() was
+     * refused or `unsent` stood above it. */
+    void (*on_writable)(void *arg);
+    /* The stream is over, exactly once, never from inside open or send. */
+    void (*on_end)(void *arg, const struct bedrock_end *end);
+};
+
+/* Starts a stream. Failures to connect arrive by on_end, so NULL means memory
+ * or a bad target only (`problem` says which). [loop] */
+struct bedrock_stream *
+bedrock_stream_open(struct bedrock_client *client,
+                    const struct bedrock_target *target,
+                    const struct credentials *credentials,
+                    const struct bedrock_stream_ops *ops, void *arg,
+                    char *problem, size_t problem_size);
+
+/* Frames, signs and queues one JSON event. VR_AGAIN when the send buffer is
+ * full (nothing is taken; control events may use a reserve that audio may
+ * not), VR_CLOSED after finish or end. Allocates nothing. [rt] */
+enum vr_status bedrock_stream_send(struct bedrock_stream *stream,
+                                   const char *json, size_t json_bytes,
+                                   bool control) VR_NODISCARD;
+
+/* Body bytes queued and not yet handed to TLS. [rt] */
+size_t bedrock_stream_unsent_bytes(const struct bedrock_stream *stream);
+
+/* Running totals of body bytes queued, and of those handed to TLS: a caller
+ * that notes the former after a send knows from the latter when it left.
+ * [rt] */
+uint64_t bedrock_stream_queued_bytes(const struct bedrock_stream *stream);
+uint64_t bedrock_stream_sent_bytes(const struct bedrock_stream *stream);
+
+/* Ends our side: the signed empty frame and END_STREAM. Events still arrive
+ * until on_end. [loop] */
+void bedrock_stream_finish(struct bedrock_stream *stream);
+
+/* Drops the stream at once; on_end is not called any more. Accepts NULL
+ * inside. [loop] */
+void bedrock_stream_close(struct bedrock_stream **stream);
+
+#endif

@@ -1,0 +1,32 @@
+/* Time, with its unit in every name.
+ *
+ * Timers and latencies use the monotonic clock; only signatures, event time
+ * stamps and log lines use the wall clock. */
+#ifndef GATEWAY_CLOCK_H
+#define GATEWAY_CLOCK_H
+
+#include <stdint.h>
+#include <time.h>
+
+#define CLOCK_NS_PER_MS 1000000ull
+#define CLOCK_NS_PER_S 1000000000ull
+
+/* Nanoseconds of CLOCK_MONOTONIC, the same clock in every process. [rt] */
+static inline uint64_t
+clock_mono_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * CLOCK_NS_PER_S + (uint64_t)t.tv_nsec;
+}
+
+/* Milliseconds since 1970-01-01 UTC. [rt] */
+static inline int64_t
+clock_wall_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_REALTIME, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+#endif

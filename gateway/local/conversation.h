@@ -1,0 +1,67 @@
+/* One emulated Nova Sonic conversation: the rules of the input events, the
+ * ear, the script, the voice. Sans-IO: JSON events and time in, JSON events
+ * out; the wire around it (TLS, HTTP/2, framing, signatures) is another file's.
+ *
+ * Written apart from gateway/bedrock and gateway/sonic and sharing no code
+ * with them, so that one mistake cannot hide on both sides. */
+#ifndef GATEWAY_LOCAL_CONVERSATION_H
+#define GATEWAY_LOCAL_CONVERSATION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct conversation;
+struct script; /* loaded once, shared by every conversation, read only */
+
+enum conversation_ear { EAR_NONE, EAR_SCRIPT, EAR_REAL };
+
+struct conversation_config {
+    const struct script *script;
+    const char *model_id; /* decoded from the request's path */
+    enum conversation_ear ear;
+    double time_scale; /* 60: a minute of timeouts passes in a second */
+    uint64_t now_ms;   /* monotonic, at open */
+};
+
+struct conversation_ops {
+    /* One JSON event {"event":{...}} to the client; lives during the call. */
+    void (*emit)(void *arg, const char *json, size_t json_bytes);
+    /* The stream ends with this exception, given by the wire's name, such as
+     * "validationException"; nothing is emitted afterwards. */
+    void (*fail)(void *arg, const char *exception, const char *message);
+    /* A normal end: the server may close its side. */
+    void (*end)(void *arg);
+    /* Something broke a rule or is worth a line in --log json: `kind` is
+     * "violation", "heard", "endpoint", "turn". `text` lives during the
+     * call. */
+    void (*note)(void *arg, const char *kind, const char *text);
+};
+
+/* Loads a script file (JSON with comments); NULL path gives the built-in one.
+ * On failure NULL, and `problem` says file, line and what is right. */
+struct script *script_load(const char *path, char *problem,
+                           size_t problem_size);
+void script_free(struct script **script);
+
+/* NULL when memory is out or the voice cannot be started. */
+struct conversation *conversation_new(const struct conversation_config *config,
+                                      const struct conversation_ops *ops,
+                                      void *arg);
+void conversation_free(struct conversation **conversation);
+
+/* Takes one client event, already unwrapped and verified. */
+void conversation_on_event(struct conversation *conversation, const char *json,
+                           size_t json_bytes, uint64_t now_ms);
+
+/* The client ended its side (the signed empty frame and END_STREAM). */
+void conversation_on_end(struct conversation *conversation, uint64_t now_ms);
+
+/* Lets time pass: timeouts, paced output, slow tools. */
+void conversation_tick(struct conversation *conversation, uint64_t now_ms);
+
+/* When conversation_tick() must run next, on the clock of now_ms;
+ * UINT64_MAX: never. */
+uint64_t conversation_deadline_ms(const struct conversation *conversation);
+
+#endif
