@@ -1,0 +1,16 @@
+/* One line per JSON-RPC error: symbol, code, message, meaning. The first five
+ * are JSON-RPC 2.0's own; the rest lie in the range it leaves to servers. */
+RPC_ERROR(PARSE, -32700, "Parse error", "the request is no JSON")
+RPC_ERROR(REQUEST, -32600, "Invalid request", "JSON, but no JSON-RPC 2.0 request")
+RPC_ERROR(METHOD, -32601, "Method not found", "no such method here")
+RPC_ERROR(PARAMS, -32602, "Invalid params", "a parameter is missing, unknown, or wrong")
+RPC_ERROR(INTERNAL, -32603, "Internal error", "the gateway's own fault; see its log")
+RPC_ERROR(NOT_FOUND, -32000, "Not found", "no such session or tool")
+RPC_ERROR(STATE, -32001, "Wrong state", "not possible in the session's present state")
+RPC_ERROR(UNSUPPORTED, -32002, "Unsupported", "the model cannot do it; the remedy says what can")
+RPC_ERROR(TIMEOUT, -32003, "Timeout", "the time given has passed")
+RPC_ERROR(CLOSED, -32004, "Closed", "the session or stream closed before the answer")
+RPC_ERROR(LIMIT, -32005, "Limit reached", "too many calls or sessions at once; try later")
+RPC_ERROR(EXISTS, -32006, "Already there", "a session of that name is open")
+RPC_ERROR(FAILED, -32007, "Failed", "it was tried and failed; data says why")
+RPC_ERROR(SHUTDOWN, -32008, "Shutting down", "the gateway is stopping")

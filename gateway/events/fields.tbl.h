@@ -1,0 +1,183 @@
+/* The data of every event type, one line per member:
+ *
+ *   F(kind, member, "path", need, "what it is")
+ *
+ * kind: TEXT a string; U64 a 64-bit number, decimal text in JSON; COUNT a
+ * number; SECONDS a number of seconds; FLAG true or false; JSON any value,
+ * taken over by the event. need: MUST (always there) or MAY. A path with dots
+ * nests. ipc/events.md and ipc/schemas/ say the same, and a test compares. */
+
+#define EVENT_FIELDS_session_state(F)                                          \
+    F(TEXT, state, "state", MUST, "the state now")                             \
+    F(TEXT, previous, "previous", MAY, "the state before, absent at first")    \
+    F(TEXT, reason, "reason", MUST, "the event that moved it")                 \
+    F(COUNT, stream, "stream", MAY, "generation of the stream it is about")    \
+    F(TEXT, model, "model", MAY, "the model's id")                             \
+    F(TEXT, voice, "voice", MAY, "the voice's id")
+
+#define EVENT_FIELDS_speech(F)                                                 \
+    F(TEXT, phase, "phase", MUST, "started or ended")                          \
+    F(TEXT, source, "source", MUST, "who noticed: model or gateway")           \
+    F(U64, in_ring_frame, "in_ring_frame", MAY, "where in the input ring")     \
+    F(COUNT, offset_ms, "offset_ms", MAY, "the model's own time of it")        \
+    F(U64, turn, "turn", MAY, "the turn it belongs to")
+
+#define EVENT_FIELDS_transcript(F)                                             \
+    F(TEXT, role, "role", MUST, "user or assistant")                           \
+    F(TEXT, stage, "stage", MUST, "speculative (to be said) or final")         \
+    F(U64, turn, "turn", MUST, "the turn's id")                                \
+    F(U64, response, "response", MAY, "the response's id, assistant only")     \
+    F(TEXT, text, "text", MUST, "this piece")                                  \
+    F(TEXT, turn_text, "turn_text", MUST, "all of the side's pieces so far")   \
+    F(U64, out_from_frame, "out_from_frame", MAY, "its audio, first frame")    \
+    F(U64, out_to_frame, "out_to_frame", MAY, "its audio, frame past the end")
+
+#define EVENT_FIELDS_response(F)                                               \
+    F(TEXT, phase, "phase", MUST, "started or ended")                          \
+    F(U64, response, "response", MUST, "the response's id")                    \
+    F(U64, turn, "turn", MUST, "the turn's id")                                \
+    F(TEXT, status, "status", MAY,                                             \
+      "complete, interrupted or error; when ended")                            \
+    F(TEXT, text, "text", MAY, "what it said, when ended")                     \
+    F(U64, out_from_frame, "out_from_frame", MAY, "its audio, first frame")    \
+    F(U64, out_to_frame, "out_to_frame", MAY, "its audio, frame past the end")
+
+#define EVENT_FIELDS_turn(F)                                                   \
+    F(U64, turn, "turn", MUST, "the turn's id")                                \
+    F(TEXT, user_text, "user_text", MUST, "what the user said")                \
+    F(TEXT, assistant_text, "assistant_text", MUST, "what the model said")     \
+    F(JSON, tools, "tools", MUST, "[{tool, call, outcome}]")                   \
+    F(SECONDS, first_text_seconds,                                             \
+      "latency.end_of_speech_to_first_text_seconds", MAY,                      \
+      "end of the user's speech to the first text")                            \
+    F(SECONDS, first_audio_seconds,                                            \
+      "latency.end_of_speech_to_first_audio_seconds", MAY,                     \
+      "end of the user's speech to the first audio")                           \
+    F(SECONDS, user_seconds, "durations.user_seconds", MAY,                    \
+      "how long the user spoke")                                               \
+    F(SECONDS, assistant_seconds, "durations.assistant_seconds", MAY,          \
+      "how much audio the model sent")                                         \
+    F(SECONDS, total_seconds, "durations.total_seconds", MAY,                  \
+      "from the turn's begin to its end")                                      \
+    F(COUNT, input_speech_tokens, "tokens.input.speech_tokens", MUST,          \
+      "spent in this turn")                                                    \
+    F(COUNT, input_text_tokens, "tokens.input.text_tokens", MUST,              \
+      "spent in this turn")                                                    \
+    F(COUNT, output_speech_tokens, "tokens.output.speech_tokens", MUST,        \
+      "spent in this turn")                                                    \
+    F(COUNT, output_text_tokens, "tokens.output.text_tokens", MUST,            \
+      "spent in this turn")                                                    \
+    F(COUNT, heard_ms, "heard_ms", MAY, "how much of the answer was played")   \
+    F(FLAG, estimated, "estimated", MUST,                                      \
+      "heard_ms comes from the clock, as no player reports")                   \
+    F(FLAG, interrupted, "interrupted", MUST, "the user cut the answer short")
+
+#define EVENT_FIELDS_interruption(F)                                           \
+    F(U64, response, "response", MAY, "the response cut, if one was open")     \
+    F(U64, turn, "turn", MUST, "the turn it belonged to")                      \
+    F(TEXT, reason, "reason", MUST,                                            \
+      "marker, stop_reason, speech_start or control")                          \
+    F(COUNT, heard_ms, "heard_ms", MUST, "how much of it was played")          \
+    F(FLAG, estimated, "estimated", MUST,                                      \
+      "heard_ms comes from the clock, as no player reports")                   \
+    F(U64, flush_to_frame, "flush_to_frame", MUST,                             \
+      "audio before this frame is not to be played")
+
+#define EVENT_FIELDS_playback(F)                                               \
+    F(TEXT, phase, "phase", MUST, "started, finished or flushed")              \
+    F(U64, response, "response", MAY, "the response it belongs to")            \
+    F(U64, from_frame, "from_frame", MUST, "first frame")                      \
+    F(U64, to_frame, "to_frame", MUST, "frame past the end")                   \
+    F(FLAG, estimated, "estimated", MUST,                                      \
+      "comes from the clock, as no player reports")
+
+#define EVENT_FIELDS_capture(F)                                                \
+    F(TEXT, phase, "phase", MUST,                                              \
+      "starved, resumed, lost, producer_attached or producer_lost")            \
+    F(U64, frames, "frames", MAY, "how many frames it is about")               \
+    F(U64, in_ring_frame, "in_ring_frame", MAY, "where in the input ring")     \
+    F(TEXT, producer, "producer", MAY, "the producer's name for itself")
+
+#define EVENT_FIELDS_tool_call(F)                                              \
+    F(U64, call, "call", MUST, "the gateway's id of the call")                 \
+    F(TEXT, tool, "tool", MUST, "the tool's name")                             \
+    F(JSON, arguments, "arguments", MUST, "what it is called with")            \
+    F(U64, turn, "turn", MAY, "the turn that called it, if the model did")     \
+    F(U64, response, "response", MAY, "the response that called it")           \
+    F(TEXT, tool_use_id, "tool_use_id", MAY, "the model's id of the call")
+
+#define EVENT_FIELDS_tool_result(F)                                            \
+    F(U64, call, "call", MUST, "the gateway's id of the call")                 \
+    F(TEXT, tool, "tool", MUST, "the tool's name")                             \
+    F(TEXT, outcome, "outcome", MUST, "result, error, timeout or cancelled")   \
+    F(JSON, content, "content", MAY, "what the model was told")                \
+    F(SECONDS, duration_seconds, "duration_seconds", MUST,                     \
+      "from the call to its end, queueing included")                           \
+    F(TEXT, reason, "reason", MAY, "why there is no result")
+
+#define EVENT_FIELDS_tool_registered(F)                                        \
+    F(TEXT, tool, "tool", MUST, "the tool's name")                             \
+    F(TEXT, provider, "provider", MUST, "the worker or file it comes from")    \
+    F(TEXT, state, "state", MUST, "offered, refused or gone")                  \
+    F(TEXT, reason, "reason", MAY, "why it was refused or is gone")
+
+#define EVENT_FIELDS_usage(F)                                                  \
+    F(COUNT, delta_input_speech_tokens, "delta.input.speech_tokens", MUST,     \
+      "since the last usage event")                                            \
+    F(COUNT, delta_input_text_tokens, "delta.input.text_tokens", MUST,         \
+      "since the last usage event")                                            \
+    F(COUNT, delta_output_speech_tokens, "delta.output.speech_tokens", MUST,   \
+      "since the last usage event")                                            \
+    F(COUNT, delta_output_text_tokens, "delta.output.text_tokens", MUST,       \
+      "since the last usage event")                                            \
+    F(COUNT, total_input_speech_tokens, "total.input.speech_tokens", MUST,     \
+      "since the conversation began")                                          \
+    F(COUNT, total_input_text_tokens, "total.input.text_tokens", MUST,         \
+      "since the conversation began")                                          \
+    F(COUNT, total_output_speech_tokens, "total.output.speech_tokens", MUST,   \
+      "since the conversation began")                                          \
+    F(COUNT, total_output_text_tokens, "total.output.text_tokens", MUST,       \
+      "since the conversation began")
+
+#define EVENT_FIELDS_metrics(F)                                                \
+    F(U64, in_produced, "input.produced_frames_total", MUST,                   \
+      "written by producers; sent + gated + lost + pending")                   \
+    F(U64, in_sent, "input.sent_frames_total", MUST, "handed to TLS")          \
+    F(U64, in_gated, "input.gated_frames_total", MUST,                         \
+      "replaced by silence: muted, or listening when quiet")                   \
+    F(U64, in_lost, "input.lost_frames_total", MUST,                           \
+      "overwritten before they were sent")                                     \
+    F(U64, in_pending, "input.pending_frames", MUST, "waiting in the ring")    \
+    F(U64, in_resent, "input.resent_frames_total", MUST,                       \
+      "sent again after a cut")                                                \
+    F(U64, in_inserted, "input.inserted_frames_total", MUST,                   \
+      "silence that no producer wrote")                                        \
+    F(U64, out_received, "output.received_frames_total", MUST,                 \
+      "sent by the model; played + flushed + pending + lost")                  \
+    F(U64, out_played, "output.played_frames_total", MUST, "played")           \
+    F(U64, out_flushed, "output.flushed_frames_total", MUST,                   \
+      "not played because of an interruption")                                 \
+    F(U64, out_pending, "output.pending_frames", MUST, "to be played yet")     \
+    F(U64, out_lost, "output.lost_frames_total", MUST,                         \
+      "dropped because too much waited")                                       \
+    F(JSON, counters, "counters", MUST,                                        \
+      "further counters by name, in Prometheus' manner")
+
+#define EVENT_FIELDS_error(F)                                                  \
+    F(TEXT, class_, "class", MUST,                                             \
+      "retry, closed, peer, config or bug: what to do about it")               \
+    F(TEXT, code, "code", MUST, "AWS's exception name or the gateway's code")  \
+    F(TEXT, message, "message", MUST, "what happened, and where")              \
+    F(TEXT, remedy, "remedy", MUST, "what to do")                              \
+    F(TEXT, component, "component", MUST, "the part that failed")              \
+    F(FLAG, recoverable, "recoverable", MUST, "the gateway goes on by itself") \
+    F(COUNT, http_status, "http_status", MAY, "if there was a response")       \
+    F(TEXT, request_id, "request_id", MAY, "AWS's id of the request")          \
+    F(COUNT, retry_in_ms, "retry_in_ms", MAY, "when it is tried again")
+
+#define EVENT_FIELDS_heartbeat(F)                                              \
+    F(SECONDS, uptime_seconds, "uptime_seconds", MUST, "since the start")      \
+    F(COUNT, interval_ms, "interval_ms", MUST, "until the next heartbeat")     \
+    F(FLAG, complete, "complete", MUST,                                        \
+      "every topic is listed, not only those used of late")                    \
+    F(JSON, sequences, "sequences", MUST, "{topic: last sequence}")

@@ -1,0 +1,52 @@
+/* Small helpers around cJSON: typed reads with a default, and 64-bit numbers,
+ * which JSON readers round beyond 2^53 and which therefore travel as decimal
+ * text.
+ *
+ * Reads accept NULL for the object. Adds accept NULL for the object and do
+ * nothing when memory is out: an event that lacks a member beats no event. */
+#ifndef GATEWAY_JSONX_H
+#define GATEWAY_JSONX_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cjson/cJSON.h>
+
+/* The member's text, or `fallback` if it is absent or no string. Lives as
+ * long as the object. [any] */
+const char *jsonx_text(const cJSON *object, const char *key,
+                       const char *fallback);
+
+/* The member as a whole number; `fallback` if it is absent, no number, not
+ * whole, or beyond 2^53. [any] */
+int64_t jsonx_int(const cJSON *object, const char *key, int64_t fallback);
+
+/* The member as a finite number. [any] */
+double jsonx_number(const cJSON *object, const char *key, double fallback);
+
+/* The member as true or false. [any] */
+bool jsonx_bool(const cJSON *object, const char *key, bool fallback);
+
+/* A 64-bit number written as decimal text, or as a whole number below 2^53;
+ * false, and `*value` untouched, if it is neither. [any] */
+bool jsonx_u64(const cJSON *object, const char *key, uint64_t *value);
+
+/* Adds a 64-bit number as decimal text. [any] */
+void jsonx_add_u64(cJSON *object, const char *key, uint64_t value);
+
+/* Adds a text; NULL adds nothing. Bytes that are no UTF-8 become U+FFFD, so
+ * that the document stays valid. [any] */
+void jsonx_add_text(cJSON *object, const char *key, const char *text);
+
+/* The same text with every byte that is no UTF-8 replaced; NULL when memory
+ * is out. Caller frees. [any] */
+char *jsonx_utf8(const char *text);
+
+/* Parses exactly one document and nothing behind it but white space. NULL if
+ * it is none; `*error_offset` (may be NULL) is then the byte where it went
+ * wrong. Duplicate keys are kept as cJSON keeps them: the first is found.
+ * [any] */
+cJSON *jsonx_parse(const char *text, size_t text_bytes, size_t *error_offset);
+
+#endif
