@@ -7,10 +7,10 @@ struct row {
 };
 
 static const struct row rows[VR_STATUS_COUNT] = {
-#define VR_STATUS(code, class__, sentence)                                     \
+#define ROW(code, class__, sentence) \
     [code] = {#code, VR_CLASS_##class__, sentence},
-#include "ipc/status.tbl.h"
-#undef VR_STATUS
+    VR_STATUS_TABLE(ROW)
+#undef ROW
 };
 
 static const struct row *
