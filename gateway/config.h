@@ -50,7 +50,8 @@ enum config_listen { CONFIG_LISTEN_ALWAYS = 1, CONFIG_LISTEN_WHEN_QUIET = 2 };
  * else is filled in, by the file or by its default. */
 struct config_session {
     char name[CONFIG_NAME_BYTES];
-    char *model; /* the session's own, else bedrock.model */
+    char *model;        /* the session's own, else bedrock.model */
+    char *model_family; /* "v1", "nova2", ...; NULL: known from the model */
     char *voice;
     char *system_prompt;      /* NULL: the documented default prompt */
     char *system_prompt_file; /* NULL; its text is in system_prompt already */
@@ -107,8 +108,7 @@ struct config {
     char *instance;    /* NULL: derived from the runtime folder */
     char *log;         /* for log_levels() */
     struct {
-        char *group;   /* NULL: the owner's own */
-        uint32_t mode; /* permission bits: 0600, 0660 or 0666 */
+        char *group; /* shares rings and sockets; NULL: the owner only */
     } ring;
 };
 
