@@ -1,29 +1,28 @@
-/* The runtime folder: where sockets, doorbells and rings.json live.
- *
- * $XDG_RUNTIME_DIR/voxring, or /run/voxring as root, or /tmp/voxring-UID. */
+/* The runtime folder, where sockets, doorbells and rings.json live, and who may
+ * enter it. Its default path is ring_host_runtime_dir()'s. */
 #ifndef GATEWAY_RUNTIME_H
 #define GATEWAY_RUNTIME_H
 
 #include <stddef.h>
-#include <stdint.h>
 
 #include "ipc/status.h"
 
-/* Writes the default folder. VR_LIMIT if it does not fit. [any] */
-enum vr_status runtime_default(char *path, size_t path_size) VR_NODISCARD;
-
-/* Makes the folder (its parents must exist) with mode 0700, or, when `mode`
- * lets others than the owner in, 0710 or 0711, and gives it to `group` (NULL:
- * the owner's own). An existing folder must be ours, no link, and writable by
- * nobody else; `problem` says what was wrong and what to do. [loop] */
+/* Makes the folder, for the owner only, or, with a `group` (NULL: none), for
+ * its members to enter. Its parent must exist. A folder that is there already
+ * must be ours, no link, and writable by nobody else. On failure `problem`
+ * says what was wrong and what to do. [loop] */
 enum vr_status runtime_prepare(const char *path, const char *group,
-                               uint32_t mode, char *problem,
-                               size_t problem_size) VR_NODISCARD;
+                               char *problem, size_t problem_size) VR_NODISCARD;
 
-/* Gives a bound ipc:// endpoint's socket the permission bits `mode` and the
- * group. [loop] */
+/* Lets the owner only, or the group's members too, connect to the socket of a
+ * bound ipc:// endpoint. [loop] */
 enum vr_status runtime_share(const char *endpoint, const char *group,
-                             uint32_t mode, char *problem,
+                             char *problem, size_t problem_size) VR_NODISCARD;
+
+/* Makes an ipc:// endpoint's path free to bind: what a dead process left is
+ * taken away. VR_BUSY if a process listens there (libzmq would take it over
+ * silently), VR_INVALID if the path is no socket. [loop] */
+enum vr_status runtime_clear(const char *endpoint, char *problem,
                              size_t problem_size) VR_NODISCARD;
 
 #endif

@@ -21,8 +21,7 @@ struct control_config {
     void *zmq; /* context, outlives the control */
     uv_loop_t *loop;
     const char *endpoint; /* ipc://... */
-    const char *group;    /* of the socket, NULL: the owner's own */
-    uint32_t mode;        /* permission bits of the socket, 0 = 0600 */
+    const char *group;    /* shares the socket; NULL: the owner only */
 };
 
 /* Binds the socket and listens. NULL on failure; `problem` then says what was

@@ -45,8 +45,7 @@ struct bus_config {
     uv_loop_t *loop;       /* for the heartbeat */
     const char *endpoint;  /* ipc://..., NULL: no socket, snapshots only */
     const char *instance;  /* source is /voxring/<instance> */
-    const char *group;     /* of the socket, NULL: the owner's own */
-    uint32_t mode;         /* permission bits of the socket, 0 = 0600 */
+    const char *group;     /* shares the socket; NULL: the owner only */
     uint32_t heartbeat_ms; /* 0 = BUS_HEARTBEAT_MS */
 };
 
@@ -82,7 +81,7 @@ cJSON *bus_snapshot(const struct bus *bus);
 /* This run's id. Lives as long as the bus. [loop] */
 const char *bus_epoch(const struct bus *bus);
 
-/* Events handed to ZeroMQ, and those that could not be built or sent. [loop]*/
+/* Events handed to ZeroMQ, and those that could not be built or sent. [loop] */
 uint64_t bus_published(const struct bus *bus);
 uint64_t bus_dropped(const struct bus *bus);
 
