@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "gateway/bedrock/credentials.h"
+#include "ipc/status.h"
 
 #define SIGNER_SIGNATURE_BYTES 32
 
@@ -33,7 +34,7 @@ struct signer_header {
 struct signer_request {
     const char *method;
     const char *path;  /* as sent, already percent-encoded once */
-    const char *query; /* canonical, "" if none */
+    const char *query; /* as sent, "" or NULL if none */
     const struct signer_header *headers; /* to sign, any order, with host */
     size_t header_count;
     const char *payload_hash; /* hex, or the streaming literal */
@@ -52,6 +53,15 @@ enum vr_status signer_request_sign(struct signer *signer,
 /* "20260101T000000Z" for a wall clock time in ms. [any] */
 void signer_amz_date(int64_t now_ms, char text[17]);
 
+/* Starts the chain from a signature in lower-case hex that was made elsewhere,
+ * 64 characters, or "" for none. VR_INVALID for anything else. [loop] */
+enum vr_status signer_seed(struct signer *signer,
+                           const char *signature) VR_NODISCARD;
+
+/* The last signature of the chain, 64 characters of hex; "" before the first.
+ * Valid until the next signature. [rt] */
+const char *signer_last_signature(const struct signer *signer);
+
 /* Signs one chunk: `payload` is the complete inner message, or nothing at the
  * end of the stream. `date_ms` is the chunk's :date, encoded into
  * `date_header` as signed. Advances the chain. Allocates nothing. [rt] */
@@ -59,5 +69,12 @@ void signer_chunk_sign(struct signer *signer, int64_t date_ms,
                        const uint8_t *payload, size_t payload_bytes,
                        uint8_t date_header[SIGNER_DATE_HEADER_BYTES],
                        uint8_t signature[SIGNER_SIGNATURE_BYTES]);
+
+/* The same with any block of encoded headers in the place of :date, dated
+ * `date_ms`. [rt] */
+void signer_chunk_sign_headers(struct signer *signer, int64_t date_ms,
+                               const uint8_t *headers, size_t headers_bytes,
+                               const uint8_t *payload, size_t payload_bytes,
+                               uint8_t signature[SIGNER_SIGNATURE_BYTES]);
 
 #endif
