@@ -96,7 +96,8 @@ void dialogue_free(struct dialogue **dialogue);
 void dialogue_speech_started(struct dialogue *dialogue, uint64_t now_ns);
 void dialogue_speech_ended(struct dialogue *dialogue, uint64_t ended_ns);
 
-/* What the model heard the user say; empty text changes nothing. [loop] */
+/* What the model heard the user say, NUL-terminated; empty text changes
+ * nothing. [loop] */
 void dialogue_user_text(struct dialogue *dialogue, const char *text,
                         size_t bytes, uint64_t now_ns);
 

@@ -1,0 +1,361 @@
+#include "gateway/session/calls.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gateway/clock.h"
+#include "gateway/events/event.h"
+#include "gateway/jsonx.h"
+#include "gateway/log.h"
+#include "gateway/session/self.h"
+#include "gateway/session/setup.h"
+#include "gateway/sonic/encode.h"
+
+/* Calls whose ids and outcomes are remembered after their end. */
+#define REMEMBERED 64u
+
+struct call {
+    uint64_t number; /* the gateway's id, counts from 1 in each session */
+    uint64_t broker_id;
+    uint64_t turn_id, response_id;
+    uint32_t generation;
+    uint64_t started_ns;
+    const char *outcome; /* NULL while it is open; static storage */
+    char tool[65];
+    char tool_use_id[80];
+};
+
+/* What the broker holds: outlives the session if it must. */
+struct ticket {
+    struct calls *calls; /* NULL once they are gone */
+    uint64_t number;
+    struct ticket *next;
+};
+
+struct calls {
+    struct session *session;
+    struct call log[REMEMBERED]; /* in no order */
+    struct ticket *tickets;
+    uint64_t last_number;
+    size_t open;
+};
+
+struct calls *
+calls_new(struct session *session)
+{
+    struct calls *c = calloc(1, sizeof *c);
+    if (c)
+        c->session = session;
+    return c;
+}
+
+static struct call *
+find_by_number(struct calls *c, uint64_t number)
+{
+    for (size_t i = 0; i < REMEMBERED; i++) {
+        if (c->log[i].number == number)
+            return &c->log[i];
+    }
+    return NULL;
+}
+
+/* There is always one: fewer may be open than are remembered. */
+static struct call *
+oldest_ended(struct calls *c)
+{
+    struct call *oldest = NULL;
+    for (size_t i = 0; i < REMEMBERED; i++) {
+        struct call *call = &c->log[i];
+        bool open = call->number && !call->outcome;
+        if (!open && (!oldest || call->number < oldest->number))
+            oldest = call;
+    }
+    return oldest;
+}
+
+void
+calls_free(struct calls **calls)
+{
+    struct calls *c = *calls;
+    if (!c)
+        return;
+    for (struct ticket *t = c->tickets; t; t = t->next) {
+        t->calls = NULL;
+        struct call *call = find_by_number(c, t->number);
+        if (call)
+            broker_cancel(c->session->services->broker, call->broker_id);
+    }
+    free(c);
+    *calls = NULL;
+}
+
+size_t
+calls_open(const struct calls *c)
+{
+    return c->open;
+}
+
+static struct call *
+find_by_use_id(struct calls *c, const struct sonic_span *id)
+{
+    for (size_t i = 0; i < REMEMBERED; i++) {
+        struct call *call = &c->log[i];
+        if (call->number && strlen(call->tool_use_id) == id->bytes &&
+            memcmp(call->tool_use_id, id->text, id->bytes) == 0)
+            return call;
+    }
+    return NULL;
+}
+
+/* ---- telling ---- */
+
+static void
+tell_call(struct session *s, const struct call *call, const char *arguments)
+{
+    struct event_tool_call e;
+    event_tool_call_init(&e);
+    e.call = call->number;
+    e.tool = call->tool;
+    e.arguments = cJSON_Parse(arguments);
+    e.turn = call->turn_id;
+    e.response = call->response_id;
+    e.tool_use_id = call->tool_use_id;
+    event_tool_call_publish(s->services->bus, &s->subject, &e);
+    log_info(tools, s->context, "call %llu: %s",
+             (unsigned long long)call->number, call->tool);
+}
+
+static void
+tell_result(struct session *s, const struct call *call, const char *content,
+            const char *reason, uint64_t now_ns)
+{
+    struct event_tool_result e;
+    event_tool_result_init(&e);
+    e.call = call->number;
+    e.tool = call->tool;
+    e.outcome = call->outcome;
+    e.content = cJSON_Parse(content);
+    e.duration_seconds = (double)(now_ns - call->started_ns) / 1e9;
+    e.reason = reason;
+    event_tool_result_publish(s->services->bus, &s->subject, &e);
+    if (reason)
+        log_warn(tools, s->context, "call %llu: %s: %s: %s",
+                 (unsigned long long)call->number, call->tool, call->outcome,
+                 reason);
+    else
+        log_info(tools, s->context, "call %llu: %s: %s",
+                 (unsigned long long)call->number, call->tool, call->outcome);
+}
+
+/* ---- answering ---- */
+
+/* An answer belongs to the stream that asked (PROTOCOL 6.4). */
+static void
+send_result(struct session *s, const struct call *call, const char *content)
+{
+    struct link *link = s->link;
+    if (!link || link_generation(link) != call->generation)
+        return;
+    char name[UUID_TEXT_BYTES];
+    uuid_make(name);
+    struct sonic_tool_result result = {
+        .prompt_name = link_prompt_name(link), .content_name = name,
+        .tool_use_id = call->tool_use_id, .content = content,
+        .content_bytes = strlen(content)};
+    enum vr_status status =
+        sonic_encode_tool_result(link_outbox(link), &result);
+    if (status == VR_OK)
+        status = link_flush(link);
+    if (status != VR_OK)
+        log_error(tools, s->context, "the result of %s could not be sent: %s",
+                  call->tool, vr_status_text(status));
+}
+
+static void
+answer(struct calls *c, struct call *call, const char *outcome,
+       const char *content, const char *reason)
+{
+    uint64_t now_ns = clock_mono_ns();
+    if (call->outcome)
+        return;
+    call->outcome = outcome;
+    c->open--;
+    send_result(c->session, call, content);
+    dialogue_tool_answered(c->session->dialogue, call->response_id, now_ns);
+    tell_result(c->session, call, content, reason, now_ns);
+}
+
+static void
+answer_error(struct calls *c, struct call *call, const char *outcome,
+             const char *reason)
+{
+    cJSON *object = cJSON_CreateObject();
+    jsonx_add_text(object, "error", reason);
+    char *content = cJSON_PrintUnformatted(object);
+    answer(c, call, outcome,
+           content ? content : "{\"error\":\"out of memory\"}", reason);
+    cJSON_free(content);
+    cJSON_Delete(object);
+}
+
+static void
+forget_ticket(struct calls *c, struct ticket *ticket)
+{
+    struct ticket **at = &c->tickets;
+    while (*at && *at != ticket)
+        at = &(*at)->next;
+    if (*at)
+        *at = ticket->next;
+}
+
+static const char *
+outcome_word(enum tool_outcome outcome)
+{
+    switch (outcome) {
+    case TOOL_OK:
+        return "result";
+    case TOOL_TIMEOUT:
+        return "timeout";
+    case TOOL_CANCELLED:
+        return "cancelled";
+    case TOOL_ERROR:
+    case TOOL_CRASHED:
+        break;
+    }
+    return "error";
+}
+
+static void
+on_result(void *arg, uint64_t broker_id, const struct tool_result *result)
+{
+    struct ticket *ticket = arg;
+    struct calls *c = ticket->calls;
+    (void)broker_id;
+    if (c) {
+        struct call *call = find_by_number(c, ticket->number);
+        forget_ticket(c, ticket);
+        if (call && !call->outcome) {
+            answer(c, call, outcome_word(result->outcome),
+                   result->content_json, result->reason);
+            session_turn(c->session);
+        }
+    }
+    free(ticket);
+}
+
+/* ---- beginning ---- */
+
+static bool
+hand_to_broker(struct calls *c, struct call *call, const char *arguments)
+{
+    struct session *s = c->session;
+    char turn[24];
+    snprintf(turn, sizeof turn, "%llu", (unsigned long long)call->turn_id);
+    struct broker_caller caller = {.session = s->settings->name,
+                                   .conversation = s->conversation,
+                                   .turn = turn};
+    struct ticket *ticket = calloc(1, sizeof *ticket);
+    if (!ticket)
+        return false;
+    *ticket = (struct ticket){
+        .calls = c, .number = call->number, .next = c->tickets};
+    call->broker_id = broker_call(s->services->broker, call->tool, arguments,
+                                  &caller, 0, on_result, ticket);
+    if (!call->broker_id) {
+        free(ticket);
+        return false;
+    }
+    c->tickets = ticket;
+    return true;
+}
+
+static struct call *
+new_call(struct calls *c, const struct sonic_event *event)
+{
+    struct session *s = c->session;
+    struct call *call = oldest_ended(c);
+    memset(call, 0, sizeof *call);
+    call->number = ++c->last_number;
+    call->started_ns = clock_mono_ns();
+    call->generation = link_generation(s->link);
+    snprintf(call->tool, sizeof call->tool, "%s", event->u.tool_use.name.text);
+    snprintf(call->tool_use_id, sizeof call->tool_use_id, "%s",
+             event->u.tool_use.id.text);
+    struct response *r =
+        dialogue_tool_called(s->dialogue, call->tool, call->started_ns);
+    call->response_id = r->id;
+    call->turn_id = r->turn_id;
+    c->open++;
+    s->counters.tool_calls++;
+    return call;
+}
+
+static bool
+can_be_answered(struct calls *c, const struct sonic_event *event)
+{
+    const struct sonic_span *id = &event->u.tool_use.id;
+    const char *context = c->session->context;
+    struct call slot;
+    if (!id->bytes || id->bytes >= sizeof slot.tool_use_id)
+        log_warn(tools, context,
+                 "a call of %s has no usable toolUseId (%zu bytes) and cannot "
+                 "be answered",
+                 event->u.tool_use.name.text, id->bytes);
+    else if (find_by_use_id(c, id))
+        log_warn(tools, context, "toolUseId %s came twice; the second is "
+                                 "ignored, one result goes to one use",
+                 id->text);
+    else
+        return true;
+    return false;
+}
+
+void
+calls_begin(struct calls *c, const struct sonic_event *event)
+{
+    struct session *s = c->session;
+    if (!can_be_answered(c, event))
+        return;
+    bool full = c->open >= CALLS_MAX;
+    struct call *call = new_call(c, event);
+    const char *arguments = event->u.tool_use.arguments.text;
+    tell_call(s, call, arguments);
+    if (full)
+        answer_error(c, call, "error", "Too many tools are running already");
+    else if (!setup_tool_allowed(s->settings, call->tool))
+        answer_error(c, call, "error",
+                     "This conversation has no tool of that name");
+    else if (!hand_to_broker(c, call, arguments))
+        answer_error(c, call, "error", "The gateway cannot run tools now");
+}
+
+void
+calls_cancel_all(struct calls *c, const char *why)
+{
+    for (size_t i = 0; c->open && i < REMEMBERED; i++) {
+        struct call *call = &c->log[i];
+        if (!call->number || call->outcome)
+            continue;
+        answer_error(c, call, "cancelled", why);
+        broker_cancel(c->session->services->broker, call->broker_id);
+    }
+}
+
+cJSON *
+calls_of_turn(const struct calls *c, uint64_t turn_id)
+{
+    cJSON *list = cJSON_CreateArray();
+    for (size_t i = 0; i < REMEMBERED; i++) {
+        const struct call *call = &c->log[i];
+        if (!call->number || call->turn_id != turn_id)
+            continue;
+        cJSON *entry = cJSON_CreateObject();
+        jsonx_add_text(entry, "tool", call->tool);
+        jsonx_add_u64(entry, "call", call->number);
+        jsonx_add_text(entry, "outcome",
+                       call->outcome ? call->outcome : "open");
+        cJSON_AddItemToArray(list, entry);
+    }
+    return list;
+}

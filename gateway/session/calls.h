@@ -1,0 +1,40 @@
+/* The model's tool calls: each toolUse is answered by exactly one toolResult,
+ * whatever happens to the tool, the stream or the session. */
+#ifndef GATEWAY_SESSION_CALLS_H
+#define GATEWAY_SESSION_CALLS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cjson/cJSON.h>
+
+#include "gateway/sonic/decode.h"
+
+/* Calls open at once; the model gets an error for more. */
+#define CALLS_MAX 32
+
+struct session;
+struct calls;
+
+/* NULL when memory is out. [loop] */
+struct calls *calls_new(struct session *session);
+
+/* Calls still running are cancelled; their end finds nobody. Accepts NULL
+ * inside. [loop] */
+void calls_free(struct calls **calls);
+
+/* The model asks for a tool. [loop] */
+void calls_begin(struct calls *calls, const struct sonic_event *event);
+
+/* Answers every open call with an error, on the stream if there is one, and
+ * cancels it. [loop] */
+void calls_cancel_all(struct calls *calls, const char *why);
+
+/* Calls not answered yet. [loop] */
+size_t calls_open(const struct calls *calls);
+
+/* What became of the calls of a turn: [{tool, call, outcome}], as far as it is
+ * remembered. Caller frees. [loop] */
+cJSON *calls_of_turn(const struct calls *calls, uint64_t turn_id);
+
+#endif

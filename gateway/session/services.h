@@ -1,0 +1,29 @@
+/* What every session of a daemon shares. Filled by the gateway before the
+ * first session and constant afterwards. */
+#ifndef GATEWAY_SESSION_SERVICES_H
+#define GATEWAY_SESSION_SERVICES_H
+
+#include <stdint.h>
+#include <uv.h>
+
+#include "gateway/bedrock/credentials.h"
+#include "gateway/bedrock/stream.h"
+#include "gateway/config.h"
+#include "gateway/events/bus.h"
+#include "gateway/toolbroker/broker.h"
+
+struct services {
+    uv_loop_t *loop;
+    struct bedrock_client *client;
+    struct bus *bus;
+    struct broker *broker;
+    const struct config *config;
+    const char *runtime_dir;
+    const char *instance;
+    /* The local endpoint's, NULL: looked for at each open. */
+    const struct credentials *credentials;
+    const char *endpoint; /* overrides the configuration's, may be NULL */
+    const char *ca_file;
+};
+
+#endif

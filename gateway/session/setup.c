@@ -1,0 +1,289 @@
+#include "gateway/session/setup.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gateway/log.h"
+#include "gateway/sonic/encode.h"
+#include "gateway/strbuf.h"
+#include "gateway/uuid.h"
+
+#define TOOLS_MAX 128
+
+bool
+setup_tool_allowed(const struct config_session *settings, const char *name)
+{
+    if (settings->tools.all)
+        return true;
+    for (size_t i = 0; i < settings->tools.count; i++) {
+        if (strcmp(settings->tools.items[i], name) == 0)
+            return true;
+    }
+    return false;
+}
+
+bool
+setup_tools_ready(const struct config_session *settings,
+                  const struct broker *broker)
+{
+    if (settings->tools.all)
+        return broker_ready(broker);
+    for (size_t i = 0; i < settings->tools.count; i++) {
+        if (!broker_find(broker, settings->tools.items[i]))
+            return false;
+    }
+    return true;
+}
+
+/* ---- warnings ---- */
+
+void
+setup_warn(const struct config_session *settings,
+           const struct sonic_family *family, bool model_known,
+           const char *region, const char *context)
+{
+    if (!model_known)
+        log_warn(session, context,
+                 "model %s is not known; treated as %s. Check the id if the "
+                 "endpoint refuses it",
+                 settings->model, family->title);
+    else if (!sonic_family_has_region(family, region))
+        log_warn(session, context, "%s is not known to be offered in %s",
+                 family->title, region);
+    if (!sonic_family_voice(family, settings->voice))
+        log_warn(session, context, "voice %s is not known for %s",
+                 settings->voice, family->title);
+    struct strbuf lacks;
+    strbuf_init(&lacks, 256);
+    if (settings->endpointing_sensitivity &&
+        !family->features.endpointing_sensitivity)
+        strbuf_append_words(&lacks, "endpointing_sensitivity", 23);
+    if (settings->tool_choice && !family->features.tool_choice)
+        strbuf_append_words(&lacks, "tool_choice", 11);
+    if (settings->greeting && !family->features.interactive_text)
+        strbuf_append_words(&lacks, "greeting", 8);
+    if (lacks.bytes)
+        log_warn(session, context, "%s has no such setting, not sent: %s",
+                 family->title, strbuf_text(&lacks));
+    strbuf_fini(&lacks);
+}
+
+void
+setup_warn_tools(const struct config_session *settings,
+                 const struct broker *broker, const char *context)
+{
+    struct strbuf missing;
+    strbuf_init(&missing, 1024);
+    for (size_t i = 0; !settings->tools.all && i < settings->tools.count; i++) {
+        const char *name = settings->tools.items[i];
+        if (!broker_find(broker, name))
+            strbuf_append_words(&missing, name, strlen(name));
+    }
+    if (missing.bytes)
+        log_warn(session, context,
+                 "going on without these tools, which nobody offers: %s",
+                 strbuf_text(&missing));
+    else if (settings->tools.all && !broker_ready(broker))
+        log_warn(session, context,
+                 "going on without the tools of plugins still starting");
+    strbuf_fini(&missing);
+}
+
+/* ---- sessionStart and promptStart ---- */
+
+static enum vr_status
+encode_session_start(const struct setup *s, struct sonic_batch *batch)
+{
+    const struct config_session *c = s->settings;
+    struct sonic_session_start start = {
+        .max_tokens = (int)c->inference.max_tokens,
+        .top_p = c->inference.top_p,
+        .temperature = c->inference.temperature,
+        .endpointing_sensitivity = s->family->features.endpointing_sensitivity
+                                       ? c->endpointing_sensitivity
+                                       : NULL,
+        .extra = c->extra.session_start,
+    };
+    return sonic_encode_session_start(batch, &start);
+}
+
+static cJSON *
+tool_choice(const struct setup *s)
+{
+    const char *choice = s->settings->tool_choice;
+    if (!choice || !s->family->features.tool_choice)
+        return NULL;
+    cJSON *object = cJSON_CreateObject();
+    bool word = strcmp(choice, "auto") == 0 || strcmp(choice, "any") == 0;
+    cJSON *body = cJSON_AddObjectToObject(object, word ? choice : "tool");
+    if (!word)
+        cJSON_AddStringToObject(body, "name", choice);
+    return object;
+}
+
+static size_t
+offered_tools(const struct setup *s, struct sonic_tool_spec *specs)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < broker_tool_count(s->broker); i++) {
+        const struct tool *t = broker_tool_at(s->broker, i);
+        if (count == TOOLS_MAX || !setup_tool_allowed(s->settings, t->name))
+            continue;
+        specs[count++] = (struct sonic_tool_spec){.name = t->name,
+                                                  .description = t->description,
+                                                  .schema = t->schema_json};
+    }
+    return count;
+}
+
+static enum vr_status
+encode_prompt_start(const struct setup *s, struct sonic_batch *batch)
+{
+    struct sonic_tool_spec specs[TOOLS_MAX];
+    cJSON *choice = tool_choice(s);
+    struct sonic_prompt_start start = {
+        .prompt_name = s->prompt_name,
+        .output_rate_hz = s->settings->model_output_rate_hz,
+        .voice = s->settings->voice,
+        .tools = specs,
+        .tool_count = offered_tools(s, specs),
+        .tool_choice = choice,
+        .extra = s->settings->extra.prompt_start,
+    };
+    enum vr_status status = sonic_encode_prompt_start(batch, &start);
+    cJSON_Delete(choice);
+    return status;
+}
+
+/* ---- texts ---- */
+
+static enum vr_status
+encode_text(const struct setup *s, struct sonic_batch *batch,
+            enum sonic_role role, const char *text)
+{
+    char name[UUID_TEXT_BYTES];
+    uuid_make(name);
+    struct sonic_text_block block = {.prompt_name = s->prompt_name,
+                                     .content_name = name,
+                                     .role = role,
+                                     .text = text,
+                                     .text_bytes = strlen(text)};
+    return sonic_encode_text(batch, &block);
+}
+
+static bool
+is_user(const struct config_message *m)
+{
+    return strcmp(m->role, "USER") == 0;
+}
+
+/* How many messages from the front to leave out: those the size forbids, then
+ * what does not begin with the user. */
+static size_t
+history_begin(const struct config_history *h, size_t end, const char *context)
+{
+    size_t bytes = 0, begin = end;
+    while (begin > 0) {
+        bytes += strlen(h->items[begin - 1].text);
+        if (bytes > SETUP_HISTORY_BYTES_MAX)
+            break;
+        begin--;
+    }
+    while (begin < end && !is_user(&h->items[begin]))
+        begin++;
+    if (begin > 0)
+        log_warn(session, context,
+                 "the first %zu messages of the history are left out: it may "
+                 "hold %d bytes and must begin with USER",
+                 begin, SETUP_HISTORY_BYTES_MAX);
+    return begin;
+}
+
+/* Messages of one role that follow each other are one block: the model wants
+ * the roles to alternate. */
+static enum vr_status
+encode_history(const struct setup *s, struct sonic_batch *batch, size_t end)
+{
+    const struct config_history *h = &s->settings->history;
+    enum vr_status status = VR_OK;
+    struct strbuf text;
+    strbuf_init(&text, 2 * SETUP_HISTORY_BYTES_MAX);
+    for (size_t i = history_begin(h, end, s->context);
+         i < end && status == VR_OK; i++) {
+        const struct config_message *m = &h->items[i];
+        if (text.bytes)
+            strbuf_append(&text, "\n", 1);
+        strbuf_append(&text, m->text, strlen(m->text));
+        if (i + 1 < end && is_user(&h->items[i + 1]) == is_user(m))
+            continue;
+        status = encode_text(
+            s, batch, is_user(m) ? SONIC_ROLE_USER : SONIC_ROLE_ASSISTANT,
+            strbuf_text(&text));
+        strbuf_clear(&text);
+    }
+    strbuf_fini(&text);
+    return status;
+}
+
+/* The user's last words, unanswered: where they begin. */
+static size_t
+unanswered_begin(const struct config_history *h)
+{
+    size_t begin = h->count;
+    while (begin > 0 && is_user(&h->items[begin - 1]))
+        begin--;
+    return begin;
+}
+
+static char *
+joined(const struct config_history *h, size_t begin)
+{
+    struct strbuf text;
+    strbuf_init(&text, SETUP_HISTORY_BYTES_MAX);
+    for (size_t i = begin; i < h->count; i++) {
+        if (text.bytes)
+            strbuf_append(&text, "\n", 1);
+        strbuf_append(&text, h->items[i].text, strlen(h->items[i].text));
+    }
+    return text.text;
+}
+
+static enum vr_status
+encode_texts(const struct setup *s, struct sonic_batch *batch,
+             char **pending_text)
+{
+    const struct config_session *c = s->settings;
+    const char *prompt = c->system_prompt && c->system_prompt[0]
+                             ? c->system_prompt
+                             : SETUP_DEFAULT_PROMPT;
+    size_t end = c->history.count;
+    enum vr_status status = encode_text(s, batch, SONIC_ROLE_SYSTEM, prompt);
+    if (s->family->features.interactive_text)
+        end = unanswered_begin(&c->history);
+    if (status == VR_OK && end < c->history.count) {
+        *pending_text = joined(&c->history, end);
+        status = *pending_text ? VR_OK : VR_NO_MEMORY;
+    }
+    return status == VR_OK ? encode_history(s, batch, end) : status;
+}
+
+enum vr_status
+setup_encode(const struct setup *s, struct sonic_batch *batch,
+             char **pending_text)
+{
+    *pending_text = NULL;
+    enum vr_status status = encode_session_start(s, batch);
+    if (status == VR_OK)
+        status = encode_prompt_start(s, batch);
+    if (status == VR_OK)
+        status = encode_texts(s, batch, pending_text);
+    if (status == VR_OK)
+        status = sonic_encode_audio_start(batch, s->prompt_name, s->audio_name,
+                                          s->settings->model_input_rate_hz);
+    if (status != VR_OK) {
+        free(*pending_text);
+        *pending_text = NULL;
+    }
+    return status;
+}

@@ -1,0 +1,149 @@
+#include "gateway/session/texts.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "gateway/jsonx.h"
+
+static void
+caller_gone(void *arg, struct rpc_call *call)
+{
+    struct texts *t = arg;
+    for (size_t i = 0; i < t->count; i++) {
+        if (t->entries[i].call == call)
+            t->entries[i].call = NULL;
+    }
+}
+
+enum vr_status
+texts_add(struct texts *t, const char *text, bool silent, bool wait_response,
+          uint64_t deadline_ns, struct rpc_call *call)
+{
+    if (t->count == TEXTS_MAX)
+        return VR_LIMIT;
+    char *copy = strdup(text);
+    if (!copy)
+        return VR_NO_MEMORY;
+    t->entries[t->count++] = (struct text_entry){.text = copy,
+                                                 .call = call,
+                                                 .silent = silent,
+                                                 .wait_response = wait_response,
+                                                 .deadline_ns = deadline_ns};
+    if (call)
+        rpc_call_on_drop(call, caller_gone, t);
+    return VR_OK;
+}
+
+static void
+drop(struct texts *t, size_t index)
+{
+    free(t->entries[index].text);
+    memmove(&t->entries[index], &t->entries[index + 1],
+            (t->count - index - 1) * sizeof t->entries[0]);
+    t->count--;
+}
+
+struct text_entry *
+texts_next(struct texts *t)
+{
+    for (size_t i = 0; i < t->count; i++) {
+        if (!t->entries[i].sent)
+            return &t->entries[i];
+    }
+    return NULL;
+}
+
+void
+texts_sent(struct texts *t, struct text_entry *entry)
+{
+    entry->sent = true;
+    if (entry->call && !entry->wait_response) {
+        cJSON *result = cJSON_CreateObject();
+        cJSON_AddBoolToObject(result, "accepted", true);
+        rpc_reply(entry->call, result);
+        entry->call = NULL;
+    }
+    if (!entry->call)
+        drop(t, (size_t)(entry - t->entries));
+}
+
+void
+texts_response_started(struct texts *t, uint64_t response_id)
+{
+    for (size_t i = 0; i < t->count; i++) {
+        if (t->entries[i].sent && !t->entries[i].response_id)
+            t->entries[i].response_id = response_id;
+    }
+}
+
+static cJSON *
+answer(const struct response *r)
+{
+    const char *said =
+        r->spoken.bytes ? strbuf_text(&r->spoken) : strbuf_text(&r->planned);
+    cJSON *result = cJSON_CreateObject();
+    cJSON_AddBoolToObject(result, "accepted", true);
+    jsonx_add_u64(result, "response", r->id);
+    jsonx_add_u64(result, "turn", r->turn_id);
+    jsonx_add_text(result, "status", response_status_name(r->status));
+    jsonx_add_text(result, "text", said);
+    return result;
+}
+
+void
+texts_response_ended(struct texts *t, const struct response *r)
+{
+    for (size_t i = t->count; i-- > 0;) {
+        struct text_entry *e = &t->entries[i];
+        if (!e->sent || e->response_id != r->id)
+            continue;
+        if (e->call)
+            rpc_reply(e->call, answer(r));
+        drop(t, i);
+    }
+}
+
+static void
+expire(struct text_entry *e)
+{
+    cJSON *data = cJSON_CreateObject();
+    cJSON_AddBoolToObject(data, "sent", e->sent);
+    if (e->response_id)
+        jsonx_add_u64(data, "response", e->response_id);
+    rpc_fail(e->call, RPC_TIMEOUT, data, "%s",
+             !e->sent ? "The stream was not ready in time; the text was not "
+                        "sent. Ask session.get for its state"
+             : e->response_id
+                 ? "The model's response began but did not end in time"
+                 : "The text was sent, but no response began in time");
+    e->call = NULL;
+}
+
+uint64_t
+texts_expire(struct texts *t, uint64_t now_ns)
+{
+    uint64_t next_ns = UINT64_MAX;
+    for (size_t i = t->count; i-- > 0;) {
+        struct text_entry *e = &t->entries[i];
+        if (now_ns < e->deadline_ns) {
+            if (e->deadline_ns < next_ns)
+                next_ns = e->deadline_ns;
+            continue;
+        }
+        if (e->call)
+            expire(e);
+        drop(t, i);
+    }
+    return next_ns;
+}
+
+void
+texts_fail(struct texts *t, const char *why)
+{
+    while (t->count) {
+        struct text_entry *e = &t->entries[t->count - 1];
+        if (e->call)
+            rpc_fail(e->call, RPC_CLOSED, NULL, "%s", why);
+        drop(t, t->count - 1);
+    }
+}

@@ -1,0 +1,56 @@
+/* Texts for the model that wait for the stream, and the callers that wait for
+ * what comes of them. Sans-IO: the session sends and tells. */
+#ifndef GATEWAY_SESSION_TEXTS_H
+#define GATEWAY_SESSION_TEXTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "gateway/control/rpc.h"
+#include "gateway/session/dialogue.h"
+
+#define TEXTS_MAX 32
+#define TEXTS_BYTES_MAX 40960 /* of one text: PROTOCOL 2.6's history limit */
+
+struct text_entry {
+    char *text;
+    struct rpc_call *call; /* NULL: nobody waits */
+    bool silent;           /* the gateway's own: a greeting */
+    bool wait_response;
+    bool sent;
+    uint64_t deadline_ns;
+    uint64_t response_id; /* 0: none has started since it was sent */
+};
+
+struct texts {
+    struct text_entry entries[TEXTS_MAX];
+    size_t count;
+};
+
+/* Keeps a copy. VR_LIMIT when too many wait, VR_NO_MEMORY. With a call, the
+ * call is answered exactly once from here on. [loop] */
+enum vr_status texts_add(struct texts *texts, const char *text, bool silent,
+                         bool wait_response, uint64_t deadline_ns,
+                         struct rpc_call *call) VR_NODISCARD;
+
+/* The first one not sent yet, NULL if none. [loop] */
+struct text_entry *texts_next(struct texts *texts);
+
+/* It went to the model: answers who waited for just that. [loop] */
+void texts_sent(struct texts *texts, struct text_entry *entry);
+
+/* A response started: it answers every text sent before. [loop] */
+void texts_response_started(struct texts *texts, uint64_t response_id);
+
+/* It ended: answers who waited for it. [loop] */
+void texts_response_ended(struct texts *texts, const struct response *response);
+
+/* Answers those whose time has passed; returns when the next one's has.
+ * [loop] */
+uint64_t texts_expire(struct texts *texts, uint64_t now_ns);
+
+/* Answers everybody with an error and forgets all. [loop] */
+void texts_fail(struct texts *texts, const char *why);
+
+#endif
