@@ -18,7 +18,7 @@ enum conversation_ear { EAR_NONE, EAR_SCRIPT, EAR_REAL };
 
 struct conversation_config {
     const struct script *script;
-    const char *model_id; /* decoded from the request's path */
+    const char *model_id; /* decoded from the request's path; not kept */
     enum conversation_ear ear;
     double time_scale; /* 60: a minute of timeouts passes in a second */
     uint64_t now_ms;   /* monotonic, at open */
@@ -30,7 +30,8 @@ struct conversation_ops {
     /* The stream ends with this exception, given by the wire's name, such as
      * "validationException"; nothing is emitted afterwards. */
     void (*fail)(void *arg, const char *exception, const char *message);
-    /* A normal end: the server may close its side. */
+    /* A normal end: the server may close its side. Nothing is emitted
+     * afterwards. Neither fail() nor end() may free the conversation. */
     void (*end)(void *arg);
     /* Something broke a rule or is worth a line in --log json: `kind` is
      * "violation", "heard", "endpoint", "turn". `text` lives during the
@@ -42,9 +43,15 @@ struct conversation_ops {
  * On failure NULL, and `problem` says file, line and what is right. */
 struct script *script_load(const char *path, char *problem,
                            size_t problem_size);
+/* Makes what --ear real needs: a grammar of the script's phrases and a first
+ * decoder. Due before a conversation with EAR_REAL; false: `problem` says
+ * which word has no pronunciation, or what to install. */
+bool script_prepare_ear(struct script *script, char *problem,
+                        size_t problem_size);
+/* Every conversation with it must be freed before. */
 void script_free(struct script **script);
 
-/* NULL when memory is out or the voice cannot be started. */
+/* NULL when memory is out, or with EAR_REAL before script_prepare_ear(). */
 struct conversation *conversation_new(const struct conversation_config *config,
                                       const struct conversation_ops *ops,
                                       void *arg);

@@ -1,0 +1,798 @@
+#include "gateway/local/rules.h"
+
+#include "gateway/local/jsontext.h"
+#include "gateway/local/names.h"
+
+#include <openssl/evp.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define EVENT_BYTES_MAX 1000000
+#define TEXT_INPUT_BYTES_MAX 1024
+#define HISTORY_BYTES_MAX 40960
+#define HISTORY_BLOCKS_USUAL 40
+#define BLOCK_BYTES_MAX 204800
+#define MAX_TOKENS_USUAL 10000
+
+/* Where the stream is in its order of events. */
+enum order {
+    ORDER_START,     /* nothing yet: sessionStart */
+    ORDER_SESSION,   /* promptStart, or sessionEnd */
+    ORDER_SYSTEM,    /* the first block must be SYSTEM */
+    ORDER_HISTORY,   /* more context, or the AUDIO block */
+    ORDER_STREAMING, /* the AUDIO block is open */
+    ORDER_CLOSING,   /* the AUDIO block has ended: promptEnd */
+    ORDER_ENDED
+};
+
+enum role { ROLE_SYSTEM, ROLE_SYSTEM_SPEECH, ROLE_USER, ROLE_ASSISTANT };
+
+enum block_type { BLOCK_NONE, BLOCK_TEXT, BLOCK_TOOL };
+
+/* The one TEXT or TOOL block that may be open. */
+struct block {
+    enum block_type type;
+    enum role role;
+    bool interactive;
+    char *name;
+    char *tool_use_id;
+    char *text;
+    size_t text_bytes;
+    size_t pieces;
+};
+
+struct rules {
+    enum family family;
+    shape_note_fn *note;
+    void *arg;
+    enum order order;
+    const char *message;
+
+    struct prompt prompt;
+    char *prompt_name;
+    char *audio_name;
+    struct block block;
+    struct block finished; /* what the last input points into */
+
+    struct names names;
+    struct names prompts;
+    struct names open_tools;
+    size_t history_bytes;
+    size_t history_blocks;
+    enum role last_role;
+    bool prompt_had_audio;
+
+    int16_t *samples;
+    size_t samples_room_bytes;
+};
+
+static void
+block_fini(struct block *block)
+{
+    free(block->name);
+    free(block->tool_use_id);
+    free(block->text);
+    memset(block, 0, sizeof(*block));
+}
+
+struct rules *
+rules_new(enum family family, shape_note_fn *note, void *arg)
+{
+    struct rules *r = calloc(1, sizeof(*r));
+
+    if (r == NULL)
+        return NULL;
+    r->family = family;
+    r->note = note;
+    r->arg = arg;
+    return r;
+}
+
+void
+rules_free(struct rules **rules)
+{
+    struct rules *r = *rules;
+
+    if (r == NULL)
+        return;
+    prompt_fini(&r->prompt);
+    free(r->prompt_name);
+    free(r->audio_name);
+    block_fini(&r->block);
+    block_fini(&r->finished);
+    names_fini(&r->names);
+    names_fini(&r->prompts);
+    names_fini(&r->open_tools);
+    free(r->samples);
+    free(r);
+    *rules = NULL;
+}
+
+const char *
+rules_message(const struct rules *rules)
+{
+    return rules->message;
+}
+
+bool
+rules_on_tool_use(struct rules *rules, const char *tool_use_id)
+{
+    return names_add(&rules->open_tools, tool_use_id);
+}
+
+bool
+rules_ended(const struct rules *rules)
+{
+    return rules->order == ORDER_ENDED;
+}
+
+static char *
+keep(struct shape *s, const char *text)
+{
+    char *copy = strdup(text);
+
+    if (copy == NULL)
+        shape_fail(s, "out of memory");
+    return copy;
+}
+
+/* Fails with a wording of the service's own. */
+static void
+breach(struct shape *s, const char *message, const char *problem)
+{
+    if (s->failed)
+        return;
+    s->message = message;
+    shape_fail(s, "%s", problem);
+}
+
+static bool
+is_prompt(const struct rules *r, struct shape *s, const cJSON *object)
+{
+    const char *name = shape_string(s, object, "promptName");
+
+    if (name == NULL)
+        return false;
+    if (r->prompt_name == NULL)
+        shape_fail(s, "no prompt is open");
+    else if (strcmp(name, r->prompt_name) != 0)
+        shape_fail(s, "promptName %.40s is not that of promptStart, %.40s",
+                   name, r->prompt_name);
+    return !s->failed;
+}
+
+/* ---- sessionStart, promptStart ------------------------------------------ */
+
+static void
+check_inference(struct rules *r, struct shape *s, const cJSON *object)
+{
+    const cJSON *config;
+    const cJSON *tokens;
+
+    (void)r;
+    if (!cJSON_HasObjectItem(object, "inferenceConfiguration"))
+        return;
+    config = shape_object(s, object, "inferenceConfiguration");
+    if (config == NULL)
+        return;
+    shape_only(s, config, "maxTokens topP temperature stopSequences");
+    shape_range(s, config, "topP", 0, 1);
+    shape_range(s, config, "temperature", 0, 1);
+    tokens = cJSON_GetObjectItemCaseSensitive(config, "maxTokens");
+    if (tokens == NULL)
+        return;
+    if (shape_integer(s, config, "maxTokens", 1) < 1)
+        shape_fail(s, "maxTokens must be at least 1");
+    else if (tokens->valuedouble > MAX_TOKENS_USUAL)
+        shape_odd(s, "maxTokens above %d is refused by some models",
+                  MAX_TOKENS_USUAL);
+}
+
+static enum sensitivity
+take_sensitivity(struct rules *r, struct shape *s, const cJSON *object)
+{
+    const cJSON *config;
+    const char *value;
+
+    if (cJSON_HasObjectItem(object, "endpointingSensitivity")) {
+        if (r->family == FAMILY_V1)
+            shape_odd(s, "endpointingSensitivity has no effect on v1");
+        else
+            shape_fail(s, "endpointingSensitivity belongs into "
+                          "turnDetectionConfiguration");
+    }
+    if (!cJSON_HasObjectItem(object, "turnDetectionConfiguration"))
+        return SENSITIVITY_DEFAULT;
+    if (r->family == FAMILY_V1)
+        shape_fail(s, "turnDetectionConfiguration needs Nova 2 or later");
+    config = shape_object(s, object, "turnDetectionConfiguration");
+    if (config == NULL)
+        return SENSITIVITY_DEFAULT;
+    shape_only(s, config, "endpointingSensitivity");
+    value = shape_string(s, config, "endpointingSensitivity");
+    if (value != NULL && strcmp(value, "HIGH") == 0)
+        return SENSITIVITY_HIGH;
+    if (value != NULL && strcmp(value, "MEDIUM") == 0)
+        return SENSITIVITY_MEDIUM;
+    if (value != NULL && strcmp(value, "LOW") == 0)
+        return SENSITIVITY_LOW;
+    shape_fail(s, "endpointingSensitivity must be HIGH, MEDIUM or LOW");
+    return SENSITIVITY_DEFAULT;
+}
+
+static void
+on_session_start(struct rules *r, struct shape *s, const cJSON *object,
+                 struct input *input)
+{
+    if (r->order != ORDER_START) {
+        shape_fail(s, "the session has started already");
+        return;
+    }
+    shape_only(s, object,
+               "inferenceConfiguration turnDetectionConfiguration "
+               "endpointingSensitivity");
+    check_inference(r, s, object);
+    input->sensitivity = take_sensitivity(r, s, object);
+    input->kind = INPUT_SESSION;
+    r->order = ORDER_SESSION;
+}
+
+static void
+on_prompt_start(struct rules *r, struct shape *s, const cJSON *object,
+                struct input *input)
+{
+    if (r->order != ORDER_SESSION) {
+        shape_fail(s, "the prompt before it has not ended");
+        return;
+    }
+    prompt_fini(&r->prompt);
+    prompt_init(&r->prompt, s, object, r->family);
+    if (s->failed)
+        return;
+    if (!names_add(&r->prompts, r->prompt.name)) {
+        shape_fail(s, "promptName %.40s was used before", r->prompt.name);
+        return;
+    }
+    free(r->prompt_name);
+    r->prompt_name = keep(s, r->prompt.name);
+    r->order = ORDER_SYSTEM;
+    r->prompt_had_audio = false;
+    r->history_bytes = 0;
+    r->history_blocks = 0;
+    input->kind = INPUT_PROMPT;
+    input->prompt = &r->prompt;
+}
+
+/* ---- contentStart -------------------------------------------------------- */
+
+static bool
+take_role(struct rules *r, struct shape *s, const cJSON *object)
+{
+    static const char *const names[] = {"SYSTEM", "SYSTEM_SPEECH", "USER",
+                                        "ASSISTANT"};
+    const char *role = shape_string(s, object, "role");
+
+    if (role == NULL)
+        return false;
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (strcmp(role, names[i]) == 0) {
+            r->block.role = (enum role)i;
+            return true;
+        }
+    }
+    shape_fail(s,
+               "role %.40s is none of SYSTEM, SYSTEM_SPEECH, USER, "
+               "ASSISTANT",
+               role);
+    return false;
+}
+
+static void
+check_context_role(struct rules *r, struct shape *s)
+{
+    enum role role = r->block.role;
+
+    if (r->block.interactive)
+        shape_fail(s, "interactive must be false for SYSTEM and history, "
+                      "before the AUDIO block");
+    if (r->order == ORDER_SYSTEM && role != ROLE_SYSTEM)
+        breach(s, MESSAGE_SYSTEM_FIRST,
+               "the first block of a prompt must be SYSTEM");
+    if (r->order == ORDER_SYSTEM)
+        return;
+    if (role == ROLE_SYSTEM)
+        shape_fail(s, "a prompt has one SYSTEM block");
+    if (role == ROLE_SYSTEM_SPEECH) {
+        if (r->family == FAMILY_V1)
+            shape_fail(s, "role SYSTEM_SPEECH needs Nova 2 or later");
+        if (r->history_blocks > 0)
+            shape_fail(s, "SYSTEM_SPEECH stands before the history");
+        return;
+    }
+    if (r->history_blocks == 0 && role != ROLE_USER)
+        shape_fail(s, "history must begin with USER");
+    if (r->history_blocks > 0 && role == r->last_role)
+        shape_odd(s, "history should alternate between USER and ASSISTANT");
+    r->last_role = role;
+    if (++r->history_blocks == HISTORY_BLOCKS_USUAL + 1)
+        shape_odd(s, "history of more than %d messages is cut by some models",
+                  HISTORY_BLOCKS_USUAL);
+}
+
+static void
+check_live_text(struct rules *r, struct shape *s)
+{
+    if (!r->block.interactive)
+        shape_fail(s, "history was due before the AUDIO block; live text "
+                      "needs interactive true");
+    else if (r->block.role != ROLE_USER)
+        shape_fail(s, "live text must have role USER");
+    else if (r->order != ORDER_STREAMING)
+        shape_fail(s, "live text needs the AUDIO block to be open");
+    else if (r->family == FAMILY_V1)
+        shape_odd(s, "v1 never answers a text; it needs Nova 2 or later");
+}
+
+static void
+start_text(struct rules *r, struct shape *s, const cJSON *object)
+{
+    const cJSON *config = shape_object(s, object, "textInputConfiguration");
+
+    shape_only(s, object,
+               "promptName contentName type interactive role "
+               "textInputConfiguration");
+    if (config != NULL) {
+        shape_only(s, config, "mediaType");
+        shape_is(s, config, "mediaType", "text/plain");
+    }
+    r->block.interactive = shape_bool(s, object, "interactive");
+    if (!take_role(r, s, object))
+        return;
+    if (r->order == ORDER_SYSTEM || r->order == ORDER_HISTORY)
+        check_context_role(r, s);
+    else
+        check_live_text(r, s);
+    r->block.type = BLOCK_TEXT;
+}
+
+static void
+start_tool(struct rules *r, struct shape *s, const cJSON *object)
+{
+    const cJSON *config =
+        shape_object(s, object, "toolResultInputConfiguration");
+    const cJSON *media;
+    const char *id;
+
+    shape_only(s, object,
+               "promptName contentName type interactive role "
+               "toolResultInputConfiguration");
+    shape_is(s, object, "role", "TOOL");
+    if (shape_bool(s, object, "interactive"))
+        shape_odd(s, "interactive should be false for TOOL");
+    if (config == NULL)
+        return;
+    shape_only(s, config, "toolUseId type textInputConfiguration");
+    shape_is(s, config, "type", "TEXT");
+    media = shape_object(s, config, "textInputConfiguration");
+    if (media != NULL)
+        shape_is(s, media, "mediaType", "text/plain");
+    id = shape_string(s, config, "toolUseId");
+    if (id == NULL)
+        return;
+    if (!names_has(&r->open_tools, id))
+        shape_fail(s,
+                   "toolUseId %.64s is not waiting for a result on this "
+                   "stream",
+                   id);
+    r->block.tool_use_id = keep(s, id);
+    r->block.type = BLOCK_TOOL;
+}
+
+static void
+start_audio(struct rules *r, struct shape *s, const cJSON *object,
+            const char *name, struct input *input)
+{
+    const cJSON *config = shape_object(s, object, "audioInputConfiguration");
+
+    shape_only(s, object,
+               "promptName contentName type interactive role "
+               "audioInputConfiguration");
+    if (r->order == ORDER_SYSTEM) {
+        breach(s, MESSAGE_SYSTEM_FIRST,
+               "the first block of a prompt must be SYSTEM");
+    } else if (r->order != ORDER_HISTORY) {
+        shape_fail(s, "a prompt has one AUDIO block");
+    }
+    shape_is(s, object, "role", "USER");
+    if (!shape_bool(s, object, "interactive"))
+        shape_fail(s, "interactive must be true for AUDIO");
+    if (config == NULL)
+        return;
+    shape_only(s, config,
+               "mediaType sampleRateHertz sampleSizeBits channelCount "
+               "audioType encoding");
+    input->rate_hz = shape_audio_format(s, config);
+    free(r->audio_name);
+    r->audio_name = keep(s, name);
+    r->order = ORDER_STREAMING;
+    r->prompt_had_audio = true;
+    input->kind = INPUT_AUDIO_START;
+}
+
+static void
+on_content_start(struct rules *r, struct shape *s, const cJSON *object,
+                 struct input *input)
+{
+    const char *name = shape_string(s, object, "contentName");
+    const char *type = shape_string(s, object, "type");
+
+    if (!is_prompt(r, s, object) || name == NULL || type == NULL)
+        return;
+    if (r->block.type != BLOCK_NONE) {
+        if (r->block.type == BLOCK_TEXT && strcmp(type, "AUDIO") == 0)
+            breach(s, MESSAGE_HISTORY, "a TEXT block is still open");
+        shape_fail(s, "block %.40s is still open", r->block.name);
+        return;
+    }
+    if (!names_add(&r->names, name)) {
+        shape_fail(s, "contentName %.40s was used before", name);
+        return;
+    }
+    if (strcmp(type, "AUDIO") == 0) {
+        start_audio(r, s, object, name, input);
+        return;
+    }
+    r->block.name = keep(s, name);
+    if (strcmp(type, "TEXT") == 0)
+        start_text(r, s, object);
+    else if (strcmp(type, "TOOL") == 0)
+        start_tool(r, s, object);
+    else
+        shape_fail(s, "type %.40s is none of TEXT, AUDIO, TOOL", type);
+}
+
+/* ---- content ------------------------------------------------------------- */
+
+static bool
+append(struct rules *r, struct shape *s, const char *content, size_t bytes)
+{
+    struct block *block = &r->block;
+    char *text;
+
+    if (block->text_bytes + bytes > BLOCK_BYTES_MAX) {
+        shape_fail(s, "the block exceeds %d bytes", BLOCK_BYTES_MAX);
+        return false;
+    }
+    text = realloc(block->text, block->text_bytes + bytes + 1);
+    if (text == NULL) {
+        shape_fail(s, "out of memory");
+        return false;
+    }
+    memcpy(text + block->text_bytes, content, bytes + 1);
+    block->text = text;
+    block->text_bytes += bytes;
+    block->pieces++;
+    return true;
+}
+
+/* The content of an event that belongs to the open block of that type. */
+static const char *
+block_content(struct rules *r, struct shape *s, const cJSON *object,
+              enum block_type type)
+{
+    const char *name = shape_string(s, object, "contentName");
+    const char *content = shape_text(s, object, "content");
+
+    shape_only(s, object, "promptName contentName content role");
+    if (!is_prompt(r, s, object) || name == NULL || content == NULL)
+        return NULL;
+    if (r->block.type == type && strcmp(name, r->block.name) == 0)
+        return content;
+    shape_fail(s, "contentName %.40s is not that of an open %s block", name,
+               type == BLOCK_TEXT ? "TEXT" : "TOOL");
+    return NULL;
+}
+
+static void
+on_text_input(struct rules *r, struct shape *s, const cJSON *object)
+{
+    const char *content = block_content(r, s, object, BLOCK_TEXT);
+    size_t bytes;
+
+    if (content == NULL)
+        return;
+    bytes = strlen(content);
+    if (bytes > TEXT_INPUT_BYTES_MAX) {
+        shape_fail(s,
+                   "content has %zu bytes, at most %d are allowed; send more "
+                   "textInput events in the block",
+                   bytes, TEXT_INPUT_BYTES_MAX);
+        return;
+    }
+    if (bytes == 0)
+        shape_odd(s, "content is empty");
+    if (!append(r, s, content, bytes))
+        return;
+    if (r->block.role < ROLE_USER || r->block.interactive)
+        return;
+    r->history_bytes += bytes;
+    if (r->history_bytes > HISTORY_BYTES_MAX)
+        shape_fail(s, "the history exceeds %d bytes", HISTORY_BYTES_MAX);
+}
+
+static void
+on_tool_result(struct rules *r, struct shape *s, const cJSON *object)
+{
+    const char *content = block_content(r, s, object, BLOCK_TOOL);
+
+    if (content == NULL)
+        return;
+    if (r->block.pieces > 0)
+        shape_fail(s, "a TOOL block holds one toolResult");
+    append(r, s, content, strlen(content));
+}
+
+/* Strict: whole groups, the alphabet, padding only at the end. Bytes, or -1
+ * when it is not base64. */
+static long
+decode_base64(struct rules *r, const char *text, size_t chars)
+{
+    size_t room = chars / 4 * 3;
+    size_t pad = 0;
+    int bytes;
+
+    if (chars % 4 != 0)
+        return -1;
+    while (pad < 2 && pad < chars && text[chars - 1 - pad] == '=')
+        pad++;
+    if (strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+                     "0123456789+/") != chars - pad)
+        return -1;
+    if (room > r->samples_room_bytes) {
+        int16_t *samples = realloc(r->samples, room);
+
+        if (samples == NULL)
+            return -1;
+        r->samples = samples;
+        r->samples_room_bytes = room;
+    }
+    if (chars == 0)
+        return 0;
+    bytes = EVP_DecodeBlock((unsigned char *)r->samples,
+                            (const unsigned char *)text, (int)chars);
+    return bytes < 0 ? -1 : (long)bytes - (long)pad;
+}
+
+static void
+on_audio_input(struct rules *r, struct shape *s, const cJSON *object,
+               struct input *input)
+{
+    const char *name = shape_string(s, object, "contentName");
+    const char *content = shape_text(s, object, "content");
+    long bytes;
+
+    shape_only(s, object, "promptName contentName content role");
+    if (!is_prompt(r, s, object) || name == NULL || content == NULL)
+        return;
+    if (r->block.type == BLOCK_TEXT)
+        breach(s, MESSAGE_HISTORY, "audio inside an open TEXT block");
+    if (r->block.type == BLOCK_TOOL)
+        shape_odd(s, "audio inside an open TOOL block");
+    if (r->order != ORDER_STREAMING || strcmp(name, r->audio_name) != 0) {
+        shape_fail(s, "contentName %.40s is not that of an open AUDIO block",
+                   name);
+        return;
+    }
+    bytes = decode_base64(r, content, strlen(content));
+    if (bytes < 0)
+        shape_fail(s, "content is not base64");
+    else if (bytes % 2 != 0)
+        shape_fail(s,
+                   "content holds %ld bytes, 16-bit samples need an even "
+                   "number",
+                   bytes);
+    else if (bytes == 0)
+        shape_odd(s, "content is empty");
+    input->kind = INPUT_AUDIO;
+    input->samples = r->samples;
+    input->frames = bytes < 0 ? 0 : (size_t)bytes / 2;
+}
+
+/* ---- ends ---------------------------------------------------------------- */
+
+static void
+check_result(struct rules *r, struct shape *s)
+{
+    cJSON *result = NULL;
+
+    if (r->block.pieces != 1)
+        breach(s, MESSAGE_TOOL_RESULT, "the TOOL block holds no toolResult");
+    else
+        result = cJSON_ParseWithOpts(r->block.text, NULL, true);
+    if (!cJSON_IsObject(result))
+        breach(s, MESSAGE_TOOL_RESULT,
+               "the result is not the text of a JSON object");
+    cJSON_Delete(result);
+    if (!names_remove(&r->open_tools, r->block.tool_use_id))
+        shape_fail(s, "the tool use was answered already");
+}
+
+static void
+end_text(struct rules *r, struct shape *s, struct input *input)
+{
+    if (r->finished.pieces == 0)
+        shape_odd(s, "the TEXT block holds no textInput");
+    if (r->finished.interactive) {
+        if (r->family != FAMILY_V1 && r->finished.text_bytes > 0)
+            input->kind = INPUT_TEXT;
+    } else {
+        input->kind = INPUT_CONTEXT;
+    }
+    if (r->order == ORDER_SYSTEM)
+        r->order = ORDER_HISTORY;
+}
+
+static void
+end_block(struct rules *r, struct shape *s, struct input *input)
+{
+    if (r->block.type == BLOCK_TOOL)
+        check_result(r, s);
+    block_fini(&r->finished);
+    r->finished = r->block;
+    memset(&r->block, 0, sizeof(r->block));
+    input->text = r->finished.text == NULL ? "" : r->finished.text;
+    input->text_bytes = r->finished.text_bytes;
+    if (r->finished.type == BLOCK_TOOL) {
+        input->kind = INPUT_TOOL_RESULT;
+        input->tool_use_id = r->finished.tool_use_id;
+    } else {
+        end_text(r, s, input);
+    }
+}
+
+static void
+on_content_end(struct rules *r, struct shape *s, const cJSON *object,
+               struct input *input)
+{
+    const char *name = shape_string(s, object, "contentName");
+
+    shape_only(s, object, "promptName contentName");
+    if (!is_prompt(r, s, object) || name == NULL)
+        return;
+    if (r->block.type != BLOCK_NONE && strcmp(name, r->block.name) == 0) {
+        end_block(r, s, input);
+        return;
+    }
+    if (r->order == ORDER_STREAMING && strcmp(name, r->audio_name) == 0) {
+        if (r->block.type == BLOCK_TEXT)
+            breach(s, MESSAGE_HISTORY, "a TEXT block is still open");
+        r->order = ORDER_CLOSING;
+        input->kind = INPUT_AUDIO_END;
+        return;
+    }
+    shape_fail(s, "contentName %.40s is not that of an open block", name);
+}
+
+static void
+on_prompt_end(struct rules *r, struct shape *s, const cJSON *object,
+              struct input *input)
+{
+    shape_only(s, object, "promptName");
+    if (!is_prompt(r, s, object))
+        return;
+    if (r->block.type != BLOCK_NONE)
+        shape_fail(s, "block %.40s is still open", r->block.name);
+    if (r->order == ORDER_STREAMING)
+        shape_fail(s, "the AUDIO block must end first");
+    if (!r->prompt_had_audio) {
+        if (r->family == FAMILY_V1)
+            shape_fail(s, "the prompt never had an AUDIO block");
+        else
+            shape_odd(s, "the prompt never had an AUDIO block");
+    }
+    free(r->prompt_name);
+    r->prompt_name = NULL;
+    r->order = ORDER_SESSION;
+    input->kind = INPUT_PROMPT_END;
+}
+
+static void
+on_session_end(struct rules *r, struct shape *s, const cJSON *object,
+               struct input *input)
+{
+    shape_only(s, object, "");
+    if (r->order == ORDER_START)
+        shape_fail(s, "the session has not started");
+    else if (r->order != ORDER_SESSION)
+        shape_fail(s, "promptEnd must come first");
+    r->order = ORDER_ENDED;
+    input->kind = INPUT_SESSION_END;
+}
+
+/* ---- one event ----------------------------------------------------------- */
+
+static void
+dispatch(struct rules *r, struct shape *s, const cJSON *object,
+         struct input *input)
+{
+    const char *name = s->event;
+
+    if (strcmp(name, "audioInput") == 0)
+        on_audio_input(r, s, object, input);
+    else if (strcmp(name, "textInput") == 0)
+        on_text_input(r, s, object);
+    else if (strcmp(name, "toolResult") == 0)
+        on_tool_result(r, s, object);
+    else if (strcmp(name, "contentStart") == 0)
+        on_content_start(r, s, object, input);
+    else if (strcmp(name, "contentEnd") == 0)
+        on_content_end(r, s, object, input);
+    else if (strcmp(name, "promptStart") == 0)
+        on_prompt_start(r, s, object, input);
+    else if (strcmp(name, "promptEnd") == 0)
+        on_prompt_end(r, s, object, input);
+    else if (strcmp(name, "sessionStart") == 0)
+        on_session_start(r, s, object, input);
+    else if (strcmp(name, "sessionEnd") == 0)
+        on_session_end(r, s, object, input);
+    else
+        shape_fail(s, "there is no such input event");
+}
+
+static void
+judge(struct rules *r, struct shape *s, const cJSON *root, struct input *input)
+{
+    const cJSON *event = shape_object(s, root, "event");
+
+    if (event == NULL)
+        return;
+    shape_only(s, root, "event");
+    if (cJSON_GetArraySize(event) != 1 || !cJSON_IsObject(event->child)) {
+        shape_fail(s, "event must hold exactly one object, named after the "
+                      "event");
+        return;
+    }
+    s->event = event->child->string;
+    if (r->order == ORDER_ENDED)
+        shape_fail(s, "nothing may follow sessionEnd");
+    else if (r->order == ORDER_START && strcmp(s->event, "sessionStart") != 0)
+        shape_fail(s, "sessionStart must come first");
+    else
+        dispatch(r, s, event->child, input);
+}
+
+static bool
+is_blank(const char *p, const char *end)
+{
+    while (p < end && (*p == ' ' || *p == '\n' || *p == '\r' || *p == '\t'))
+        p++;
+    return p == end;
+}
+
+bool
+rules_on_event(struct rules *rules, const char *json, size_t json_bytes,
+               struct input *input)
+{
+    struct shape s = {"event", rules->note, rules->arg, false, NULL, ""};
+    const char *end = NULL;
+    cJSON *root = NULL;
+
+    memset(input, 0, sizeof(*input));
+    if (json_bytes > EVENT_BYTES_MAX)
+        shape_fail(&s, "%zu bytes, at most %d are allowed", json_bytes,
+                   EVENT_BYTES_MAX);
+    else if (!jsontext_is_utf8(json, json_bytes))
+        shape_fail(&s, "not well-formed UTF-8");
+    else
+        root = cJSON_ParseWithLengthOpts(json, json_bytes, &end, false);
+    if (root == NULL || !is_blank(end, json + json_bytes))
+        shape_fail(&s, "not one JSON text");
+    else
+        judge(rules, &s, root, input);
+    if (s.failed) {
+        rules->message = s.message == NULL ? MESSAGE_INVALID : s.message;
+        rules->note(rules->arg, s.problem);
+    }
+    cJSON_Delete(root);
+    return !s.failed;
+}

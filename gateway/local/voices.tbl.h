@@ -1,0 +1,20 @@
+/* Every voice: VOICE(voiceId, on v1, on Nova 2, espeak-ng voice, pitch).
+ * Distinct by language, variant and pitch, so that a listener and a test can
+ * tell them apart. Pitch is espeak's 0..99. */
+VOICE("tiffany", 1, 1, "en-us+f3", 55)
+VOICE("matthew", 1, 1, "en-us+m3", 45)
+VOICE("amy", 1, 1, "en-gb+f2", 55)
+VOICE("olivia", 0, 1, "en-gb+f4", 62)
+VOICE("kiara", 0, 1, "en-gb+f1", 58)
+VOICE("arjun", 0, 1, "en-gb+m4", 40)
+VOICE("ambre", 1, 1, "fr-fr+f3", 55)
+VOICE("florian", 1, 1, "fr-fr+m3", 45)
+VOICE("beatrice", 1, 1, "it+f3", 55)
+VOICE("lorenzo", 1, 1, "it+m3", 45)
+VOICE("greta", 1, 0, "de+f3", 55)
+VOICE("tina", 0, 1, "de+f2", 58)
+VOICE("lennart", 1, 1, "de+m3", 45)
+VOICE("lupe", 1, 1, "es-419+f3", 55)
+VOICE("carlos", 1, 1, "es-419+m3", 45)
+VOICE("carolina", 0, 1, "pt-br+f3", 55)
+VOICE("leo", 0, 1, "pt-br+m3", 45)
