@@ -1,0 +1,504 @@
+#include "gateway/local/call.h"
+
+#include <cjson/cJSON.h>
+#include <openssl/rand.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gateway/local/bytes.h"
+#include "gateway/local/chain.h"
+#include "gateway/local/envelope.h"
+#include "gateway/local/framing.h"
+#include "gateway/local/refusal.h"
+#include "gateway/local/request.h"
+
+#define EVENT_STREAM_TYPE "application/vnd.amazon.eventstream"
+
+/* How long a verified request may stay without its first event. */
+#define FIRST_EVENT_MS 20000
+
+/* How long the client may take to end its side after a normal end. */
+#define LINGER_MS 5000
+
+enum call_state {
+    CALL_HEADERS,   /* the request is coming in */
+    CALL_VERIFIED,  /* good headers; the 200 is withheld until an event */
+    CALL_TALKING,   /* the 200 is out, the conversation lives */
+    CALL_FINISHING, /* what is unread goes out, then the end */
+    CALL_LINGERING, /* the same, and the client's end is still to come */
+    CALL_CUT        /* reset; the states from FINISHING have no conversation */
+};
+
+struct call {
+    const struct call_config *config;
+    const struct call_ops *ops;
+    void *arg;
+    struct jsonlog_place place;
+    enum call_state state;
+    char request_id[CALL_REQUEST_ID_BYTES];
+    char model_id[VERIFY_MODEL_BYTES];
+    uint64_t deadline_ms; /* while verified or lingering */
+    bool head;            /* a HEAD request, whose answer has no body */
+    struct now now;       /* of the entry point that runs */
+
+    /* in */
+    struct request request;
+    struct chain chain;
+    struct framing_decoder decoder;
+    struct bytes json;
+    bool end_frame_seen;
+    struct conversation *conversation;
+
+    /* out */
+    struct bytes unread;
+    size_t read_bytes; /* of `unread`, given out already */
+    uint32_t dice;
+};
+
+/* ---- small things ---- */
+
+static void
+make_request_id(char text[CALL_REQUEST_ID_BYTES])
+{
+    uint8_t b[16];
+    if (RAND_bytes(b, sizeof(b)) != 1)
+        memset(b, 0, sizeof(b));
+    b[6] = (uint8_t)((b[6] & 0x0f) | 0x40);
+    b[8] = (uint8_t)((b[8] & 0x3f) | 0x80);
+    snprintf(text, CALL_REQUEST_ID_BYTES,
+             "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-"
+             "%02x%02x%02x%02x%02x%02x",
+             b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10],
+             b[11], b[12], b[13], b[14], b[15]);
+}
+
+/* A small generator of its own per stream: sizes vary, and a run can be
+ * repeated. */
+static uint32_t
+roll(struct call *call, uint32_t sides)
+{
+    call->dice = call->dice * 1664525u + 1013904223u;
+    return (call->dice >> 8) % sides;
+}
+
+static void
+note(struct call *call, const char *kind, const char *text)
+{
+    jsonlog_note(call->config->log, call->place, kind, "%s", text);
+}
+
+/* ---- out ---- */
+
+static void
+respond(struct call *call, int status, const char *errortype,
+        const char *content_type, size_t body_bytes)
+{
+    struct call_response response = {.status = status,
+                                     .content_type = content_type,
+                                     .errortype = errortype,
+                                     .request_id = call->request_id,
+                                     .body_bytes = body_bytes,
+                                     .wall_ms = call->now.wall_ms};
+    call->ops->respond(call->arg, &response);
+}
+
+static void
+cut(struct call *call, bool error, const char *why)
+{
+    if (call->state == CALL_CUT)
+        return;
+    call->state = CALL_CUT;
+    note(call, "violation", why);
+    call->ops->reset(call->arg, error);
+}
+
+static uint64_t
+scaled_deadline(const struct call *call, double from_now_ms)
+{
+    return call->now.mono_ms +
+           (uint64_t)(from_now_ms / call->config->time_scale);
+}
+
+/* A 200 without an error is owed only once something good came. */
+static void
+accept(struct call *call)
+{
+    call->state = CALL_TALKING;
+    respond(call, 200, NULL, EVENT_STREAM_TYPE, 0);
+}
+
+static void
+refuse(struct call *call, const struct refusal *refusal)
+{
+    cJSON *object = cJSON_CreateObject();
+    cJSON_AddStringToObject(object, "message", refusal->message);
+    char *text = cJSON_PrintUnformatted(object);
+    cJSON_Delete(object);
+    size_t body_bytes = text ? strlen(text) : 0;
+    if (!call->head)
+        bytes_add(&call->unread, text, body_bytes);
+    cJSON_free(text);
+    call->state = CALL_FINISHING;
+    jsonlog_note(call->config->log, call->place, "refused", "%d %s: %s",
+                 refusal_status(refusal->code),
+                 refusal_errortype(refusal->code), refusal->message);
+    respond(call, refusal_status(refusal->code),
+            refusal_errortype(refusal->code), "application/json", body_bytes);
+}
+
+static void
+refuse_with(struct call *call, enum refusal_code code, const char *message)
+{
+    struct refusal refusal;
+    refusal_set(&refusal, code, "%s", message);
+    refuse(call, &refusal);
+}
+
+/* Ends the stream with an exception frame, after a 200 if there was none. */
+static void
+except(struct call *call, const char *exception, const char *message)
+{
+    if (call->state == CALL_VERIFIED)
+        accept(call);
+    if (call->state != CALL_TALKING)
+        return;
+    jsonlog_note(call->config->log, call->place, "exception", "%s: %s",
+                 exception, message);
+    envelope_seal_exception(&call->unread, exception, message);
+    if (call->unread.failed) {
+        cut(call, true,
+            "The client reads too slowly: the exception did not fit");
+        return;
+    }
+    call->state = CALL_FINISHING;
+    call->ops->wake(call->arg);
+}
+
+static void
+violate(struct call *call, const char *message)
+{
+    if (call->state == CALL_LINGERING) {
+        cut(call, false, message);
+        return;
+    }
+    note(call, "violation", message);
+    except(call, "validationException", message);
+}
+
+/* ---- what the conversation says ---- */
+
+static void
+on_emit(void *arg, const char *json, size_t json_bytes)
+{
+    struct call *call = arg;
+    if (call->state != CALL_TALKING)
+        return;
+    jsonlog_event(call->config->log, call->place, "sent", json, json_bytes);
+    envelope_seal(&call->unread, json, json_bytes,
+                  roll(call, ENVELOPE_PADDING_MAX + 1));
+    if (call->unread.failed) {
+        cut(call, true,
+            "The client reads too slowly: more than 16 MiB wait for it");
+        return;
+    }
+    call->ops->wake(call->arg);
+}
+
+static void
+on_fail(void *arg, const char *exception, const char *message)
+{
+    except(arg, exception, message);
+}
+
+static void
+on_conversation_end(void *arg)
+{
+    struct call *call = arg;
+    if (call->state != CALL_TALKING)
+        return;
+    note(call, "stream", "ended");
+    call->state = CALL_LINGERING;
+    call->deadline_ms = scaled_deadline(call, LINGER_MS);
+    call->ops->wake(call->arg);
+}
+
+static void
+on_note(void *arg, const char *kind, const char *text)
+{
+    note(arg, kind, text);
+}
+
+static const struct conversation_ops conversation_ops = {
+    .emit = on_emit,
+    .fail = on_fail,
+    .end = on_conversation_end,
+    .note = on_note};
+
+static bool
+start_conversation(struct call *call)
+{
+    struct conversation_config config = {.script = call->config->script,
+                                         .model_id = call->model_id,
+                                         .ear = call->config->ear,
+                                         .time_scale = call->config->time_scale,
+                                         .now_ms = call->now.mono_ms};
+    call->conversation = conversation_new(&config, &conversation_ops, call);
+    if (call->conversation != NULL)
+        return true;
+    refuse_with(call, REFUSAL_unavailable,
+                "The conversation could not be started: no memory, or the "
+                "voice is missing");
+    return false;
+}
+
+/* The conversation cannot be freed by its own callbacks; every entry point
+ * ends here. */
+static void
+settle(struct call *call)
+{
+    if (call->state > CALL_TALKING)
+        conversation_free(&call->conversation);
+}
+
+/* ---- in ---- */
+
+struct call *
+call_new(const struct call_config *config, const struct call_ops *ops,
+         void *arg, struct jsonlog_place place)
+{
+    struct call *call = calloc(1, sizeof(*call));
+    if (call == NULL)
+        return NULL;
+    call->config = config;
+    call->ops = ops;
+    call->arg = arg;
+    call->place = place;
+    call->dice = (uint32_t)place.stream * 2654435761u;
+    make_request_id(call->request_id);
+    framing_decoder_init(&call->decoder, ENVELOPE_FRAME_BYTES_MAX);
+    bytes_init(&call->json, ENVELOPE_FRAME_BYTES_MAX);
+    bytes_init(&call->unread, CALL_UNREAD_BYTES_MAX);
+    return call;
+}
+
+void
+call_free(struct call **call)
+{
+    struct call *c = *call;
+    if (c == NULL)
+        return;
+    *call = NULL;
+    c->state = CALL_CUT;
+    conversation_free(&c->conversation);
+    request_fini(&c->request);
+    chain_fini(&c->chain);
+    framing_decoder_fini(&c->decoder);
+    bytes_fini(&c->json);
+    bytes_fini(&c->unread);
+    free(c);
+}
+
+void
+call_on_header(struct call *call, const char *name, size_t name_bytes,
+               const char *value, size_t value_bytes)
+{
+    if (call->state == CALL_HEADERS)
+        request_add(&call->request, name, name_bytes, value, value_bytes);
+}
+
+void
+call_on_request(struct call *call, struct now now)
+{
+    struct refusal refusal;
+    if (call->state != CALL_HEADERS)
+        return;
+    call->now = now;
+    const char *method = request_get(&call->request, ":method");
+    call->head = method != NULL && strcmp(method, "HEAD") == 0;
+    if (!verify_route(&call->request, call->model_id, &refusal) ||
+        !verify_signature(call->config->keys, &call->request, now.wall_ms,
+                          &call->chain, &refusal) ||
+        !verify_model(call->model_id, &refusal)) {
+        refuse(call, &refusal);
+    } else {
+        call->state = CALL_VERIFIED;
+        call->deadline_ms = scaled_deadline(call, FIRST_EVENT_MS);
+        jsonlog_note(call->config->log, call->place, "stream",
+                     "opened for %s, request %s", call->model_id,
+                     call->request_id);
+        if (strcmp(call->model_id, "amazon.nova-sonic-v1:0") == 0)
+            note(call, "note",
+                 "amazon.nova-sonic-v1:0 is past its end of life "
+                 "(2026-09-14); Bedrock itself may refuse it");
+    }
+    request_fini(&call->request);
+}
+
+static void
+on_end_frame(struct call *call)
+{
+    call->end_frame_seen = true;
+    if (call->state == CALL_VERIFIED)
+        refuse_with(call, REFUSAL_validation,
+                    "The stream ended before its first event");
+    else if (call->state == CALL_TALKING)
+        conversation_on_end(call->conversation, call->now.mono_ms);
+}
+
+static void
+on_bad_signature(struct call *call, const char *problem)
+{
+    if (call->state != CALL_VERIFIED) {
+        violate(call, problem);
+        return;
+    }
+    note(call, "violation", problem);
+    refuse_with(call, REFUSAL_bad_signature, problem);
+}
+
+static void
+on_event(struct call *call)
+{
+    const char *json = (const char *)call->json.data;
+    if (call->state == CALL_LINGERING) {
+        violate(call, "An event came after the end of the session");
+        return;
+    }
+    if (call->state == CALL_VERIFIED) {
+        if (!start_conversation(call))
+            return;
+        accept(call);
+    }
+    jsonlog_event(call->config->log, call->place, "received", json,
+                  call->json.count);
+    conversation_on_event(call->conversation, json, call->json.count,
+                          call->now.mono_ms);
+}
+
+static bool
+listening(const struct call *call)
+{
+    return call->state == CALL_VERIFIED || call->state == CALL_TALKING ||
+           call->state == CALL_LINGERING;
+}
+
+static bool
+on_frame(void *arg, const struct framing_frame *frame)
+{
+    struct call *call = arg;
+    char problem[ENVELOPE_PROBLEM_BYTES];
+    if (call->end_frame_seen) {
+        violate(call, "A frame came after the signed empty frame that ends "
+                      "the stream");
+        return false;
+    }
+    switch (envelope_open(&call->chain, frame, call->now.wall_ms, &call->json,
+                          problem)) {
+    case ENVELOPE_EVENT:
+        on_event(call);
+        break;
+    case ENVELOPE_END:
+        on_end_frame(call);
+        break;
+    case ENVELOPE_BAD_SIGNATURE:
+        on_bad_signature(call, problem);
+        break;
+    case ENVELOPE_BAD:
+        violate(call, problem);
+        break;
+    }
+    return listening(call);
+}
+
+void
+call_on_data(struct call *call, const uint8_t *data, size_t count,
+             struct now now)
+{
+    if (!listening(call))
+        return;
+    call->now = now;
+    if (!framing_push(&call->decoder, data, count, on_frame, call) &&
+        listening(call))
+        violate(call, call->decoder.problem);
+    settle(call);
+}
+
+void
+call_on_end(struct call *call, struct now now)
+{
+    call->now = now;
+    if (call->state == CALL_VERIFIED) {
+        note(call, "violation", "The request's body ended before any event");
+        refuse_with(call, REFUSAL_validation,
+                    "The request's body ended before its first event");
+    } else if (listening(call) && framing_midway(&call->decoder)) {
+        violate(call, "The stream ended in the middle of a frame");
+    } else if (listening(call) && !call->end_frame_seen) {
+        violate(call, "The stream ended without the signed empty frame");
+    }
+    if (call->state == CALL_LINGERING)
+        call->state = CALL_FINISHING;
+    settle(call);
+}
+
+/* ---- reading and time ---- */
+
+/* How much of `count` to give: one time in four a small odd part of it. */
+static size_t
+awkward_size(struct call *call, size_t count)
+{
+    if (count > 1 && roll(call, 4) == 0) {
+        size_t part = 1 + roll(call, 997);
+        return part < count ? part : count;
+    }
+    return count;
+}
+
+size_t
+call_read(struct call *call, uint8_t *out, size_t capacity, bool *ended)
+{
+    size_t left = call->unread.count - call->read_bytes;
+    size_t count = awkward_size(call, left < capacity ? left : capacity);
+    if (count > 0)
+        memcpy(out, call->unread.data + call->read_bytes, count);
+    call->read_bytes += count;
+    if (call->read_bytes == call->unread.count ||
+        call->read_bytes > call->unread.count / 2) {
+        bytes_drop(&call->unread, call->read_bytes);
+        call->read_bytes = 0;
+    }
+    *ended = count == left &&
+             (call->state == CALL_FINISHING || call->state == CALL_LINGERING);
+    return count;
+}
+
+bool
+call_lingers(const struct call *call)
+{
+    return call->state == CALL_LINGERING;
+}
+
+void
+call_tick(struct call *call, struct now now)
+{
+    call->now = now;
+    if (call->state == CALL_VERIFIED && now.mono_ms >= call->deadline_ms)
+        refuse_with(call, REFUSAL_validation,
+                    "Timed out waiting for input events");
+    else if (call->state == CALL_LINGERING && now.mono_ms >= call->deadline_ms)
+        cut(call, false, "The client did not end its side of the stream");
+    else if (call->state == CALL_TALKING)
+        conversation_tick(call->conversation, now.mono_ms);
+    settle(call);
+}
+
+uint64_t
+call_deadline_ms(const struct call *call)
+{
+    if (call->state == CALL_VERIFIED || call->state == CALL_LINGERING)
+        return call->deadline_ms;
+    if (call->state == CALL_TALKING)
+        return conversation_deadline_ms(call->conversation);
+    return UINT64_MAX;
+}
