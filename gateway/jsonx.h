@@ -39,14 +39,28 @@ void jsonx_add_u64(cJSON *object, const char *key, uint64_t value);
  * that the document stays valid. [any] */
 void jsonx_add_text(cJSON *object, const char *key, const char *text);
 
+/* Bytes of the UTF-8 sequence that `text` begins with, at most `text_bytes`; 0
+ * if it begins with none. [any] */
+size_t jsonx_utf8_bytes(const char *text, size_t text_bytes);
+
 /* The same text with every byte that is no UTF-8 replaced; NULL when memory
  * is out. Caller frees. [any] */
 char *jsonx_utf8(const char *text);
 
-/* Parses exactly one document and nothing behind it but white space. NULL if
- * it is none; `*error_offset` (may be NULL) is then the byte where it went
- * wrong. Duplicate keys are kept as cJSON keeps them: the first is found.
- * [any] */
-cJSON *jsonx_parse(const char *text, size_t text_bytes, size_t *error_offset);
+/* Deepest nesting of arrays and objects that is accepted. */
+#define JSONX_DEPTH_MAX 64
+
+/* What cJSON would let pass or silently cut: bytes that are no UTF-8, raw
+ * control characters, \u0000, nesting beyond JSONX_DEPTH_MAX. NULL if there is
+ * none, else a phrase, "a text holds a raw line break; write \n", and the byte
+ * it is about in `*offset`. [any] */
+const char *jsonx_flaw(const char *text, size_t text_bytes, size_t *offset);
+
+/* Parses exactly one document without flaws and nothing behind it but white
+ * space. NULL if it is none: `*offset` is then the byte where it went wrong,
+ * and `*flaw` what is wrong (both may be NULL). Of a member that is given
+ * twice, the first is found. Caller frees. [any] */
+cJSON *jsonx_parse(const char *text, size_t text_bytes, size_t *offset,
+                   const char **flaw);
 
 #endif

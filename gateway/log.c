@@ -231,27 +231,40 @@ levels_apply(enum log_level *levels, const char *word, size_t bytes)
     return true;
 }
 
-enum vr_status
-log_levels(const char *spec, char *wrong, size_t wrong_size)
+static bool
+levels_parse(enum log_level *levels, const char *spec, char *wrong,
+             size_t wrong_size)
 {
-    enum log_level levels[LOG_TOPIC_COUNT];
-    memcpy(levels, state.levels, sizeof levels);
-    for (;;) {
-        size_t skip = strspn(spec, " ");
-        size_t bytes = strcspn(spec + skip, ",");
-        const char *word = spec + skip;
+    for (;; spec++) {
+        const char *word = spec + strspn(spec, " ");
+        size_t bytes = strcspn(word, ",");
         spec = word + bytes;
         while (bytes && word[bytes - 1] == ' ')
             bytes--;
         if (!levels_apply(levels, word, bytes)) {
             if (wrong && wrong_size)
                 snprintf(wrong, wrong_size, "%.*s", (int)bytes, word);
-            return VR_INVALID;
+            return false;
         }
         if (!*spec)
-            break;
-        spec++;
+            return true;
     }
+}
+
+bool
+log_levels_valid(const char *spec, char *wrong, size_t wrong_size)
+{
+    enum log_level levels[LOG_TOPIC_COUNT];
+    return levels_parse(levels, spec, wrong, wrong_size);
+}
+
+enum vr_status
+log_levels(const char *spec, char *wrong, size_t wrong_size)
+{
+    enum log_level levels[LOG_TOPIC_COUNT];
+    memcpy(levels, state.levels, sizeof levels);
+    if (!levels_parse(levels, spec, wrong, wrong_size))
+        return VR_INVALID;
     memcpy(state.levels, levels, sizeof levels);
     return VR_OK;
 }

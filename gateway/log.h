@@ -54,6 +54,9 @@ bool log_pending(void);
 enum vr_status log_levels(const char *spec, char *wrong,
                           size_t wrong_size) VR_NODISCARD;
 
+/* Whether log_levels() would take the text; `wrong` as there. [any] */
+bool log_levels_valid(const char *spec, char *wrong, size_t wrong_size);
+
 /* Writes the levels in force in the form log_levels() takes: the commonest
  * first, then every topic that differs. Cut if it does not fit. [loop] */
 void log_levels_text(char *text, size_t text_size);

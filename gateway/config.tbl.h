@@ -1,0 +1,162 @@
+/* One line per configuration key. Define the macros that are wanted.
+ *
+ *   CONFIG_ROOT(path, kind, member, fallback, min, max, choices, check, unit,
+ *               what)          a key of the file
+ *   CONFIG_SESSION(...)        a key of a session, below sessions.NAME
+ *
+ * kind: TEXT, PATH (relative ones start at the file's folder), PATHS (one or a
+ * list), UINT, NUMBER, CHOICE (an enum, from 1), CHOICES (bits), NAMES (a list
+ * or "*"), HISTORY, OBJECT, OBJECTS (an object of objects). fallback: JSON;
+ * null stands for "unset" or for what the code derives, as `what` says. min and
+ * max: of a number, or of a text's bytes. choices: "a|b|c" or NULL. check: a
+ * function of config_check.h, or NULL. */
+#ifndef CONFIG_ROOT
+#define CONFIG_ROOT(path, kind, member, fallback, min, max, choices, check, \
+                    unit, what)
+#endif
+#ifndef CONFIG_SESSION
+#define CONFIG_SESSION(path, kind, member, fallback, min, max, choices, check, \
+                       unit, what)
+#endif
+
+CONFIG_ROOT("bedrock.region", TEXT, bedrock.region, "null", 1, 63, NULL,
+            config_check_region, "",
+            "the AWS region; by default AWS_REGION, else us-east-1")
+CONFIG_ROOT("bedrock.model", TEXT, bedrock.model,
+            "\"amazon.nova-2-sonic-v1:0\"", 1, 2048, NULL, NULL, "",
+            "the model's id, for sessions that name none")
+CONFIG_ROOT("bedrock.endpoint", TEXT, bedrock.endpoint, "null", 1, 512, NULL,
+            config_check_endpoint, "",
+            "https://HOST[:PORT] to use instead of the region's own")
+CONFIG_ROOT("bedrock.ca_file", PATH, bedrock.ca_file, "null", 1, 4095, NULL,
+            NULL, "",
+            "PEM file of certificates to trust, by default the system's")
+CONFIG_ROOT("bedrock.profile", TEXT, bedrock.profile, "null", 1, 128, NULL,
+            NULL, "",
+            "profile of the AWS credentials file; by default the environment, "
+            "then AWS_PROFILE, then \"default\"")
+CONFIG_ROOT("bedrock.connect_timeout_ms", UINT, bedrock.connect_timeout_ms,
+            "10000", 100, 120000, NULL, NULL, "ms",
+            "how long name lookup, TCP and TLS may take together")
+
+CONFIG_ROOT("bus.events", TEXT, bus.events, "null", 7, 113, NULL,
+            config_check_ipc, "",
+            "where events are published; by default ipc:// and events.sock in "
+            "the runtime folder")
+CONFIG_ROOT("bus.control", TEXT, bus.control, "null", 7, 113, NULL,
+            config_check_ipc, "",
+            "where JSON-RPC requests are taken; by default control.sock there")
+CONFIG_ROOT("bus.tools", TEXT, bus.tools, "null", 7, 113, NULL,
+            config_check_ipc, "",
+            "where tool workers connect; by default tools.sock there")
+
+CONFIG_ROOT("plugins.path", PATHS, plugins.path, "null", 1, 4095, NULL, NULL,
+            "",
+            "folder of tool plugins (.so), or a list of folders; by default "
+            "the one installed with voxringd")
+CONFIG_ROOT("plugins.config", OBJECTS, plugins.config, "null", 0, 0, NULL, NULL,
+            "", "settings handed to plugins, by the plugin's name")
+
+CONFIG_ROOT("runtime_dir", TEXT, runtime_dir, "null", 1, 90, NULL,
+            config_check_absolute, "",
+            "folder for sockets and doorbells; by default "
+            "$VOXRING_RUNTIME_DIR, else $XDG_RUNTIME_DIR/voxring, else "
+            "/run/voxring as root, else /tmp/voxring-UID")
+CONFIG_ROOT("instance", TEXT, instance, "null", 1, 32, NULL, config_check_name,
+            "",
+            "part of the rings' names, so that two gateways never meet; by "
+            "default made from the runtime folder's path")
+CONFIG_ROOT("log", TEXT, log, "\"info\"", 1, 512, NULL, config_check_log, "",
+            "levels: error, warn, info, debug, trace or off, then per topic, "
+            "\"info,wire=trace\"")
+CONFIG_ROOT("ring.group", TEXT, ring.group, "null", 1, 64, NULL, NULL, "",
+            "group whose members may use rings and sockets; by default only "
+            "the owner may")
+
+CONFIG_SESSION("model", TEXT, model, "null", 1, 2048, NULL, NULL, "",
+               "the model's id; by default bedrock.model")
+CONFIG_SESSION("model_family", TEXT, model_family, "null", 0, 0,
+               "v1|nova2|nova2.5", NULL, "",
+               "what the model can do, for ids voxring does not know; by "
+               "default known from the id")
+CONFIG_SESSION("voice", TEXT, voice, "\"matthew\"", 1, 64, NULL,
+               config_check_voice, "", "the voice's id, in lower case")
+CONFIG_SESSION("system_prompt", TEXT, system_prompt, "null", 1, 204800, NULL,
+               NULL, "",
+               "who the robot is and how it speaks; by default a short prompt "
+               "for a helpful voice")
+CONFIG_SESSION("system_prompt_file", PATH, system_prompt_file, "null", 1, 4095,
+               NULL, NULL, "",
+               "a file with the system prompt, instead of system_prompt")
+CONFIG_SESSION(
+    "history", HISTORY, history, "[]", 1, 51200, NULL, NULL, "",
+    "earlier messages, [{\"role\": \"USER\" or \"ASSISTANT\", \"text\": ...}], "
+    "beginning with USER; a last USER message is answered at the start")
+CONFIG_SESSION("greeting", TEXT, greeting, "null", 1, 4096, NULL, NULL, "",
+               "text sent to the model at the first open, so that the robot "
+               "speaks first; by default it waits")
+CONFIG_SESSION("input.rate_hz", UINT, input.rate_hz, "16000", 0, 0,
+               "8000|16000|24000|48000", NULL, "Hz",
+               "sample rate of the ring that the microphone's process writes")
+CONFIG_SESSION("input.channels", UINT, input.channels, "1", 0, 0, "1|2", NULL,
+               "", "channels of that ring; stereo is mixed to mono")
+CONFIG_SESSION("output.rate_hz", UINT, output.rate_hz, "24000", 0, 0,
+               "8000|16000|24000|48000", NULL, "Hz",
+               "sample rate of the ring that the speaker's process reads")
+CONFIG_SESSION("output.channels", UINT, output.channels, "1", 0, 0, "1|2", NULL,
+               "", "channels of that ring; stereo holds the same audio twice")
+CONFIG_SESSION("model_input_rate_hz", UINT, model_input_rate_hz, "null", 0, 0,
+               "8000|16000|24000", NULL, "Hz",
+               "rate sent to the model; by default input.rate_hz, or 16000 "
+               "where that is 48000")
+CONFIG_SESSION("model_output_rate_hz", UINT, model_output_rate_hz, "null", 0, 0,
+               "8000|16000|24000", NULL, "Hz",
+               "rate asked of the model; by default output.rate_hz, or 24000 "
+               "where that is 48000")
+CONFIG_SESSION("chunk_ms", UINT, chunk_ms, "32", 10, 100, NULL, NULL, "ms",
+               "audio in one event to the model")
+CONFIG_SESSION("gap_ms", UINT, gap_ms, "300", 50, 5000, NULL, NULL, "ms",
+               "silence is sent once no audio has come for so long; more than "
+               "any producer's block")
+CONFIG_SESSION(
+    "connect_buffer_ms", UINT, connect_buffer_ms, "5000", 0, 30000, NULL, NULL,
+    "ms", "audio captured while the stream is set up that is kept and sent")
+CONFIG_SESSION("outage_buffer_s", UINT, outage_buffer_s, "30", 0, 600, NULL,
+               NULL, "s",
+               "audio the input ring keeps while the network is away")
+CONFIG_SESSION("tools", NAMES, tools, "\"*\"", 1, 64, NULL, NULL, "",
+               "tools the model may call, by name; \"*\" is all, [] none")
+CONFIG_SESSION(
+    "tools_wait_ms", UINT, tools_wait_ms, "500", 0, 30000, NULL, NULL, "ms",
+    "how long the start waits for tools that are named but not there yet")
+CONFIG_SESSION("inference.max_tokens", UINT, inference.max_tokens, "1024", 1,
+               65536, NULL, NULL, "", "longest answer, in tokens")
+CONFIG_SESSION("inference.top_p", NUMBER, inference.top_p, "0.9", 0, 1, NULL,
+               NULL, "", "nucleus sampling")
+CONFIG_SESSION("inference.temperature", NUMBER, inference.temperature, "0.7", 0,
+               1, NULL, NULL, "", "0 is dull, 1 lively")
+CONFIG_SESSION("endpointing_sensitivity", TEXT, endpointing_sensitivity, "null",
+               0, 0, "HIGH|MEDIUM|LOW", NULL, "",
+               "how short a pause ends the user's turn (HIGH 1.5 s, LOW 2 s); "
+               "by default not sent, the model decides")
+CONFIG_SESSION("listen", CHOICE, listen, "\"always\"", 0, 0,
+               "always|when_quiet", NULL, "",
+               "when_quiet sends silence while the robot speaks, for robots "
+               "without echo cancelling")
+CONFIG_SESSION("interrupt_on", CHOICES, interrupt_on,
+               "[\"marker\", \"stop_reason\"]", 0, 0,
+               "marker|stop_reason|speech_start", NULL, "",
+               "which signs of barge-in stop the robot speaking; speech_start "
+               "alone may be a cough")
+CONFIG_SESSION("tool_choice", TEXT, tool_choice, "null", 1, 64, NULL, NULL, "",
+               "\"auto\", \"any\" or the name of the tool each answer begins "
+               "with; by default not sent, which is auto")
+CONFIG_SESSION(
+    "extra.session_start", OBJECT, extra.session_start, "null", 0, 0, NULL,
+    NULL, "",
+    "merged into the sessionStart event, for settings newer than voxring")
+CONFIG_SESSION("extra.prompt_start", OBJECT, extra.prompt_start, "null", 0, 0,
+               NULL, NULL, "", "merged into the promptStart event")
+
+#undef CONFIG_ROOT
+#undef CONFIG_SESSION

@@ -1,0 +1,90 @@
+/* The rows of config.tbl.h, and how one value of a row is read, freed and
+ * shown. Used by config.c and config_session.c only. */
+#ifndef GATEWAY_CONFIG_TABLE_H
+#define GATEWAY_CONFIG_TABLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include <cjson/cJSON.h>
+
+#include "gateway/config_check.h"
+#include "gateway/config_problem.h"
+
+#define CONFIG_PATH_BYTES 320
+
+enum config_kind {
+    CONFIG_TEXT,
+    CONFIG_PATH,
+    CONFIG_PATHS,
+    CONFIG_UINT,
+    CONFIG_NUMBER,
+    CONFIG_CHOICE,
+    CONFIG_CHOICES,
+    CONFIG_NAMES,
+    CONFIG_HISTORY,
+    CONFIG_OBJECT,
+    CONFIG_OBJECTS
+};
+
+struct config_row {
+    const char *path; /* within its table */
+    enum config_kind kind;
+    size_t offset;        /* in the struct the table fills */
+    const char *fallback; /* JSON */
+    double min, max;
+    const char *choices; /* "a|b", NULL if free */
+    config_check_fn *check;
+    const char *unit;
+    const char *what;
+};
+
+struct config_table {
+    const struct config_row *rows;
+    size_t row_count;
+};
+
+extern const struct config_table config_root_table;    /* [any] */
+extern const struct config_table config_session_table; /* [any] */
+
+/* What a read needs to know beside the value. */
+struct config_reader {
+    struct config_problems *problems;
+    const char *dir; /* where relative paths start, "" for here */
+};
+
+/* Reads `json`, an object, into the struct at `base`: first every row's
+ * default, then every member. `path` begins the problems' keys and may be "".
+ * Members of which `skip` is the name are left alone (NULL: none). [any] */
+void config_table_read(const struct config_table *table, void *base,
+                       const cJSON *json, const char *path, const char *skip,
+                       struct config_reader *reader);
+
+/* Frees every value. [any] */
+void config_table_free(const struct config_table *table, void *base);
+
+/* All values as a nested object, added to `json`. [any] */
+void config_table_to_json(const struct config_table *table, const void *base,
+                          cJSON *json);
+
+/* The member of nested objects at a path with dots, NULL if absent or null.
+ * [any] */
+const cJSON *config_item_at(const cJSON *json, const char *path);
+
+/* Reads one value that is not null; a problem leaves the old one. [any] */
+void config_value_read(const struct config_row *row, void *base,
+                       const cJSON *item, const char *path,
+                       struct config_reader *reader);
+
+/* Frees one value and clears its member. [any] */
+void config_value_free(const struct config_row *row, void *base);
+
+/* One value as JSON; NULL if it is unset or memory is out. Caller frees. [any]
+ */
+cJSON *config_value_to_json(const struct config_row *row, const void *base);
+
+/* "a whole number from 10 to 100 (ms)": what would be right. [any] */
+void config_value_describe(const struct config_row *row, char *text,
+                           size_t text_size);
+
+#endif
