@@ -1,8 +1,8 @@
 /* One bidirectional stream to Bedrock: a connection made by libcurl, HTTP/2 by
  * nghttp2, events in and out. Knows no rings, no bus and no tools.
  *
- * Everything runs on one libuv loop and calls back on it. After on_end nothing
- * more is called. */
+ * Everything runs on one libuv loop and calls back on it, never from inside
+ * open, send, finish or close. After on_end nothing more is called. */
 #ifndef GATEWAY_BEDROCK_STREAM_H
 #define GATEWAY_BEDROCK_STREAM_H
 
@@ -32,6 +32,9 @@ struct bedrock_target {
     const char *model_id; /* as given by AWS; percent-encoded here */
     const char *context;  /* for log lines: session and conversation */
     uint32_t connect_timeout_ms; /* 0 = 10 s: DNS, TCP, TLS */
+    uint32_t ping_after_ms;      /* 0 = 5 s without a byte from the peer */
+    uint32_t ping_timeout_ms;    /* 0 = 5 s without an answer to the PING */
+    size_t audio_unsent_bytes;   /* 0 = 72 KiB: about 1 s at 16 kHz mono */
 };
 
 enum bedrock_end_cause {
@@ -44,7 +47,7 @@ enum bedrock_end_cause {
 /* How a stream ended; valid during on_end. */
 struct bedrock_end {
     enum bedrock_end_cause cause;
-    bool normal;         /* ended after our bedrock_stream_finish() */
+    bool normal;         /* an orderly end after our bedrock_stream_finish() */
     char code[96];       /* AWS's exception name without URI, or "" */
     char message[768];   /* theirs, or ours: what happened and where */
     char request_id[64]; /* x-amzn-requestid, "" if none came */
@@ -56,6 +59,9 @@ struct bedrock_end {
 /* "rst_stream", "goaway", ...: for events and logs. [any] */
 const char *bedrock_end_name(enum bedrock_end_cause cause);
 
+/* One sentence, capitalised, no final period. Static storage. [any] */
+const char *bedrock_end_sentence(enum bedrock_end_cause cause);
+
 struct bedrock_stream_ops {
     /* Connected and the request's headers are sent: events may be sent. */
     void (*on_open)(void *arg);
@@ -63,25 +69,30 @@ struct bedrock_stream_ops {
     void (*on_response)(void *arg, const char *request_id);
     /* One JSON event, decoded from its chunk; lives during the call. */
     void (*on_event)(void *arg, const char *json, size_t json_bytes);
-    /* Unsent bytes fell below the limit after bedrock_stream_send() was
-     * refused or `unsent` stood above it. */
+    /* There is room again: unsent bytes fell below the limit for audio after
+     * they had reached it. Not called from inside send. */
     void (*on_writable)(void *arg);
     /* The stream is over, exactly once, never from inside open or send. */
     void (*on_end)(void *arg, const struct bedrock_end *end);
 };
 
-/* Starts a stream. Failures to connect arrive by on_end, so NULL means memory
- * or a bad target only (`problem` says which). [loop] */
-struct bedrock_stream *
-bedrock_stream_open(struct bedrock_client *client,
-                    const struct bedrock_target *target,
-                    const struct credentials *credentials,
-                    const struct bedrock_stream_ops *ops, void *arg,
-                    char *problem, size_t problem_size);
+/* The largest JSON event the endpoint accepts (PROTOCOL 1). */
+#define BEDROCK_EVENT_BYTES_MAX 1000000u
 
-/* Frames, signs and queues one JSON event. VR_AGAIN when the send buffer is
- * full (nothing is taken; control events may use a reserve that audio may
- * not), VR_CLOSED after finish or end. Allocates nothing. [rt] */
+/* Starts a stream. Failures to connect arrive by on_end, so NULL means memory
+ * or a bad target only (`problem` says which). `ops` must outlive the stream,
+ * target and credentials are copied. [loop] */
+struct bedrock_stream *bedrock_stream_open(
+    struct bedrock_client *client, const struct bedrock_target *target,
+    const struct credentials *credentials, const struct bedrock_stream_ops *ops,
+    void *arg, char *problem, size_t problem_size);
+
+/* Frames, signs and queues one JSON event, and hands to TLS what it takes at
+ * once. Nothing is taken with: VR_AGAIN before on_open, or while the unsent
+ * bytes stand above the limit (audio) or fill the buffer (control, which has a
+ * reserve); VR_LIMIT when the event is larger
+ * than BEDROCK_EVENT_BYTES_MAX; VR_CLOSED after finish or end. Allocates
+ * nothing. [rt] */
 enum vr_status bedrock_stream_send(struct bedrock_stream *stream,
                                    const char *json, size_t json_bytes,
                                    bool control) VR_NODISCARD;
@@ -95,12 +106,14 @@ size_t bedrock_stream_unsent_bytes(const struct bedrock_stream *stream);
 uint64_t bedrock_stream_queued_bytes(const struct bedrock_stream *stream);
 uint64_t bedrock_stream_sent_bytes(const struct bedrock_stream *stream);
 
-/* Ends our side: the signed empty frame and END_STREAM. Events still arrive
- * until on_end. [loop] */
+/* Ends our side: the signed empty frame and END_STREAM, once what is queued is
+ * out. Events still arrive until on_end. Before on_open it takes effect when
+ * the connection stands, and on_open is not called any more. [loop] */
 void bedrock_stream_finish(struct bedrock_stream *stream);
 
-/* Drops the stream at once; on_end is not called any more. Accepts NULL
- * inside. [loop] */
+/* Drops the stream at once; nothing is called any more. Allowed inside every
+ * callback, and needed after on_end to free the stream. Accepts NULL inside.
+ * [loop] */
 void bedrock_stream_close(struct bedrock_stream **stream);
 
 #endif

@@ -1,0 +1,93 @@
+#include "gateway/bedrock/end.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+static const char *const end_names[] = {
+#define BEDROCK_END(code, sentence) #code,
+#include "gateway/bedrock/end.tbl.h"
+#undef BEDROCK_END
+};
+
+static const char *const end_sentences[] = {
+#define BEDROCK_END(code, sentence) sentence,
+#include "gateway/bedrock/end.tbl.h"
+#undef BEDROCK_END
+};
+
+const char *
+bedrock_end_name(enum bedrock_end_cause cause)
+{
+    assert(cause < BEDROCK_END_COUNT);
+    return end_names[cause];
+}
+
+const char *
+bedrock_end_sentence(enum bedrock_end_cause cause)
+{
+    assert(cause < BEDROCK_END_COUNT);
+    return end_sentences[cause];
+}
+
+void
+end_set(struct bedrock_end *end, enum bedrock_end_cause cause,
+        const char *format, ...)
+{
+    char text[sizeof(end->message)];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    end->cause = cause;
+    end_copy(end->message, sizeof(end->message), text, strlen(text));
+}
+
+/* Length of the well-formed UTF-8 character at `text`, 0 if there is none. */
+static size_t
+utf8_bytes(const uint8_t *text, size_t left)
+{
+    uint8_t first = text[0];
+    size_t count = first < 0x80                    ? 1
+                   : first >= 0xc2 && first < 0xe0 ? 2
+                   : first >= 0xe0 && first < 0xf0 ? 3
+                   : first >= 0xf0 && first < 0xf5 ? 4
+                                                   : 0;
+
+    if (!count || count > left)
+        return 0;
+    for (size_t i = 1; i < count; i++) {
+        if ((text[i] & 0xc0) != 0x80)
+            return 0;
+    }
+    /* Overlong forms, surrogates, and what lies above U+10FFFF. */
+    if ((first == 0xe0 && text[1] < 0xa0) ||
+        (first == 0xed && text[1] > 0x9f) ||
+        (first == 0xf0 && text[1] < 0x90) || (first == 0xf4 && text[1] > 0x8f))
+        return 0;
+    return count;
+}
+
+void
+end_copy(char *out, size_t out_size, const char *text, size_t text_bytes)
+{
+    const uint8_t *in = (const uint8_t *)text;
+    size_t at = 0;
+
+    for (size_t i = 0; i < text_bytes;) {
+        size_t count = utf8_bytes(in + i, text_bytes - i);
+        if (at + (count ? count : 1) >= out_size)
+            break;
+        if (!count)
+            out[at++] = '?';
+        else if (count == 1)
+            out[at++] = in[i] < 0x20 || in[i] == 0x7f ? ' ' : (char)in[i];
+        else
+            memcpy(out + at, in + i, count), at += count;
+        i += count ? count : 1;
+    }
+    out[at] = '\0';
+}
