@@ -20,11 +20,17 @@ struct credentials {
     int64_t expires_ms;       /* wall clock, 0 = unknown or never */
 };
 
-/* Looks for credentials. `profile` NULL means AWS_PROFILE, else "default"; a
- * named profile is taken before the environment, as AWS's SDKs do. On failure
- * (VR_AUTH) `tried` holds one sentence that names each source tried, what was
- * wrong with it (missing, or half: which variable lacks) and what to do. Reads
- * files, so it may block for a local file system's time. [loop] */
+/* Looks for credentials. A `profile` given (not NULL or "") is the only source
+ * asked, as with AWS's SDKs; else the environment is, then the profile that
+ * AWS_PROFILE names, then "default". Files are AWS_SHARED_CREDENTIALS_FILE and
+ * AWS_CONFIG_FILE, or credentials and config in ~/.aws; the keys of the former
+ * go before those of the latter. Half a pair of keys, a malformed file or a
+ * profile that asks for what is not built in (a role, single sign-on, a
+ * process) ends the search, so that no other identity is used by surprise. On
+ * failure (VR_AUTH) `out` is empty and `tried` holds sentences that name each
+ * source tried, what was wrong with it and what to do, and no secret; on
+ * success `tried` is "". 1 KiB is enough but for long paths. Reads files, so it
+ * may block for a local file system's time. [loop] */
 enum vr_status credentials_load(const char *profile, struct credentials *out,
                                 char *tried, size_t tried_size) VR_NODISCARD;
 

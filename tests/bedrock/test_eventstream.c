@@ -423,7 +423,7 @@ run_official(const char *name)
     snprintf(path, sizeof path, "eventstream-signing/official-streams/%s",
              name);
     json = vectors_json(path);
-    strcpy(strrchr(path, '.'), ".bin");
+    snprintf(strrchr(path, '.'), sizeof ".json", ".bin");
     expected = (uint8_t *)vectors_read(path, &bytes);
     out = malloc(bytes);
     assert_non_null(out);

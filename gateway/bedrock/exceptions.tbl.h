@@ -1,0 +1,234 @@
+/* What errors mean and what to do about them (PROTOCOL 5). Three tables; the
+ * reader defines the macro of the one it wants. */
+
+/* Kinds of error: name, what it is. */
+#ifdef CLASSIFY_KIND
+CLASSIFY_KIND(unknown, "nothing is known about it")
+CLASSIFY_KIND(auth, "AWS does not accept the credentials")
+CLASSIFY_KIND(access, "the credentials do not allow it")
+CLASSIFY_KIND(clock, "the machine's clock is wrong")
+CLASSIFY_KIND(model, "the model is not offered, or not here")
+CLASSIFY_KIND(validation_config, "a setting is refused")
+CLASSIFY_KIND(throttle, "too many requests in a short time")
+CLASSIFY_KIND(quota, "the account's quota is used up")
+CLASSIFY_KIND(limit_8min, "a stream lives at most 8 minutes")
+CLASSIFY_KIND(idle, "the stream was quiet for too long")
+CLASSIFY_KIND(transient, "the service failed, trying again may help")
+CLASSIFY_KIND(tool, "a tool's result is refused")
+CLASSIFY_KIND(client_bug, "events came in an order the service refuses")
+CLASSIFY_KIND(network, "the endpoint cannot be reached, or was lost")
+CLASSIFY_KIND(endpoint, "what answers is no Bedrock endpoint")
+#undef CLASSIFY_KIND
+#endif
+
+/* What to do: name, what that is. */
+#ifdef CLASSIFY_ACTION
+CLASSIFY_ACTION(give_up, "nothing helps before a person changes something")
+CLASSIFY_ACTION(stay, "the stream goes on")
+CLASSIFY_ACTION(reconnect, "open a new stream with the history, at once")
+CLASSIFY_ACTION(back_off, "open a new stream with the history, after a while")
+CLASSIFY_ACTION(refresh, "look for credentials again, then open a new stream")
+#undef CLASSIFY_ACTION
+#endif
+
+/* Errors that AWS names: code, part of the message, HTTP status, kind, action,
+ * remedy. "" and 0 match anything. The first row that matches counts, so
+ * messages come before the codes they come with, statuses come last. */
+#ifdef CLASSIFY_ERROR
+#define REMEDY_MODEL                                                           \
+    "Set bedrock.model to amazon.nova-2-sonic-v1:0 or amazon.nova-2-5-sonic, " \
+    "and bedrock.region to one that has it: us-east-1, us-west-2, "            \
+    "ap-northeast-1 or eu-north-1"
+#define REMEDY_SUCCESSOR                                                       \
+    "The model is no longer offered: set bedrock.model to its successor, "     \
+    "amazon.nova-2-sonic-v1:0 or amazon.nova-2-5-sonic"
+#define REMEDY_KEYS                                                            \
+    "Check the credentials: the access key must exist and be active, and the " \
+    "secret must belong to it"
+#define REMEDY_TOKEN                                                           \
+    "The session token has run out: get new temporary credentials, for "       \
+    "example by 'aws sso login' or 'aws sts assume-role', and export them"
+#define REMEDY_POLICY                                                          \
+    "Allow bedrock:InvokeModel and "                                           \
+    "bedrock:InvokeModelWithBidirectionalStream on the model's ARN in the "    \
+    "IAM policy of these credentials"
+#define REMEDY_CLOCK                                                           \
+    "Set the machine's clock, for example by NTP: AWS accepts five minutes "   \
+    "of difference"
+#define REMEDY_WAIT "Nothing to do: it is tried again after a while"
+#define REMEDY_AGAIN "Nothing to do: a new stream takes over the history"
+#define REMEDY_IDLE                                                            \
+    "Send audio or silence all the time while a stream is open; a new stream " \
+    "takes over the history"
+#define REMEDY_QUOTA                                                           \
+    "Use fewer sessions at once, or raise the quota 'On-demand InvokeModel "   \
+    "concurrent requests' for the model in Service Quotas"
+#define REMEDY_REPORT                                                          \
+    "This is a bug of voxring: report it with the log of the wire topic at "   \
+    "level trace"
+
+/* by message, whatever the code */
+CLASSIFY_ERROR("", "Model has timed out in processing", 0, limit_8min,
+               reconnect, REMEDY_AGAIN)
+CLASSIFY_ERROR("", "Timed out waiting for input events", 0, idle, reconnect,
+               REMEDY_IDLE)
+CLASSIFY_ERROR("", "InternalErrorCode=531", 0, idle, reconnect, REMEDY_IDLE)
+CLASSIFY_ERROR("", "InternalErrorCode=532", 0, idle, reconnect, REMEDY_IDLE)
+CLASSIFY_ERROR("", "System instability detected", 0, transient, reconnect,
+               REMEDY_AGAIN)
+CLASSIFY_ERROR("", "unexpected error during processing", 0, transient,
+               reconnect, REMEDY_AGAIN)
+CLASSIFY_ERROR("", "Tool Response parsing error", 0, tool, stay,
+               "Let the tool answer with one JSON document; this result is "
+               "lost, the conversation goes on")
+CLASSIFY_ERROR("", "Chat history should be sent completely", 0, client_bug,
+               reconnect, REMEDY_REPORT)
+CLASSIFY_ERROR("", "First content must have SYSTEM role", 0, client_bug,
+               give_up, REMEDY_REPORT)
+CLASSIFY_ERROR("", "Invalid input request", 0, client_bug, reconnect,
+               REMEDY_REPORT)
+CLASSIFY_ERROR("", "voiceId", 0, validation_config, give_up,
+               "Set the session's voice to one that the model has, such as "
+               "matthew or tiffany")
+CLASSIFY_ERROR("", "model identifier is invalid", 0, model, give_up,
+               REMEDY_MODEL)
+CLASSIFY_ERROR("", "end of its life", 0, model, give_up, REMEDY_SUCCESSOR)
+CLASSIFY_ERROR("", "end of life", 0, model, give_up, REMEDY_SUCCESSOR)
+CLASSIFY_ERROR("", "end-of-life", 0, model, give_up, REMEDY_SUCCESSOR)
+CLASSIFY_ERROR("", "by provider as Legacy", 0, model, give_up, REMEDY_SUCCESSOR)
+CLASSIFY_ERROR("", "on-demand throughput", 0, model, give_up, REMEDY_MODEL)
+CLASSIFY_ERROR("", "access to the model", 0, access, give_up,
+               "Request access to the model in the Bedrock console, in the "
+               "region that is configured")
+CLASSIFY_ERROR("", "Signature expired", 0, clock, back_off, REMEDY_CLOCK)
+CLASSIFY_ERROR("", "Signature not yet current", 0, clock, back_off,
+               REMEDY_CLOCK)
+CLASSIFY_ERROR("", "token included in the request is expired", 0, auth, refresh,
+               REMEDY_TOKEN)
+CLASSIFY_ERROR("", "token included in the request is invalid", 0, auth, refresh,
+               REMEDY_KEYS)
+
+/* by code: the modeled ones */
+CLASSIFY_ERROR("AccessDeniedException", "", 0, access, give_up, REMEDY_POLICY)
+CLASSIFY_ERROR("ResourceNotFoundException", "", 0, model, give_up, REMEDY_MODEL)
+CLASSIFY_ERROR("ThrottlingException", "", 0, throttle, back_off, REMEDY_WAIT)
+CLASSIFY_ERROR("TooManyRequestsException", "", 0, throttle, back_off,
+               REMEDY_WAIT)
+CLASSIFY_ERROR("ServiceQuotaExceededException", "", 0, quota, back_off,
+               REMEDY_QUOTA)
+CLASSIFY_ERROR("ModelTimeoutException", "", 0, limit_8min, reconnect,
+               REMEDY_AGAIN)
+CLASSIFY_ERROR("InternalServerException", "", 0, transient, reconnect,
+               REMEDY_AGAIN)
+CLASSIFY_ERROR("InternalFailure", "", 0, transient, reconnect, REMEDY_AGAIN)
+CLASSIFY_ERROR("ServiceUnavailableException", "", 0, transient, back_off,
+               REMEDY_WAIT)
+CLASSIFY_ERROR("ServiceUnavailable", "", 0, transient, back_off, REMEDY_WAIT)
+CLASSIFY_ERROR("ModelStreamErrorException", "", 0, transient, reconnect,
+               REMEDY_AGAIN)
+CLASSIFY_ERROR("ModelErrorException", "", 0, transient, reconnect, REMEDY_AGAIN)
+CLASSIFY_ERROR("ModelNotReadyException", "", 0, transient, back_off,
+               REMEDY_WAIT)
+CLASSIFY_ERROR("ValidationException", "", 0, validation_config, give_up,
+               "Change the setting that the message names")
+
+/* by code: those of signing and of the account */
+CLASSIFY_ERROR("ExpiredTokenException", "", 0, auth, refresh, REMEDY_TOKEN)
+CLASSIFY_ERROR("ExpiredToken", "", 0, auth, refresh, REMEDY_TOKEN)
+CLASSIFY_ERROR("UnrecognizedClientException", "", 0, auth, refresh, REMEDY_KEYS)
+CLASSIFY_ERROR("InvalidSignatureException", "", 0, auth, refresh, REMEDY_KEYS)
+CLASSIFY_ERROR("SignatureDoesNotMatch", "", 0, auth, refresh, REMEDY_KEYS)
+CLASSIFY_ERROR("IncompleteSignatureException", "", 0, auth, refresh,
+               REMEDY_KEYS)
+CLASSIFY_ERROR("IncompleteSignature", "", 0, auth, refresh, REMEDY_KEYS)
+CLASSIFY_ERROR("MissingAuthenticationTokenException", "", 0, auth, refresh,
+               REMEDY_KEYS)
+CLASSIFY_ERROR("MissingAuthenticationToken", "", 0, auth, refresh, REMEDY_KEYS)
+CLASSIFY_ERROR("InvalidAccessKeyId", "", 0, auth, refresh, REMEDY_KEYS)
+CLASSIFY_ERROR("InvalidClientTokenId", "", 0, auth, refresh, REMEDY_KEYS)
+CLASSIFY_ERROR("InvalidClientTokenIdException", "", 0, auth, refresh,
+               REMEDY_KEYS)
+CLASSIFY_ERROR("AuthFailure", "", 0, auth, refresh, REMEDY_KEYS)
+CLASSIFY_ERROR("NotAuthorized", "", 0, access, give_up, REMEDY_POLICY)
+CLASSIFY_ERROR("AccessDenied", "", 0, access, give_up, REMEDY_POLICY)
+CLASSIFY_ERROR("OptInRequired", "", 0, access, give_up,
+               "Enable Bedrock and the region for this AWS account")
+CLASSIFY_ERROR("RequestTimeTooSkewed", "", 0, clock, back_off, REMEDY_CLOCK)
+CLASSIFY_ERROR("RequestExpired", "", 0, clock, back_off, REMEDY_CLOCK)
+
+/* by status, for answers without a known code */
+CLASSIFY_ERROR("", "", 400, validation_config, give_up,
+               "Change the setting that the message names")
+CLASSIFY_ERROR("", "", 401, auth, refresh, REMEDY_KEYS)
+CLASSIFY_ERROR("", "", 403, access, give_up, REMEDY_POLICY)
+CLASSIFY_ERROR("", "", 404, endpoint, give_up,
+               "Check bedrock.endpoint, bedrock.region and bedrock.model: "
+               "there is no such model or path")
+CLASSIFY_ERROR("", "", 407, endpoint, give_up,
+               "Give the proxy's user name and password in its URL")
+CLASSIFY_ERROR("", "", 408, transient, reconnect, REMEDY_AGAIN)
+CLASSIFY_ERROR("", "", 424, transient, reconnect, REMEDY_AGAIN)
+CLASSIFY_ERROR("", "", 429, throttle, back_off, REMEDY_WAIT)
+CLASSIFY_ERROR("", "", 500, transient, reconnect, REMEDY_AGAIN)
+CLASSIFY_ERROR("", "", 502, transient, back_off, REMEDY_WAIT)
+CLASSIFY_ERROR("", "", 503, transient, back_off, REMEDY_WAIT)
+CLASSIFY_ERROR("", "", 504, transient, back_off, REMEDY_WAIT)
+CLASSIFY_ERROR("", "", 0, unknown, back_off,
+               "See the message; it is tried again after a while")
+#undef REMEDY_MODEL
+#undef REMEDY_SUCCESSOR
+#undef REMEDY_KEYS
+#undef REMEDY_TOKEN
+#undef REMEDY_POLICY
+#undef REMEDY_CLOCK
+#undef REMEDY_WAIT
+#undef REMEDY_AGAIN
+#undef REMEDY_IDLE
+#undef REMEDY_QUOTA
+#undef REMEDY_REPORT
+#undef CLASSIFY_ERROR
+#endif
+
+/* Ends without an error of AWS's: cause (of end.tbl.h), kind, action, remedy.
+ * `exception` and `http_status` are looked up above. */
+#ifdef CLASSIFY_CAUSE
+CLASSIFY_CAUSE(end_stream, transient, reconnect,
+               "Nothing to do: a new stream takes over the history")
+CLASSIFY_CAUSE(fin, network, reconnect,
+               "Nothing to do: a new stream takes over the history")
+CLASSIFY_CAUSE(rst_stream, transient, reconnect,
+               "Nothing to do: a new stream takes over the history")
+CLASSIFY_CAUSE(goaway, transient, reconnect,
+               "Nothing to do: a new stream takes over the history")
+CLASSIFY_CAUSE(dns, network, back_off,
+               "Check the network and the name in bedrock.endpoint or "
+               "bedrock.region; it is tried again after a while")
+CLASSIFY_CAUSE(refused, network, back_off,
+               "Check that bedrock.endpoint is right and something listens "
+               "there; it is tried again after a while")
+CLASSIFY_CAUSE(connect_timeout, network, back_off,
+               "Check the network, firewall and proxy; it is tried again after "
+               "a while")
+CLASSIFY_CAUSE(tls, network, back_off,
+               "Check bedrock.ca_file, the machine's clock and whether a proxy "
+               "intercepts TLS; it is tried again after a while")
+CLASSIFY_CAUSE(no_h2, endpoint, give_up,
+               "Use an endpoint and a proxy that pass HTTP/2 through: the "
+               "stream needs it")
+CLASSIFY_CAUSE(proxy, endpoint, give_up,
+               "Use an http:// or socks5:// proxy that allows CONNECT to the "
+               "endpoint, or set no_proxy")
+CLASSIFY_CAUSE(black_hole, network, reconnect,
+               "Check the network if this repeats; a new stream takes over the "
+               "history")
+CLASSIFY_CAUSE(network, network, back_off,
+               "Check the network if this repeats; it is tried again after a "
+               "while")
+CLASSIFY_CAUSE(bad_frame, transient, reconnect,
+               "Check bedrock.endpoint if this repeats; a new stream takes "
+               "over the history")
+CLASSIFY_CAUSE(protocol, transient, reconnect,
+               "Check bedrock.endpoint and the proxy if this repeats; a new "
+               "stream takes over the history")
+#undef CLASSIFY_CAUSE
+#endif
