@@ -38,7 +38,7 @@ extern "C" {
 #define VOXRING_TOOL_ABI_MINOR 0
 
 #if defined(__GNUC__)
-#define VOXRING_EXPORT __attribute__((visibility("default"), used))
+#define VOXRING_EXPORT __attribute__((visibility("default")))
 #else
 #define VOXRING_EXPORT
 #endif

@@ -37,7 +37,9 @@ struct tool {
     uint32_t timeout_ms; /* from broker_call() to the result */
     enum tool_mode mode;
     bool serial; /* one call at a time */
+    /* the broker's own */
     cJSON *schema;
+    bool clash_told;
 };
 
 /* One end per call. */

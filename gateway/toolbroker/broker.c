@@ -1,0 +1,458 @@
+#include "gateway/toolbroker/broker.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "gateway/clock.h"
+#include "gateway/log.h"
+#include "gateway/toolbroker/broker_internal.h"
+#include "gateway/toolbroker/plugin_queue.h"
+#include "gateway/toolbroker/schema.h"
+#include "gateway/toolbroker/tool_content.h"
+
+/* Input from a model; with this and the message limit no call is too large. */
+#define ARGUMENTS_MAX_BYTES (256 * 1024)
+
+const char *
+broker_outcome_name(enum tool_outcome outcome)
+{
+    static const char *const names[] = {"ok", "error", "timeout", "cancelled",
+                                        "crashed"};
+
+    return names[outcome];
+}
+
+const char *
+broker_notice_name(enum broker_notice_kind kind)
+{
+    static const char *const names[] = {"offered", "gone", "refused", "crashed",
+                                        "restarted"};
+
+    return names[kind];
+}
+
+/* ---- time and delivery --------------------------------------------------- */
+
+static void on_timer(uv_timer_t *timer);
+static void on_work(uv_idle_t *idle);
+
+void
+broker_wake_at(struct broker *b, uint64_t due_ns)
+{
+    uint64_t now_ns = clock_mono_ns();
+    uint64_t wait_ms;
+
+    if (b->finishing || due_ns == UINT64_MAX)
+        return;
+    if (uv_is_active((uv_handle_t *)&b->timer) && b->timer_due_ns <= due_ns)
+        return;
+    wait_ms = due_ns > now_ns ? (due_ns - now_ns) / CLOCK_NS_PER_MS + 1 : 1;
+    b->timer_due_ns = due_ns;
+    uv_timer_start(&b->timer, on_timer, wait_ms, 0);
+}
+
+static uint64_t
+expire_calls(struct broker *b, uint64_t now_ns)
+{
+    uint64_t due_ns = UINT64_MAX;
+    struct toolcall *call;
+    char why[160];
+
+    for (call = toolcall_next(&b->calls, NULL); call;
+         call = toolcall_next(&b->calls, call)) {
+        if (call->deadline_ns > now_ns) {
+            if (call->deadline_ns < due_ns)
+                due_ns = call->deadline_ns;
+            continue;
+        }
+        snprintf(why, sizeof why, "The tool %s did not answer within %u ms",
+                 call->tool, call->timeout_ms);
+        plugin_queue_drop(call->plugin, call, TOOL_TIMEOUT, why);
+    }
+    return due_ns;
+}
+
+static void
+on_timer(uv_timer_t *timer)
+{
+    struct broker *b = timer->data;
+    uint64_t now_ns = clock_mono_ns();
+    uint64_t due_ns = expire_calls(b, now_ns);
+
+    for (struct plugin *p = b->plugins; p; p = p->next) {
+        uint64_t next_ns = plugin_tick(p, now_ns);
+        if (next_ns < due_ns)
+            due_ns = next_ns;
+    }
+    broker_wake_at(b, due_ns);
+}
+
+void
+broker_deliver_soon(struct broker *b)
+{
+    if (!b->finishing)
+        uv_idle_start(&b->work, on_work);
+}
+
+static void
+on_work(uv_idle_t *idle)
+{
+    struct broker *b = idle->data;
+    struct toolcall *call, *next;
+
+    uv_idle_stop(&b->work);
+    if (!b->folders_read && !b->closing)
+        broker_read_folders(b);
+    for (call = toolcall_take_ended(&b->calls); call; call = next) {
+        next = call->next;
+        toolcall_deliver(call);
+    }
+    broker_finish(b);
+}
+
+/* ---- open ------------------------------------------------------------------ */
+
+static void
+on_router_closed(void *arg)
+{
+    struct broker *b = arg;
+
+    b->handles--;
+    broker_finish(b);
+}
+
+static char *
+default_toolhost(void)
+{
+    char path[PATH_MAX];
+    ssize_t n = readlink("/proc/self/exe", path, sizeof path - 1);
+    char *slash, *text = NULL;
+
+    if (n < 0)
+        return NULL;
+    path[n] = '\0';
+    slash = strrchr(path, '/');
+    if (!slash ||
+        asprintf(&text, "%.*s/voxring-toolhost", (int)(slash - path), path) < 0)
+        return NULL;
+    return text;
+}
+
+static enum vr_status
+copy_config(struct broker *b, const struct broker_config *config)
+{
+    b->toolhost_path = config->toolhost_path ? strdup(config->toolhost_path)
+                                             : default_toolhost();
+    if (asprintf(&b->endpoint, "ipc://%s/tools.sock", config->runtime_dir) < 0)
+        b->endpoint = NULL;
+    b->plugin_paths =
+        calloc(config->plugin_path_count + 1, sizeof *b->plugin_paths);
+    if (!b->toolhost_path || !b->endpoint || !b->plugin_paths)
+        return VR_NO_MEMORY;
+    for (size_t i = 0; i < config->plugin_path_count; i++) {
+        b->plugin_paths[i] = strdup(config->plugin_paths[i]);
+        if (!b->plugin_paths[i])
+            return VR_NO_MEMORY;
+        b->plugin_path_count++;
+    }
+    if (config->plugin_config) {
+        b->plugin_config = cJSON_Duplicate(config->plugin_config, 1);
+        if (!b->plugin_config)
+            return VR_NO_MEMORY;
+    }
+    return VR_OK;
+}
+
+static void
+broker_free(struct broker *b)
+{
+    struct plugin *next;
+
+    for (struct plugin *p = b->plugins; p; p = next) {
+        next = p->next;
+        plugin_free(&p);
+    }
+    toolcall_table_fini(&b->calls);
+    tool_set_fini(&b->set);
+    for (size_t i = 0; i < b->plugin_path_count; i++)
+        free(b->plugin_paths[i]);
+    free(b->plugin_paths);
+    cJSON_Delete(b->plugin_config);
+    free(b->endpoint);
+    free(b->toolhost_path);
+    free(b);
+}
+
+static enum vr_status
+prepare(struct broker *b, const struct broker_config *config, char *why,
+        size_t why_size)
+{
+    struct router_callbacks callbacks = {b, broker_on_message,
+                                         broker_on_malformed, on_router_closed};
+    enum vr_status status = copy_config(b, config);
+
+    if (status != VR_OK) {
+        snprintf(why, why_size, "Out of memory");
+        return status;
+    }
+    if (access(b->toolhost_path, X_OK) != 0) {
+        snprintf(why, why_size,
+                 "The tool host %.300s cannot be run: %s; install it beside "
+                 "voxringd",
+                 b->toolhost_path, strerror(errno));
+        return VR_NOT_FOUND;
+    }
+    return router_open(&b->router, b->loop, b->endpoint + strlen("ipc://"),
+                       &callbacks, why, why_size);
+}
+
+enum vr_status
+broker_open(struct broker **broker, uv_loop_t *loop,
+            const struct broker_config *config,
+            const struct broker_callbacks *callbacks, char *why,
+            size_t why_size)
+{
+    struct broker *b = calloc(1, sizeof *b);
+    char spare[8];
+    enum vr_status status;
+
+    *broker = NULL;
+    if (!b)
+        return VR_NO_MEMORY;
+    b->loop = loop;
+    b->plugins_tail = &b->plugins;
+    b->unsettled = 1;
+    if (callbacks)
+        b->callbacks = *callbacks;
+    toolcall_table_init(&b->calls, config->calls_max);
+    status =
+        prepare(b, config, why ? why : spare, why ? why_size : sizeof spare);
+    if (status != VR_OK) {
+        broker_free(b);
+        return status;
+    }
+    broker_fill_context(b, config);
+    uv_timer_init(loop, &b->timer);
+    uv_idle_init(loop, &b->work);
+    b->timer.data = b->work.data = b;
+    b->handles = 3;
+    uv_idle_start(&b->work, on_work);
+    *broker = b;
+    return VR_OK;
+}
+
+/* ---- close ----------------------------------------------------------------- */
+
+static void
+on_handle_closed(uv_handle_t *handle)
+{
+    struct broker *b = handle->data;
+
+    b->handles--;
+    broker_finish(b);
+}
+
+static bool
+has_workers(const struct broker *b)
+{
+    for (const struct plugin *p = b->plugins; p; p = p->next) {
+        if (p->workers)
+            return true;
+    }
+    return false;
+}
+
+void
+broker_finish(struct broker *b)
+{
+    void (*on_closed)(void *arg) = b->on_closed;
+    void *arg = b->closed_arg;
+
+    if (!b->closing)
+        return;
+    if (!b->finishing) {
+        if (b->calls.ended || has_workers(b))
+            return;
+        b->finishing = true;
+        router_close(&b->router);
+        uv_close((uv_handle_t *)&b->timer, on_handle_closed);
+        uv_close((uv_handle_t *)&b->work, on_handle_closed);
+        return;
+    }
+    if (b->handles > 0)
+        return;
+    broker_free(b);
+    if (on_closed)
+        on_closed(arg);
+}
+
+void
+broker_close(struct broker **broker, void (*on_closed)(void *arg), void *arg)
+{
+    struct broker *b = *broker;
+    struct toolcall *call;
+
+    *broker = NULL;
+    if (!b)
+        return;
+    assert(!b->closing);
+    b->closing = true;
+    b->on_closed = on_closed;
+    b->closed_arg = arg;
+    for (call = toolcall_next(&b->calls, NULL); call;
+         call = toolcall_next(&b->calls, call))
+        plugin_queue_drop(call->plugin, call, TOOL_CANCELLED,
+                          "The gateway is closing");
+    for (struct plugin *p = b->plugins; p; p = p->next)
+        plugin_stop(p);
+    broker_deliver_soon(b);
+}
+
+/* ---- tools and calls -------------------------------------------------------- */
+
+bool
+broker_ready(const struct broker *b)
+{
+    return b->unsettled == 0;
+}
+
+const struct tool *
+broker_find(const struct broker *b, const char *name)
+{
+    return tool_set_find(&b->set, name);
+}
+
+size_t
+broker_tool_count(const struct broker *b)
+{
+    return b->set.count;
+}
+
+const struct tool *
+broker_tool_at(const struct broker *b, size_t index)
+{
+    return index < b->set.count ? b->set.tools[index] : NULL;
+}
+
+void
+broker_each(const struct broker *b,
+            void (*visit)(void *arg, const struct tool *tool), void *arg)
+{
+    for (size_t i = 0; i < b->set.count; i++)
+        visit(arg, b->set.tools[i]);
+}
+
+static struct plugin *
+plugin_of(const struct broker *b, const struct tool *tool)
+{
+    struct plugin *p = b->plugins;
+
+    while (strcmp(p->name, tool->provider) != 0)
+        p = p->next;
+    return p;
+}
+
+/* What is wrong with a call before any plugin sees it, as a sentence; false
+ * if nothing is. Sets call->arguments. */
+static bool
+is_bad_call(const struct broker *b, struct toolcall *call,
+            const struct tool *tool, const char *arguments_json, char *why,
+            size_t why_size)
+{
+    char fault[400];
+    cJSON *tree = NULL;
+    bool good;
+
+    if (!tool) {
+        snprintf(why, why_size, "There is no tool named %.64s", call->tool);
+        return true;
+    }
+    if (!toolcall_has_slot(&b->calls, call)) {
+        snprintf(why, why_size,
+                 "Too many tool calls are running: %u; try again later",
+                 b->calls.count);
+        return true;
+    }
+    if (arguments_json && strlen(arguments_json) > ARGUMENTS_MAX_BYTES) {
+        snprintf(why, why_size, "The input for %s is larger than %d bytes",
+                 tool->name, ARGUMENTS_MAX_BYTES);
+        return true;
+    }
+    call->arguments =
+        tool_content_arguments(arguments_json, &tree, fault, sizeof fault);
+    good = call->arguments &&
+           schema_check(tool->schema, tree, fault, sizeof fault);
+    cJSON_Delete(tree);
+    if (!good)
+        snprintf(why, why_size, "The input for %s is wrong: %s", tool->name,
+                 fault);
+    return !good;
+}
+
+uint64_t
+broker_call(struct broker *b, const char *name, const char *arguments_json,
+            const struct broker_caller *caller, uint32_t timeout_ms,
+            broker_result_fn *on_result, void *arg)
+{
+    const struct tool *tool = broker_find(b, name);
+    struct toolcall *call;
+    char why[512];
+    uint64_t id;
+
+    if (b->closing)
+        return 0;
+    call = toolcall_new(&b->calls, name, caller);
+    if (!call)
+        return 0;
+    id = call->id;
+    call->on_result = on_result;
+    call->arg = arg;
+    b->counters.calls_total++;
+    if (tool)
+        call->provider = strdup(tool->provider);
+    if (is_bad_call(b, call, tool, arguments_json, why, sizeof why)) {
+        b->counters.calls_error_total++;
+        toolcall_end(&b->calls, call, TOOL_ERROR, NULL, why);
+        broker_deliver_soon(b);
+        return id;
+    }
+    call->serial = tool->serial;
+    call->timeout_ms = timeout_ms != 0 ? timeout_ms : tool->timeout_ms;
+    call->deadline_ns = call->begin_ns + call->timeout_ms * CLOCK_NS_PER_MS;
+    broker_wake_at(b, call->deadline_ns);
+    plugin_queue_add(plugin_of(b, tool), call);
+    return id;
+}
+
+void
+broker_cancel(struct broker *b, uint64_t call_id)
+{
+    struct toolcall *call = toolcall_find(&b->calls, call_id);
+
+    if (call)
+        plugin_queue_drop(call->plugin, call, TOOL_CANCELLED,
+                          "The call was cancelled");
+}
+
+size_t
+broker_pending(const struct broker *b)
+{
+    return b->calls.count;
+}
+
+const struct broker_counters *
+broker_counters(const struct broker *b)
+{
+    return &b->counters;
+}
+
+const char *
+broker_endpoint(const struct broker *b)
+{
+    return b->endpoint;
+}

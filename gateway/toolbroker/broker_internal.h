@@ -1,0 +1,61 @@
+/* The broker's own parts, shared by its .c files only. */
+#ifndef GATEWAY_TOOLBROKER_BROKER_INTERNAL_H
+#define GATEWAY_TOOLBROKER_BROKER_INTERNAL_H
+
+#include "gateway/toolbroker/plugin.h"
+#include "gateway/toolbroker/router.h"
+#include "gateway/toolbroker/tool_set.h"
+#include "gateway/toolbroker/toolcall.h"
+
+struct broker {
+    uv_loop_t *loop;
+    struct broker_callbacks callbacks;
+    struct broker_counters counters;
+    struct plugin_context context;
+    char *endpoint;
+    char *toolhost_path;
+    char **plugin_paths;
+    size_t plugin_path_count;
+    cJSON *plugin_config;
+    struct router *router;
+    struct plugin *plugins; /* in the order of folders and file names */
+    struct plugin **plugins_tail;
+    size_t unsettled; /* plugins, and one until the folders are read */
+    bool ready_told;
+    struct tool_set set;
+    struct toolcall_table calls;
+    /* the loop's handles */
+    uv_timer_t timer; /* the next deadline of a call or a plugin */
+    uint64_t timer_due_ns;
+    uv_idle_t work; /* results wait for delivery, or folders for reading */
+    int handles;
+    bool folders_read;
+    /* the end */
+    bool closing;
+    bool finishing;
+    void (*on_closed)(void *arg);
+    void *closed_arg;
+};
+
+/* Arms the timer for `due_ns` if that is earlier. [loop] */
+void broker_wake_at(struct broker *broker, uint64_t due_ns);
+
+/* Makes on_result happen soon. [loop] */
+void broker_deliver_soon(struct broker *broker);
+
+/* Reads the plugin folders and starts what is there. [loop] */
+void broker_read_folders(struct broker *broker);
+
+/* Fills the context that plugins see. [loop] */
+void broker_fill_context(struct broker *broker,
+                         const struct broker_config *config);
+
+/* Goes on with closing if nothing is in the way. [loop] */
+void broker_finish(struct broker *broker);
+
+/* The router's callbacks. [loop] */
+void broker_on_message(void *arg, const struct router_peer *peer,
+                       const char *bytes, size_t bytes_count);
+void broker_on_malformed(void *arg, const struct router_peer *peer);
+
+#endif

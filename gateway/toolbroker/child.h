@@ -1,0 +1,51 @@
+/* One voxring-toolhost process: its start, its output, its death.
+ *
+ * It leads a process group of its own, which is killed whole, has /dev/null as
+ * standard input, one pipe as standard output and error (read here, line by
+ * line, never faster than a bounded rate), a boot pipe as descriptor 3, and no
+ * other descriptor. Its environment is a short list of harmless variables. */
+#ifndef GATEWAY_TOOLBROKER_CHILD_H
+#define GATEWAY_TOOLBROKER_CHILD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <uv.h>
+
+#include "ipc/status.h"
+
+struct child;
+
+struct child_callbacks {
+    void *arg;
+    /* A line it wrote, control characters and all, without its newline. */
+    void (*on_line)(void *arg, const char *line);
+    /* So many lines were not told, because there were too many. */
+    void (*on_lines_dropped)(void *arg, uint64_t count);
+    /* It has ended and `how` says so: "it was killed by signal 11 (...)". */
+    void (*on_exit)(void *arg, const char *how);
+    /* The last callback: nothing of it is left. */
+    void (*on_closed)(void *arg);
+};
+
+/* Starts `program` with `plugin_path` as its argument and `boot_json` (one
+ * line, copied) in its boot pipe. On failure *child is NULL, `why` holds a
+ * sentence, and no callback will come. Callbacks are copied. [loop] */
+enum vr_status child_start(struct child **child, uv_loop_t *loop,
+                           const char *program, const char *plugin_path,
+                           const char *boot_json, uint32_t stop_grace_ms,
+                           const struct child_callbacks *callbacks, char *why,
+                           size_t why_size) VR_NODISCARD;
+
+/* Asks it to end: closes the boot pipe, SIGTERM, and after the grace SIGKILL.
+ * Harmless if it has ended. [loop] */
+void child_stop(struct child *child);
+
+/* SIGKILL, at once. [loop] */
+void child_kill(struct child *child);
+
+/* Its process id, for messages. [loop] */
+int child_pid(const struct child *child);
+
+#endif

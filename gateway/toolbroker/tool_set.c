@@ -1,0 +1,78 @@
+#include "gateway/toolbroker/tool_set.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static struct plugin *
+holder_of(struct plugin *plugins, const char *tool)
+{
+    for (struct plugin *p = plugins; p; p = p->next) {
+        for (size_t i = 0; i < p->tools.count; i++) {
+            if (strcmp(p->tools.tools[i].name, tool) == 0)
+                return p;
+        }
+    }
+    return NULL;
+}
+
+static void
+add_tools_of(struct tool_set *set, struct plugin *plugins, struct plugin *p,
+             tool_set_clash_fn *clash, void *arg)
+{
+    for (size_t i = 0; i < p->tools.count; i++) {
+        struct tool *tool = &p->tools.tools[i];
+        struct plugin *holder = holder_of(plugins, tool->name);
+        if (holder == p) {
+            tool->clash_told = false;
+            set->tools[set->count++] = tool;
+        } else if (!tool->clash_told) {
+            tool->clash_told = true;
+            clash(arg, holder, p, tool);
+        }
+    }
+}
+
+enum vr_status
+tool_set_make(struct tool_set *set, struct plugin *plugins,
+              tool_set_clash_fn *clash, void *arg)
+{
+    size_t most = 0;
+
+    memset(set, 0, sizeof *set);
+    for (struct plugin *p = plugins; p; p = p->next)
+        most += p->tools.count;
+    set->tools = calloc(most + 1, sizeof *set->tools);
+    if (!set->tools)
+        return VR_NO_MEMORY;
+    for (struct plugin *p = plugins; p; p = p->next)
+        add_tools_of(set, plugins, p, clash, arg);
+    return VR_OK;
+}
+
+void
+tool_set_fini(struct tool_set *set)
+{
+    free(set->tools);
+    set->tools = NULL;
+    set->count = 0;
+}
+
+const struct tool *
+tool_set_find(const struct tool_set *set, const char *name)
+{
+    for (size_t i = 0; i < set->count; i++) {
+        if (strcmp(set->tools[i]->name, name) == 0)
+            return set->tools[i];
+    }
+    return NULL;
+}
+
+void
+tool_set_minus(const struct tool_set *a, const struct tool_set *b,
+               void (*visit)(void *arg, const struct tool *tool), void *arg)
+{
+    for (size_t i = 0; i < a->count; i++) {
+        if (!tool_set_find(b, a->tools[i]->name))
+            visit(arg, a->tools[i]);
+    }
+}

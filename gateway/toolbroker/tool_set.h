@@ -1,0 +1,33 @@
+/* The set of tools that can be called: every plugin's, each name once. */
+#ifndef GATEWAY_TOOLBROKER_TOOL_SET_H
+#define GATEWAY_TOOLBROKER_TOOL_SET_H
+
+#include "gateway/toolbroker/plugin.h"
+
+struct tool_set {
+    const struct tool **tools; /* owned by the plugins */
+    size_t count;
+};
+
+/* Two plugins offer one name: the first keeps it. */
+typedef void tool_set_clash_fn(void *arg, const struct plugin *holder,
+                               const struct plugin *other,
+                               const struct tool *refused);
+
+/* Makes the set of a list of plugins, in its order. Each clash is told once
+ * in the life of a tool. VR_NO_MEMORY leaves an empty set. [loop] */
+enum vr_status tool_set_make(struct tool_set *set, struct plugin *plugins,
+                             tool_set_clash_fn *clash, void *arg) VR_NODISCARD;
+
+/* Frees the set, not the tools. [loop] */
+void tool_set_fini(struct tool_set *set);
+
+/* The tool of that name, or NULL. [loop] */
+const struct tool *tool_set_find(const struct tool_set *set, const char *name);
+
+/* Calls visit for each tool of `a` that `b` lacks. [loop] */
+void tool_set_minus(const struct tool_set *a, const struct tool_set *b,
+                    void (*visit)(void *arg, const struct tool *tool),
+                    void *arg);
+
+#endif

@@ -1,0 +1,76 @@
+/* One worker: a child process and its connection, from start to death.
+ *
+ * A worker proves itself by the token in its boot pipe, then lists its tools,
+ * then takes calls. It knows which calls are in it; what its death, silence or
+ * refusal means is its plugin's to decide. */
+#ifndef GATEWAY_TOOLBROKER_WORKER_H
+#define GATEWAY_TOOLBROKER_WORKER_H
+
+#include "gateway/toolbroker/child.h"
+#include "gateway/toolbroker/router.h"
+#include "gateway/toolbroker/toolcall.h"
+#include "gateway/toolbroker/worker_message.h"
+#include "gateway/uuid.h"
+
+/* Calls in one worker at once; more wait in the plugin's queue. */
+#define WORKER_CALLS_MAX 16
+
+enum worker_state {
+    WORKER_STARTING, /* no hello yet */
+    WORKER_LISTING,  /* proved itself; asked for its tools */
+    WORKER_READY,    /* takes calls */
+    WORKER_RETIRED,  /* takes no new calls, finishes those it has */
+    WORKER_STOPPING, /* asked to end */
+    WORKER_DEAD      /* the process has ended */
+};
+
+/* A call sent and not answered yet. */
+struct worker_call {
+    uint64_t call_id;
+    char tool[64 + 1];
+    uint64_t orphan_since_ns; /* the call ended without it; 0: still wanted */
+};
+
+struct worker {
+    struct plugin *plugin;
+    struct worker *next; /* of the same plugin */
+    struct child *child;
+    enum worker_state state;
+    char token[UUID_TEXT_BYTES];
+    struct router_peer peer; /* count 0: none yet */
+    uint64_t begin_ns;
+    uint64_t start_deadline_ns;
+    const char *fault; /* why we killed it; NULL: its own death */
+    struct worker_call calls[WORKER_CALLS_MAX];
+    size_t call_count;
+};
+
+/* A worker with a fresh token and no child yet; NULL when memory is out.
+ * [loop] */
+struct worker *worker_new(struct plugin *plugin);
+void worker_free(struct worker **worker);
+
+/* Whether it could take a call of `tool` now. [loop] */
+bool worker_can_take(const struct worker *worker, const char *tool,
+                     bool serial);
+
+/* Sends a call and notes it. VR_AGAIN: its queue is full; VR_CLOSED: its
+ * connection is gone; VR_NO_MEMORY. [loop] */
+enum vr_status worker_send_call(struct worker *worker, struct router *router,
+                                struct toolcall *call,
+                                uint64_t now_ns) VR_NODISCARD;
+
+/* Marks a call as no longer wanted and tells the worker. [loop] */
+void worker_orphan(struct worker *worker, struct router *router,
+                   uint64_t call_id, const char *reason, uint64_t now_ns);
+
+/* Forgets an answered call. False if it is not one of this worker's. [loop] */
+bool worker_answered(struct worker *worker, uint64_t call_id);
+
+/* Calls in it that somebody still waits for. [loop] */
+size_t worker_wanted(const struct worker *worker);
+
+/* When the oldest orphan was made, 0 if there is none. [loop] */
+uint64_t worker_oldest_orphan_ns(const struct worker *worker);
+
+#endif

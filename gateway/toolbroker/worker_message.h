@@ -1,0 +1,82 @@
+/* The tool-worker protocol, sans-IO: one JSON-RPC 2.0 message per text.
+ *
+ * tools/README.md describes the protocol. Nothing a worker sends is trusted:
+ * what does not parse or lacks a member is WORKER_MALFORMED with a sentence,
+ * never more. Texts are built malloc'ed, for the caller to free(); NULL when
+ * memory is out. */
+#ifndef GATEWAY_TOOLBROKER_WORKER_MESSAGE_H
+#define GATEWAY_TOOLBROKER_WORKER_MESSAGE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cjson/cJSON.h>
+
+#include "gateway/toolbroker/broker.h"
+
+#define WORKER_PROTOCOL 1
+#define WORKER_MESSAGE_MAX_BYTES (1024 * 1024)
+
+/* JSON-RPC's codes, and ours for a worker that may not offer tools. */
+#define WORKER_ERROR_INVALID (-32600)
+#define WORKER_ERROR_METHOD (-32601)
+#define WORKER_ERROR_REFUSED (-32001)
+
+enum worker_message_kind {
+    WORKER_MALFORMED,    /* why, id if it has one */
+    WORKER_HELLO,        /* id, protocol, name, token, text: refusal or NULL */
+    WORKER_LISTED,       /* body: the result of tools/list */
+    WORKER_RESULT,       /* call_id, body */
+    WORKER_FAILED,       /* call_id (0: of tools/list), text: its message */
+    WORKER_PROGRESS,     /* call_id, done, total, text or NULL */
+    WORKER_LOG,          /* level as in syslog words, text */
+    WORKER_PING,         /* id */
+    WORKER_REQUEST,      /* id; a method we do not have, text: its name */
+    WORKER_NOTIFICATION, /* one we do not know, text: its name */
+};
+
+/* A parsed message; everything points into `root`. */
+struct worker_message {
+    enum worker_message_kind kind;
+    cJSON *root;
+    const cJSON *id;
+    const cJSON *body;
+    const char *name;
+    const char *token;
+    const char *text;
+    const char *level;
+    const char *why;
+    uint64_t call_id;
+    double done;
+    double total;
+    int protocol; /* 0 if none was named */
+};
+
+/* Reads `bytes` bytes, which need no NUL. Always sets *message, to be given
+ * back by worker_message_fini(). [any] */
+void worker_message_read(struct worker_message *message, const char *bytes,
+                         size_t bytes_count);
+void worker_message_fini(struct worker_message *message);
+
+/* The answer to a good hello. [any] */
+char *worker_message_welcome(const cJSON *id);
+
+/* An error answer; `id` NULL is sent as null. [any] */
+char *worker_message_error(const cJSON *id, int code, const char *sentence);
+
+/* The answer to a ping. [any] */
+char *worker_message_pong(const cJSON *id);
+
+/* tools/list. [any] */
+char *worker_message_list(void);
+
+/* tools/call; `arguments_json` must be an object's text. [any] */
+char *worker_message_call(uint64_t call_id, const char *tool,
+                          const char *arguments_json,
+                          const struct broker_caller *caller,
+                          uint32_t timeout_ms);
+
+/* notifications/cancelled. [any] */
+char *worker_message_cancel(uint64_t call_id, const char *reason);
+
+#endif

@@ -1,0 +1,285 @@
+#include "tools/toolhost/gate.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cjson/cJSON.h>
+#include <zmq.h>
+
+#include "tools/toolhost/answer.h"
+#include "tools/toolhost/host.h"
+#include "tools/toolhost/jobs.h"
+#include "tools/toolhost/outbox.h"
+
+#define EXIT_REFUSED 3
+#define METHOD_UNKNOWN (-32601)
+#define PARAMS_INVALID (-32602)
+/* What fini may take; the gateway's own patience is longer. */
+#define FINI_MS 300
+#define QUEUE_MESSAGES 128
+#define DEFAULT_TIMEOUT_MS 60000u
+
+struct gate {
+    const struct boot *boot;
+    const struct library *library;
+    void *socket;
+    bool said_hello;
+    bool full; /* the socket took no more */
+};
+
+static volatile sig_atomic_t asked_to_end;
+
+static void
+on_sigterm(int number)
+{
+    (void)number;
+    asked_to_end = 1;
+    outbox_wake();
+}
+
+/* ---- what the gateway says --------------------------------------------------- */
+
+static char *
+copy_text(const cJSON *object, const char *name)
+{
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, name);
+
+    return cJSON_IsString(item) ? strdup(item->valuestring) : NULL;
+}
+
+static char *
+copy_json(const cJSON *item)
+{
+    return item ? cJSON_PrintUnformatted(item) : NULL;
+}
+
+static uint32_t
+timeout_of(const cJSON *meta)
+{
+    const cJSON *item =
+        cJSON_GetObjectItemCaseSensitive(meta, "voxring/timeout_ms");
+
+    if (!cJSON_IsNumber(item) || item->valuedouble < 1)
+        return DEFAULT_TIMEOUT_MS;
+    return item->valuedouble < UINT32_MAX ? (uint32_t)item->valuedouble
+                                          : UINT32_MAX;
+}
+
+static void
+on_call(struct gate *g, const char *id, const cJSON *params)
+{
+    const cJSON *name = cJSON_GetObjectItemCaseSensitive(params, "name");
+    const cJSON *input = cJSON_GetObjectItemCaseSensitive(params, "arguments");
+    const cJSON *meta = cJSON_GetObjectItemCaseSensitive(params, "_meta");
+    const struct voxring_tool *tool =
+        cJSON_IsString(name) ? library_find(g->library, name->valuestring)
+                             : NULL;
+    struct jobs_request request = {.tool = tool};
+
+    if (!tool) {
+        outbox_put(answer_error(id, PARAMS_INVALID,
+                                "This plugin has no tool of that name"));
+        return;
+    }
+    request.id = strdup(id);
+    request.progress_token =
+        copy_json(cJSON_GetObjectItemCaseSensitive(meta, "progressToken"));
+    request.input = cJSON_IsObject(input) ? copy_json(input) : strdup("{}");
+    request.session = copy_text(meta, "voxring/session");
+    request.conversation = copy_text(meta, "voxring/conversation");
+    request.turn = copy_text(meta, "voxring/turn");
+    request.timeout_ms = timeout_of(meta);
+    jobs_add(&request);
+}
+
+static void
+on_cancelled(const cJSON *params)
+{
+    char *id = copy_json(cJSON_GetObjectItemCaseSensitive(params, "requestId"));
+
+    if (id)
+        jobs_cancel(id);
+    free(id);
+}
+
+static void
+on_request(struct gate *g, const char *method, const char *id,
+           const cJSON *params)
+{
+    if (strcmp(method, "tools/call") == 0) {
+        on_call(g, id, params);
+    } else if (strcmp(method, "tools/list") == 0) {
+        char *list = library_list_json(g->library);
+        outbox_put(list ? answer_result(id, list) : NULL);
+        free(list);
+    } else if (strcmp(method, "ping") == 0) {
+        outbox_put(answer_result(id, "{}"));
+    } else {
+        outbox_put(answer_error(id, METHOD_UNKNOWN, "No such method here"));
+    }
+}
+
+static void
+on_message(struct gate *g, const char *bytes, size_t count)
+{
+    cJSON *root = cJSON_ParseWithLength(bytes, count);
+    const cJSON *method = cJSON_GetObjectItemCaseSensitive(root, "method");
+    const cJSON *params = cJSON_GetObjectItemCaseSensitive(root, "params");
+    char *id = copy_json(cJSON_GetObjectItemCaseSensitive(root, "id"));
+
+    if (cJSON_IsString(method)) {
+        if (id)
+            on_request(g, method->valuestring, id, params);
+        else if (strcmp(method->valuestring, "notifications/cancelled") == 0)
+            on_cancelled(params);
+    }
+    free(id);
+    cJSON_Delete(root);
+}
+
+static void
+receive(struct gate *g)
+{
+    zmq_msg_t message;
+
+    zmq_msg_init(&message);
+    while (zmq_msg_recv(&message, g->socket, ZMQ_DONTWAIT) >= 0)
+        on_message(g, zmq_msg_data(&message), zmq_msg_size(&message));
+    zmq_msg_close(&message);
+}
+
+/* ---- what we say --------------------------------------------------------------- */
+
+static void
+send_waiting(struct gate *g)
+{
+    char *text;
+
+    g->full = false;
+    while (!g->full && (text = outbox_take())) {
+        if (zmq_send(g->socket, text, strlen(text), ZMQ_DONTWAIT) >= 0) {
+            free(text);
+        } else {
+            outbox_return(text);
+            g->full = true;
+        }
+    }
+}
+
+static void
+say_hello(struct gate *g, const char *refusal)
+{
+    g->said_hello = true;
+    outbox_put(answer_hello(g->boot->name, g->boot->token, refusal));
+}
+
+static void
+watch_plugin(struct gate *g)
+{
+    enum jobs_state state = jobs_state();
+
+    if (g->said_hello)
+        return;
+    if (state == JOBS_READY)
+        say_hello(g, NULL);
+    else if (state == JOBS_REFUSED)
+        say_hello(g, jobs_refusal());
+}
+
+/* ---- the loop -------------------------------------------------------------------- */
+
+/* True while the gateway wants us. */
+static bool
+serve_once(struct gate *g)
+{
+    zmq_pollitem_t items[] = {
+        {g->socket, 0, ZMQ_POLLIN, 0},
+        {NULL, BOOT_FD, ZMQ_POLLIN, 0},
+        {NULL, outbox_fd(), ZMQ_POLLIN, 0},
+    };
+    char byte[64];
+
+    if (g->full)
+        items[0].events |= ZMQ_POLLOUT;
+    if (zmq_poll(items, 3, -1) < 0)
+        return errno == EINTR;
+    if (asked_to_end)
+        return false;
+    if (items[1].revents != 0 && read(BOOT_FD, byte, sizeof byte) <= 0)
+        return false;
+    if (items[2].revents != 0)
+        outbox_clear();
+    watch_plugin(g);
+    receive(g);
+    send_waiting(g);
+    return true;
+}
+
+/* Gives the plugin its fini, if it comes to it in time. */
+static void
+end_plugin(void)
+{
+    uint64_t until_ns = jobs_now_ns() + FINI_MS * 1000000u;
+
+    jobs_stop();
+    while (jobs_state() == JOBS_READY && jobs_now_ns() < until_ns) {
+        zmq_pollitem_t item = {NULL, outbox_fd(), ZMQ_POLLIN, 0};
+        zmq_poll(&item, 1, 20);
+        outbox_clear();
+    }
+}
+
+static void
+catch_sigterm(void)
+{
+    struct sigaction action;
+
+    memset(&action, 0, sizeof action);
+    action.sa_handler = on_sigterm;
+    action.sa_flags = SA_RESTART;
+    sigaction(SIGTERM, &action, NULL);
+}
+
+static bool
+open_socket(struct gate *g)
+{
+    void *context = zmq_ctx_new();
+    int queue = QUEUE_MESSAGES, off = 0;
+
+    g->socket = context ? zmq_socket(context, ZMQ_DEALER) : NULL;
+    if (!g->socket)
+        return false;
+    zmq_setsockopt(g->socket, ZMQ_SNDHWM, &queue, sizeof queue);
+    zmq_setsockopt(g->socket, ZMQ_RCVHWM, &queue, sizeof queue);
+    zmq_setsockopt(g->socket, ZMQ_LINGER, &off, sizeof off);
+    return zmq_connect(g->socket, g->boot->endpoint) == 0;
+}
+
+int
+gate_serve(const struct boot *boot, const struct library *library,
+           const char *refusal)
+{
+    struct gate g = {.boot = boot, .library = library};
+
+    if (!outbox_init() || !open_socket(&g)) {
+        fprintf(stderr, "cannot reach the gateway at %s: %s\n", boot->endpoint,
+                zmq_strerror(errno));
+        return EXIT_FAILURE;
+    }
+    catch_sigterm();
+    if (refusal)
+        say_hello(&g, refusal);
+    else if (!jobs_start(library, host_table(), boot->config_json,
+                         boot->result_max_bytes))
+        say_hello(&g, "no thread can be started for its calls");
+    while (serve_once(&g))
+        continue;
+    if (refusal || jobs_state() == JOBS_REFUSED)
+        return EXIT_REFUSED;
+    end_plugin();
+    return EXIT_SUCCESS;
+}

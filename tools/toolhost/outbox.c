@@ -1,0 +1,136 @@
+#include "tools/toolhost/outbox.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#define WAITING_MAX 256
+
+struct letter {
+    struct letter *next;
+    char *text;
+};
+
+static struct {
+    pthread_mutex_t lock;
+    struct letter *first;
+    struct letter **tail;
+    unsigned count;
+    int fd;
+} outbox = {.lock = PTHREAD_MUTEX_INITIALIZER, .fd = -1};
+
+bool
+outbox_init(void)
+{
+    outbox.tail = &outbox.first;
+    outbox.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    return outbox.fd >= 0;
+}
+
+int
+outbox_fd(void)
+{
+    return outbox.fd;
+}
+
+void
+outbox_wake(void)
+{
+    int saved = errno;
+    uint64_t one = 1;
+
+    /* fails only when it is readable already */
+    (void)!write(outbox.fd, &one, sizeof one);
+    errno = saved;
+}
+
+void
+outbox_clear(void)
+{
+    uint64_t count;
+
+    (void)!read(outbox.fd, &count, sizeof count);
+}
+
+static bool
+put(char *text, bool must)
+{
+    struct letter *letter = text ? malloc(sizeof *letter) : NULL;
+    bool taken = false;
+
+    if (letter) {
+        letter->text = text;
+        letter->next = NULL;
+        pthread_mutex_lock(&outbox.lock);
+        taken = must || outbox.count < WAITING_MAX;
+        if (taken) {
+            *outbox.tail = letter;
+            outbox.tail = &letter->next;
+            outbox.count++;
+        }
+        pthread_mutex_unlock(&outbox.lock);
+    }
+    if (!taken) {
+        free(letter);
+        free(text);
+        return false;
+    }
+    outbox_wake();
+    return true;
+}
+
+void
+outbox_put(char *text)
+{
+    put(text, true);
+}
+
+bool
+outbox_try(char *text)
+{
+    return put(text, false);
+}
+
+char *
+outbox_take(void)
+{
+    struct letter *letter;
+    char *text;
+
+    pthread_mutex_lock(&outbox.lock);
+    letter = outbox.first;
+    if (letter) {
+        outbox.first = letter->next;
+        if (!outbox.first)
+            outbox.tail = &outbox.first;
+        outbox.count--;
+    }
+    pthread_mutex_unlock(&outbox.lock);
+    if (!letter)
+        return NULL;
+    text = letter->text;
+    free(letter);
+    return text;
+}
+
+void
+outbox_return(char *text)
+{
+    struct letter *letter = malloc(sizeof *letter);
+
+    if (!letter) {
+        free(text);
+        return;
+    }
+    letter->text = text;
+    pthread_mutex_lock(&outbox.lock);
+    letter->next = outbox.first;
+    if (!outbox.first)
+        outbox.tail = &letter->next;
+    outbox.first = letter;
+    outbox.count++;
+    pthread_mutex_unlock(&outbox.lock);
+}
