@@ -32,7 +32,7 @@ struct ring_host;
 enum ring_fault {
     RING_FAULT_HEAD,     /* the producer's head cannot be */
     RING_FAULT_PLAYED,   /* the player's position cannot be */
-    RING_FAULT_TRUNCATE, /* the object became smaller */
+    RING_FAULT_TRUNCATE, /* the object has another size */
     RING_FAULT_NAME,     /* the object's name is gone or another's */
     RING_FAULT_BELL,     /* the doorbell's name is gone or another's */
     RING_FAULT_COUNT
@@ -134,7 +134,7 @@ enum ring_peer_state {
 };
 
 /* name and pid are the peer's own words: for display only. The name is
- * printable UTF-8 or ASCII, cut. */
+ * printable ASCII, '?' in place of anything else. */
 struct ring_peer {
     enum ring_peer_state state;
     uint32_t pid;

@@ -66,8 +66,8 @@ struct ring_layout {
     _Atomic uint64_t magic; /* stored last */
     uint32_t abi;
     uint32_t header_bytes;
-    uint64_t object_bytes;
-    uint64_t epoch; /* random, another one for each object */
+    uint64_t first_position; /* where this object began; 0 but after repair */
+    uint64_t epoch;          /* random, another one for each object */
     uint64_t capacity_frames;
     uint32_t rate_hz;
     uint32_t channels;
@@ -120,7 +120,7 @@ static_assert(sizeof(_Atomic uint32_t) == 4, "a half word is a half word");
 RING_AT(magic, 0);
 RING_AT(abi, 8);
 RING_AT(header_bytes, 12);
-RING_AT(object_bytes, 16);
+RING_AT(first_position, 16);
 RING_AT(epoch, 24);
 RING_AT(capacity_frames, 32);
 RING_AT(rate_hz, 40);

@@ -210,13 +210,15 @@ VR_API void vr_writer_close(struct vr_writer **writer);
  * takes less. captured_ns is when the last of them was captured (vr_now_ns()'s
  * clock), 0 if unknown. VR_CLOSED, VR_BUSY or VR_INVALID: there is no gateway
  * now, somebody else was first at its successor, or the successor's format is
- * another; these frames are lost and counted, and the next call tries again.
+ * another (or what else vr_writer_open() returns); these frames are lost and
+ * counted, and a later call tries again.
  * VR_STATE: in a forked child, or between reserve and commit. [rt] */
 VR_API enum vr_status vr_write(struct vr_writer *writer, const void *samples,
                                size_t frames, uint64_t captured_ns);
 
 /* Room to write in place: returns how many frames fit at *samples in one
- * piece, at most `frames`, and 0 if there is no gateway. The room is the
+ * piece, at most `frames`, and 0 if there is no gateway (vr_write() would then
+ * count them as lost). The room is the
  * caller's until vr_commit(). What was at that place is gone for readers, even
  * if less is committed. [rt] */
 VR_API size_t vr_reserve(struct vr_writer *writer, size_t frames,
@@ -234,6 +236,7 @@ VR_API size_t vr_space(struct vr_writer *writer);
 /* Waits until vr_space() is at least `frames`: for files, which have no clock
  * of their own. The ring's whole capacity waits until all is read. timeout_ms
  * below 0 is for ever. VR_OK; VR_TIMEOUT (also while there is no gateway);
+ * VR_AGAIN if a signal handler ran;
  * VR_INVALID if that is more than the ring holds; VR_STATE as vr_write().
  * [any] */
 VR_API enum vr_status vr_wait_space(struct vr_writer *writer, size_t frames,
@@ -304,7 +307,8 @@ VR_API enum vr_status vr_read(struct vr_reader *reader, void *samples,
                               size_t frames, struct vr_block *block);
 
 /* Waits until vr_read() has something to say other than VR_AGAIN. timeout_ms
- * below 0 is for ever. VR_OK, VR_TIMEOUT, or VR_STATE. [any] */
+ * below 0 is for ever. VR_OK, VR_TIMEOUT, VR_AGAIN if a signal handler ran, or
+ * VR_STATE. [any] */
 VR_API enum vr_status vr_wait(struct vr_reader *reader, int timeout_ms);
 
 /* The player's word that all before `position` has left the loudspeaker; what

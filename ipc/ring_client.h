@@ -1,0 +1,59 @@
+/* What producers and readers have in common: finding the ring, noticing that
+ * its gateway is gone, finding the next one, and saying so. */
+#ifndef IPC_RING_CLIENT_H
+#define IPC_RING_CLIENT_H
+
+#include "ipc/ring_map.h"
+#include "ipc/ring_name.h"
+
+struct ring_client {
+    struct ring_map map;
+    uint64_t checked_ns; /* when the gateway was last looked for */
+    enum vr_status away; /* why there is no ring; VR_OK while there is */
+    uint32_t attach_count;
+
+    enum vr_ring ring;
+    struct vr_format wanted; /* the first ring's, once there was one */
+    vr_log_fn *log;
+    void *log_arg;
+    char session[VR_SESSION_MAX + 1];
+    char name[RING_NAME_BYTES];
+    char object[RING_OBJECT_BYTES];
+    char runtime_dir[RING_PATH_BYTES];
+    char error[VR_ERROR_BYTES];
+};
+
+/* Takes the lease that goes with the role on a ring just attached. Part of an
+ * attach: a status other than VR_OK, with the reason in client->error, undoes
+ * it. */
+typedef enum vr_status ring_client_lease_fn(struct ring_client *client);
+
+/* Copies the options, and attaches. [any] */
+enum vr_status ring_client_open(struct ring_client *client, const char *session,
+                                enum vr_ring ring,
+                                const struct vr_options *options,
+                                ring_client_lease_fn *lease) VR_NODISCARD;
+
+/* Tries once to attach. [any] */
+enum vr_status ring_client_attach(struct ring_client *client,
+                                  ring_client_lease_fn *lease) VR_NODISCARD;
+
+/* Gives the ring up, because its gateway is gone. [any] */
+void ring_client_detach(struct ring_client *client);
+
+/* Whether the gateway behind the ring is gone: its lock is free, or the name
+ * leads elsewhere. Some system calls; notes the time. [any] */
+bool ring_client_gateway_gone(struct ring_client *client, uint64_t now_ns);
+
+/* Whether it is time to look again. [rt] */
+static inline bool
+ring_client_due(const struct ring_client *client, uint64_t now_ns)
+{
+    return now_ns - client->checked_ns >= UINT64_C(250000000);
+}
+
+/* Says a line to whoever gave a callback. [any] */
+void ring_client_log(struct ring_client *client, const char *format, ...)
+    VR_PRINTF(2, 3);
+
+#endif

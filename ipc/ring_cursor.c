@@ -1,0 +1,65 @@
+#include "ipc/ring_cursor.h"
+#include "ipc/ring_order.h"
+
+uint64_t
+ring_cursor_head(const struct ring_map *map)
+{
+    /* Acquire, with the release in ring_pen: frames before head. */
+    return atomic_load_explicit(&map->layout->head, memory_order_acquire);
+}
+
+uint64_t
+ring_cursor_oldest(const struct ring_map *map, uint64_t head)
+{
+    /* Relaxed: what this is used for is checked again after the copy. */
+    uint64_t intent =
+        atomic_load_explicit(&map->layout->intent, memory_order_relaxed);
+    uint64_t oldest = map->first_position;
+
+    if (intent > map->capacity_frames && intent - map->capacity_frames > oldest)
+        oldest = intent - map->capacity_frames;
+    return oldest < head ? oldest : head;
+}
+
+uint64_t
+ring_cursor_after_lap(const struct ring_map *map, uint64_t head)
+{
+    uint64_t oldest = ring_cursor_oldest(map, head);
+    uint64_t margin = map->format.rate_hz / 10;
+
+    if (margin > map->capacity_frames / 16)
+        margin = map->capacity_frames / 16;
+    return head - oldest > margin ? oldest + margin : head;
+}
+
+static bool
+whole(const struct ring_map *map, uint64_t position)
+{
+    uint64_t intent;
+
+    /* Boehm's acquire fence: if any word copied above came from a newer
+     * write, the intent announced before it is seen below. */
+    ring_fence_acquire();
+    intent = atomic_load_explicit(&map->layout->intent, memory_order_relaxed);
+    return intent <= position + map->capacity_frames;
+}
+
+int64_t
+ring_cursor_copy(const struct ring_map *map, uint64_t position, uint64_t head,
+                 void *samples, size_t frames)
+{
+    uint64_t capacity = map->capacity_frames;
+    size_t to_end = (size_t)(capacity - (position & (capacity - 1)));
+    size_t first;
+
+    if (frames > head - position)
+        frames = (size_t)(head - position);
+    if (frames > capacity)
+        frames = (size_t)capacity;
+    first = frames < to_end ? frames : to_end;
+    ring_load(samples, ring_map_at(map, position), first * map->frame_bytes);
+    if (frames > first)
+        ring_load((unsigned char *)samples + first * map->frame_bytes,
+                  map->frames, (frames - first) * map->frame_bytes);
+    return whole(map, position) ? (int64_t)frames : -1;
+}

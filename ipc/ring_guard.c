@@ -1,0 +1,132 @@
+/* SIGBUS: what a mapping raises where its object has become shorter.
+ *
+ * The handler puts private zero pages over the whole mapping and returns, and
+ * the instruction that faulted runs again, on them: no jump out of a copy, no
+ * cost where nothing happens. mmap is not on POSIX' list for signal handlers;
+ * on Linux it is a bare system call. */
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "ipc/ring_host_state.h"
+
+/* Some 4000 sessions; the table is touched as far as it is used. */
+#define GUARDS 8192
+
+struct guard {
+    _Atomic uintptr_t pages; /* 0: free; stored last */
+    _Atomic size_t bytes;
+    atomic_bool *_Atomic bus_error;
+};
+
+static struct guard guards[GUARDS];
+static _Atomic size_t guards_used;
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static struct sigaction before;
+static bool installed;
+
+static bool
+replace_pages(uintptr_t address)
+{
+    size_t used = atomic_load_explicit(&guards_used, memory_order_acquire);
+
+    for (size_t i = 0; i < used; i++) {
+        uintptr_t pages =
+            atomic_load_explicit(&guards[i].pages, memory_order_acquire);
+        size_t bytes =
+            atomic_load_explicit(&guards[i].bytes, memory_order_relaxed);
+
+        if (pages == 0 || address < pages || address - pages >= bytes)
+            continue;
+        if (mmap((void *)pages, bytes, PROT_READ | PROT_WRITE,
+                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED)
+            return false;
+        atomic_store_explicit(
+            atomic_load_explicit(&guards[i].bus_error, memory_order_relaxed),
+            true, memory_order_relaxed);
+        return true;
+    }
+    return false;
+}
+
+static void
+on_sigbus(int number, siginfo_t *info, void *context)
+{
+    int saved = errno;
+
+    if (replace_pages((uintptr_t)info->si_addr)) {
+        errno = saved;
+        return;
+    }
+    if ((before.sa_flags & SA_SIGINFO) != 0)
+        before.sa_sigaction(number, info, context);
+    else if (before.sa_handler != SIG_DFL && before.sa_handler != SIG_IGN)
+        before.sa_handler(number);
+    else
+        /* The instruction faults again and gets what is due. */
+        sigaction(SIGBUS, &before, NULL);
+    errno = saved;
+}
+
+enum vr_status
+ring_host_guard_install(void)
+{
+    struct sigaction action = {.sa_sigaction = on_sigbus,
+                               .sa_flags = SA_SIGINFO | SA_ONSTACK};
+
+    if (installed)
+        return VR_OK;
+    sigemptyset(&action.sa_mask);
+    if (sigaction(SIGBUS, NULL, &before) != 0 ||
+        sigaction(SIGBUS, &action, NULL) != 0)
+        return VR_SYSTEM;
+    installed = true;
+    return VR_OK;
+}
+
+void
+ring_host_guard_remove(void)
+{
+    if (installed)
+        sigaction(SIGBUS, &before, NULL);
+    installed = false;
+}
+
+bool
+ring_guard_add(void *pages, size_t bytes, atomic_bool *bus_error)
+{
+    size_t used, i;
+
+    pthread_mutex_lock(&mutex);
+    used = atomic_load_explicit(&guards_used, memory_order_relaxed);
+    for (i = 0; i < used; i++)
+        if (atomic_load_explicit(&guards[i].pages, memory_order_relaxed) == 0)
+            break;
+    if (i < GUARDS) {
+        atomic_store_explicit(&guards[i].bytes, bytes, memory_order_relaxed);
+        atomic_store_explicit(&guards[i].bus_error, bus_error,
+                              memory_order_relaxed);
+        /* Release, with the acquire in the handler: the row before its key. */
+        atomic_store_explicit(&guards[i].pages, (uintptr_t)pages,
+                              memory_order_release);
+        if (i == used)
+            atomic_store_explicit(&guards_used, used + 1, memory_order_release);
+    }
+    pthread_mutex_unlock(&mutex);
+    return i < GUARDS;
+}
+
+void
+ring_guard_drop(const void *pages)
+{
+    pthread_mutex_lock(&mutex);
+    for (size_t i = 0; i < GUARDS; i++)
+        if (atomic_load_explicit(&guards[i].pages, memory_order_relaxed) ==
+            (uintptr_t)pages) {
+            atomic_store_explicit(&guards[i].pages, 0, memory_order_release);
+            break;
+        }
+    pthread_mutex_unlock(&mutex);
+}

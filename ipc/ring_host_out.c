@@ -1,0 +1,82 @@
+/* The gateway as the writer of the model's voice. */
+#include "ipc/ring_host_state.h"
+#include "ipc/ring_order.h"
+
+uint64_t
+ring_host_write(struct ring_host *r, const void *samples, size_t frames)
+{
+    const unsigned char *from = samples;
+    uint64_t first = r->pen.head;
+
+    if (r->map.layout == NULL) {
+        r->pen.head += frames;
+        return first;
+    }
+    while (frames > 0) {
+        size_t most = ring_pen_most(&r->map);
+        size_t n = frames < most ? frames : most;
+
+        ring_pen_write(&r->pen, &r->map, from, n, 0, 0);
+        from += n * r->map.frame_bytes;
+        frames -= n;
+    }
+    return first;
+}
+
+bool
+ring_host_flush(struct ring_host *r, uint64_t to, uint64_t turn)
+{
+    struct ring_layout *l = r->map.layout;
+
+    if (to > r->pen.head)
+        to = r->pen.head;
+    if (to <= r->flush_to)
+        return false;
+    r->flush_to = to;
+    r->flush_turn = turn;
+    r->flush_seq += 2;
+    if (l == NULL)
+        return true;
+    atomic_store_explicit(&l->flush_seq, r->flush_seq - 1,
+                          memory_order_relaxed);
+    /* Boehm's seqlock: odd, then the words, then even. */
+    ring_fence_release();
+    atomic_store_explicit(&l->flush_to, to, memory_order_relaxed);
+    atomic_store_explicit(&l->flush_turn, turn, memory_order_relaxed);
+    atomic_store_explicit(&l->flush_seq, r->flush_seq, memory_order_release);
+    /* Dekker, as after head: the flush, then who sleeps. */
+    ring_fence_full();
+    ring_pen_wake(&r->map);
+    return true;
+}
+
+uint64_t
+ring_host_flush_to(const struct ring_host *r)
+{
+    return r->flush_to;
+}
+
+uint64_t
+ring_host_played(struct ring_host *r)
+{
+    uint64_t played;
+
+    if (!ring_host_usable(r))
+        return r->played;
+    /* Acquire, with the release in vr_played(): it has read what it played. */
+    played = atomic_load_explicit(&r->map.layout->played, memory_order_acquire);
+    if (played > r->pen.head)
+        ring_host_fault(r, RING_FAULT_PLAYED, false,
+                        "its player says that it played what was not written");
+    else if (played > r->played)
+        r->played = played;
+    return r->played;
+}
+
+uint64_t
+ring_host_lap_frames(const struct ring_host *r, uint64_t unplayed)
+{
+    uint64_t pending = unplayed < r->pen.head ? r->pen.head - unplayed : 0;
+
+    return pending < r->capacity_frames ? r->capacity_frames - pending : 0;
+}

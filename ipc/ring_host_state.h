@@ -1,0 +1,67 @@
+/* What ring_host's files share. For them only. */
+#ifndef IPC_RING_HOST_STATE_H
+#define IPC_RING_HOST_STATE_H
+
+#include <stdatomic.h>
+
+#include "ipc/ring_host.h"
+#include "ipc/ring_map.h"
+#include "ipc/ring_name.h"
+#include "ipc/ring_pen.h"
+
+struct ring_host {
+    struct ring_map map;
+    atomic_bool bus_error; /* set by ring_guard, inside a signal handler */
+    bool damaged;
+
+    /* out */
+    struct ring_pen pen;
+    uint64_t flush_seq, flush_to, flush_turn;
+    uint64_t played;
+
+    /* in */
+    uint64_t head;     /* the producer's, as far as it can be */
+    uint64_t position; /* of the next read */
+    uint64_t commit_head, commit_ns, polled_ns;
+
+    struct ring_host_faults faults;
+    bool told[RING_FAULT_COUNT];
+    ring_host_fault_fn *on_fault;
+    void *fault_arg;
+
+    enum vr_ring ring;
+    struct vr_format format;
+    uint64_t capacity_frames;
+    bool shared_with_group;
+    gid_t group;
+    char session[VR_SESSION_MAX + 1];
+    char instance[RING_INSTANCE_BYTES];
+    char object[RING_OBJECT_BYTES];
+    char bell[RING_PATH_BYTES];
+};
+
+/* Counts a fault; tells of it if it is the first since the ring was made; on
+ * `fatal`, the ring is damaged from now on. [rt] */
+void ring_host_fault(struct ring_host *ring, enum ring_fault fault, bool fatal,
+                     const char *what);
+
+/* False if the ring is damaged, also when SIGBUS has just said so: what was
+ * read before this call was zeros then. [rt] */
+bool ring_host_usable(struct ring_host *ring);
+
+/* Makes the object and the bell, beginning at first_position. Needs all of
+ * the lower half of the struct. After a failure nothing is left. [loop] */
+enum vr_status ring_host_make(struct ring_host *ring, uint64_t first_position,
+                              char *why, size_t why_bytes) VR_NODISCARD;
+
+/* Takes away names that are still ours, and lets go. [loop] */
+void ring_host_unmake(struct ring_host *ring);
+
+/* Guards the mapping against SIGBUS, which then sets *bus_error; false when
+ * there are too many. [loop] */
+bool ring_guard_add(void *pages, size_t bytes, atomic_bool *bus_error);
+
+/* Before the mapping goes. [loop] */
+void ring_guard_drop(const void *pages);
+
+#endif

@@ -1,0 +1,39 @@
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "ipc/ring_lock.h"
+
+static struct flock
+lock_at(long at, long bytes)
+{
+    return (struct flock){
+        .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = at, .l_len = bytes};
+}
+
+bool
+ring_lock_take(int fd, long at)
+{
+    struct flock lock = lock_at(at, 1);
+    return fcntl(fd, F_OFD_SETLK, &lock) == 0;
+}
+
+bool
+ring_lock_held(int fd, long at)
+{
+    struct flock lock = lock_at(at, 1);
+    return fcntl(fd, F_OFD_GETLK, &lock) != 0 || lock.l_type != F_UNLCK;
+}
+
+unsigned
+ring_lock_count(int fd, long at, unsigned count)
+{
+    long end = at + (long)count;
+    unsigned held = 0;
+
+    /* The kernel names any lock that is in the way, not the lowest, so the
+     * span is taken byte by byte. */
+    for (; at < end; at++)
+        if (ring_lock_held(fd, at))
+            held++;
+    return held;
+}

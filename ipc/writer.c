@@ -1,0 +1,404 @@
+/* The producer's side of the `in` ring. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "ipc/ring_client.h"
+#include "ipc/ring_cursor.h"
+#include "ipc/ring_futex.h"
+#include "ipc/ring_holder.h"
+#include "ipc/ring_lock.h"
+#include "ipc/ring_order.h"
+#include "ipc/ring_pen.h"
+#include "ipc/ring_why.h"
+
+struct vr_writer {
+    struct ring_client client; /* first: the lease is taken through it */
+    struct ring_pen pen;
+    uint64_t attach_position; /* head when the ring became ours */
+    size_t reserved_frames;
+    size_t unchecked_frames; /* since somebody looked at the clock */
+    uint64_t written_frames;
+    uint64_t lost_frames;
+};
+
+#define fail(writer, status, ...)                                          \
+    ring_why((writer)->client.error, sizeof(writer)->client.error, status, \
+             __VA_ARGS__)
+
+static enum vr_status
+say_holder(struct ring_client *c)
+{
+    struct ring_holder *holder = &c->map.layout->holder;
+    struct ring_holder_card card;
+
+    ring_holder_read(&card, &holder->pid, holder->name);
+    return ring_why(c->error, sizeof c->error, VR_BUSY,
+                    "The ring of session \"%s\" already has a producer: "
+                    "\"%s\", pid %lu%s; %s it first",
+                    c->session, card.name, (unsigned long)card.pid,
+                    card.stopped ? ", which is stopped and keeps the ring" : "",
+                    card.stopped ? "continue (SIGCONT) or end" : "end");
+}
+
+/* Goes on where the last producer stopped, even in the middle of a write. */
+static void
+pick_up_pen(struct vr_writer *w)
+{
+    struct ring_map *map = &w->client.map;
+    uint64_t intent =
+        atomic_load_explicit(&map->layout->intent, memory_order_relaxed);
+
+    w->pen.head = ring_cursor_head(map);
+    if (w->pen.head > RING_MAX_POSITION || w->pen.head < map->first_position)
+        w->pen.head = map->first_position;
+    if (intent < w->pen.head)
+        intent = w->pen.head;
+    if (intent > w->pen.head + map->capacity_frames)
+        intent = w->pen.head + map->capacity_frames;
+    w->pen.intent = intent;
+    w->attach_position = w->pen.head;
+}
+
+static void
+ring_bell(struct vr_writer *w)
+{
+    /* A full pipe is rung already; nothing else can fail here. */
+    while (write(w->client.map.fork.fd[RING_MAP_BELL_FD], "", 1) < 0 &&
+           errno == EINTR)
+        continue;
+}
+
+static enum vr_status
+take_lease(struct ring_client *c)
+{
+    struct vr_writer *w = (struct vr_writer *)c;
+    struct ring_layout *l = c->map.layout;
+    char bell[RING_PATH_BYTES];
+
+    if (!ring_lock_take(c->map.fork.fd[RING_MAP_OBJECT_FD], RING_LOCK_WRITER))
+        return say_holder(c);
+    if (ring_name_bell(bell, c->runtime_dir, c->session) != VR_OK)
+        return fail(w, VR_INVALID, "The runtime folder's path is too long");
+    if (!ring_map_open_bell(&c->map, bell))
+        return fail(w, errno == ENOENT ? VR_NOT_FOUND : VR_DENIED,
+                    "Cannot open the gateway's doorbell %s: %s; name the "
+                    "gateway's runtime folder in VOXRING_RUNTIME_DIR",
+                    bell, strerror(errno));
+    ring_holder_sign(&l->holder.pid, l->holder.name,
+                     c->name[0] != '\0' ? c->name : NULL);
+    atomic_fetch_add_explicit(&l->holder.lease_count, 1, memory_order_relaxed);
+    atomic_store_explicit(&l->space_at, RING_NEVER, memory_order_relaxed);
+    pick_up_pen(w);
+    w->reserved_frames = 0;
+    /* The last producer may have died before it rang. */
+    ring_bell(w);
+    return VR_OK;
+}
+
+enum vr_status
+vr_writer_open(struct vr_writer **writer, const char *session,
+               const struct vr_options *options, char *why, size_t why_bytes)
+{
+    struct vr_writer *w = calloc(1, sizeof *w);
+    enum vr_status status;
+
+    *writer = NULL;
+    if (w == NULL)
+        return ring_why(why, why_bytes, VR_NO_MEMORY, "Out of memory");
+    status =
+        ring_client_open(&w->client, session, VR_RING_IN, options, take_lease);
+    if (status == VR_OK) {
+        *writer = w;
+        return VR_OK;
+    }
+    ring_why(why, why_bytes, status, "%s", w->client.error);
+    free(w);
+    return status;
+}
+
+void
+vr_writer_close(struct vr_writer **writer)
+{
+    if (*writer == NULL)
+        return;
+    ring_map_detach(&(*writer)->client.map);
+    free(*writer);
+    *writer = NULL;
+}
+
+/* What the gateway has not read dies with it. */
+static void
+count_unread(struct vr_writer *w)
+{
+    uint64_t read = atomic_load_explicit(&w->client.map.layout->read_position,
+                                         memory_order_acquire);
+    int64_t unread = ring_map_gap(read, w->pen.head);
+    uint64_t ours = w->pen.head - w->attach_position;
+
+    if (unread <= 0)
+        return;
+    w->lost_frames += (uint64_t)unread < ours ? (uint64_t)unread : ours;
+}
+
+/* The status for a caller when there is no ring. */
+static enum vr_status
+away(const struct vr_writer *w)
+{
+    enum vr_status why = w->client.away;
+
+    return why == VR_NOT_FOUND || why == VR_AGAIN ? VR_CLOSED : why;
+}
+
+static enum vr_status
+check_gateway(struct vr_writer *w, uint64_t now_ns)
+{
+    struct ring_client *c = &w->client;
+    uint64_t lost_before = w->lost_frames;
+
+    if (c->map.layout != NULL) {
+        if (!ring_client_gateway_gone(c, now_ns))
+            return VR_OK;
+        count_unread(w);
+        ring_client_detach(c);
+        ring_client_log(c, "%s: %llu frames were written and never read",
+                        c->object,
+                        (unsigned long long)(w->lost_frames - lost_before));
+    }
+    if (ring_client_attach(c, take_lease) == VR_OK)
+        ring_client_log(c, "%s: %llu frames were lost so far", c->object,
+                        (unsigned long long)w->lost_frames);
+    return away(w);
+}
+
+/* Looks for the gateway when it is time to. *now_ns is 0 or the time: with a
+ * caller's stamp the clock is read once in 250 ms of audio, not in each
+ * call. */
+static enum vr_status
+ready(struct vr_writer *w, size_t frames, uint64_t *now_ns)
+{
+    struct ring_client *c = &w->client;
+
+    if (ring_fork_is_child(&c->map.fork))
+        return fail(w, VR_STATE,
+                    "This process is a fork of the one that opened the ring "
+                    "%s; open it anew",
+                    c->object);
+    w->unchecked_frames += frames;
+    if (*now_ns == 0 && c->map.layout != NULL &&
+        w->unchecked_frames < w->client.wanted.rate_hz / 4)
+        return VR_OK;
+    w->unchecked_frames = 0;
+    if (*now_ns == 0)
+        *now_ns = vr_now_ns();
+    if (ring_client_due(c, *now_ns))
+        return check_gateway(w, *now_ns);
+    return away(w);
+}
+
+static void
+ring_if_asked(struct vr_writer *w, uint64_t old_head)
+{
+    /* Relaxed: behind the full barrier of ring_pen_end(). Only the write that
+     * crosses the mark rings; if the mark was set later, the gateway sees the
+     * new head itself. */
+    uint64_t bell_at = atomic_load_explicit(&w->client.map.layout->bell_at,
+                                            memory_order_relaxed);
+
+    if (__builtin_expect(old_head < bell_at && bell_at <= w->pen.head, 0))
+        ring_bell(w);
+}
+
+static void
+write_all(struct vr_writer *w, const unsigned char *samples, size_t frames,
+          uint64_t commit_ns, uint64_t captured_ns)
+{
+    const struct ring_map *map = &w->client.map;
+    size_t most = ring_pen_most(map);
+
+    while (frames > 0) {
+        size_t n = frames < most ? frames : most;
+        uint64_t old_head = w->pen.head;
+
+        ring_pen_write(&w->pen, map, samples, n, commit_ns, captured_ns);
+        ring_if_asked(w, old_head);
+        samples += n * map->frame_bytes;
+        frames -= n;
+    }
+}
+
+enum vr_status
+vr_write(struct vr_writer *w, const void *samples, size_t frames,
+         uint64_t captured_ns)
+{
+    uint64_t now_ns = captured_ns == 0 ? vr_now_ns() : 0;
+    enum vr_status status;
+
+    if (w->reserved_frames > 0)
+        return fail(w, VR_STATE,
+                    "vr_write() between vr_reserve() and vr_commit()");
+    status = ready(w, frames, &now_ns);
+    if (status == VR_STATE)
+        return status;
+    w->written_frames += frames;
+    if (__builtin_expect(status != VR_OK, 0)) {
+        w->lost_frames += frames;
+        return status;
+    }
+    write_all(w, samples, frames, captured_ns != 0 ? captured_ns : now_ns,
+              captured_ns);
+    return VR_OK;
+}
+
+size_t
+vr_reserve(struct vr_writer *w, size_t frames, void **samples)
+{
+    const struct ring_map *map = &w->client.map;
+    uint64_t now_ns = 0;
+    size_t to_end;
+
+    *samples = NULL;
+    if (w->reserved_frames > 0 || ready(w, frames, &now_ns) != VR_OK)
+        return 0;
+    to_end = (size_t)(map->capacity_frames -
+                      (w->pen.head & (map->capacity_frames - 1)));
+    if (frames > ring_pen_most(map))
+        frames = ring_pen_most(map);
+    if (frames > to_end)
+        frames = to_end;
+    if (frames == 0)
+        return 0;
+    ring_pen_begin(&w->pen, map, frames);
+    *samples = ring_map_at(map, w->pen.head);
+    w->reserved_frames = frames;
+    return frames;
+}
+
+enum vr_status
+vr_commit(struct vr_writer *w, size_t frames, uint64_t captured_ns)
+{
+    uint64_t old_head = w->pen.head;
+
+    if (ring_fork_is_child(&w->client.map.fork))
+        return VR_STATE;
+    if (frames > w->reserved_frames)
+        return fail(w, VR_INVALID, "%zu frames committed, %zu reserved", frames,
+                    w->reserved_frames);
+    w->reserved_frames = 0;
+    if (frames == 0)
+        return VR_OK;
+    w->written_frames += frames;
+    ring_pen_end(&w->pen, &w->client.map, frames,
+                 captured_ns != 0 ? captured_ns : vr_now_ns(), captured_ns);
+    ring_if_asked(w, old_head);
+    return VR_OK;
+}
+
+/* Where the gateway has read up to, bounded to what can be. */
+static uint64_t
+read_position(const struct vr_writer *w)
+{
+    const struct ring_map *map = &w->client.map;
+    /* Acquire, with the release in ring_host: it has copied what is before. */
+    uint64_t read =
+        atomic_load_explicit(&map->layout->read_position, memory_order_acquire);
+    int64_t unread = ring_map_gap(read, w->pen.head);
+
+    if (unread < 0)
+        return w->pen.head;
+    if ((uint64_t)unread > map->capacity_frames)
+        return w->pen.head - map->capacity_frames;
+    return read;
+}
+
+static size_t
+space(const struct vr_writer *w)
+{
+    return (size_t)(w->client.map.capacity_frames -
+                    (w->pen.head - read_position(w)));
+}
+
+size_t
+vr_space(struct vr_writer *w)
+{
+    uint64_t now_ns = vr_now_ns();
+
+    return ready(w, 0, &now_ns) == VR_OK ? space(w) : 0;
+}
+
+/* One sleep until the gateway has read up to where `frames` fit. */
+static enum vr_status
+sleep_for_space(struct vr_writer *w, size_t frames, uint64_t slice_ns)
+{
+    const struct ring_map *map = &w->client.map;
+    struct ring_layout *l = map->layout;
+    uint32_t seen = atomic_load_explicit(&l->space_word, memory_order_acquire);
+    enum vr_status status = VR_OK;
+
+    atomic_store_explicit(&l->space_at,
+                          w->pen.head + frames - map->capacity_frames,
+                          memory_order_relaxed);
+    /* Dekker, with ring_host_advance(): the mark, then the position again. The
+     * mark is a position, because the caller saw less room than `frames`. */
+    ring_fence_full();
+    if (space(w) < frames)
+        status = ring_futex_wait(&l->space_word, seen, slice_ns);
+    atomic_store_explicit(&l->space_at, RING_NEVER, memory_order_relaxed);
+    return status;
+}
+
+enum vr_status
+vr_wait_space(struct vr_writer *w, size_t frames, int timeout_ms)
+{
+    uint64_t deadline_ns = ring_futex_deadline_ns(timeout_ms);
+    enum vr_status status;
+
+    for (;;) {
+        uint64_t now_ns = vr_now_ns(), slice_ns;
+
+        status = ready(w, 0, &now_ns);
+        if (status == VR_STATE)
+            return status;
+        if (status == VR_OK && frames > w->client.map.capacity_frames)
+            return fail(w, VR_INVALID,
+                        "Waiting for room for %zu frames in a ring of %llu",
+                        frames,
+                        (unsigned long long)w->client.map.capacity_frames);
+        if (status == VR_OK && space(w) >= frames)
+            return VR_OK;
+        slice_ns = ring_futex_slice_ns(deadline_ns);
+        if (slice_ns == 0)
+            return VR_TIMEOUT;
+        status = status == VR_OK ? sleep_for_space(w, frames, slice_ns)
+                                 : ring_futex_sleep(slice_ns);
+        if (status == VR_AGAIN)
+            return status;
+    }
+}
+
+void
+vr_writer_stats(const struct vr_writer *w, struct vr_writer_stats *stats,
+                size_t stats_bytes)
+{
+    const struct ring_map *map = &w->client.map;
+    struct vr_writer_stats s = {.format = w->client.wanted,
+                                .capacity_frames = map->capacity_frames,
+                                .epoch = map->epoch,
+                                .position = w->pen.head,
+                                .written_frames = w->written_frames,
+                                .lost_frames = w->lost_frames,
+                                .attach_count = w->client.attach_count};
+
+    if (map->layout != NULL && !ring_fork_is_child(&map->fork)) {
+        s.attached = 1;
+        s.read_position = read_position(w);
+    }
+    memcpy(stats, &s, stats_bytes < sizeof s ? stats_bytes : sizeof s);
+}
+
+const char *
+vr_writer_error(const struct vr_writer *w)
+{
+    return w->client.error;
+}

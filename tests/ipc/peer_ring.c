@@ -1,0 +1,208 @@
+/* A process that does to rings what it is told, a line at a time, and answers
+ * each with a line. Ends with its parent. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "tests/ipc/harness.h"
+
+#define MAX_FRAMES 65536
+
+static const char *dir;
+static struct vr_writer *writer;
+static struct vr_reader *reader;
+static struct ring_host *host;
+static uint32_t channels = 1;
+static uint64_t at; /* position of the next frame to write */
+static int16_t samples[2 * MAX_FRAMES];
+
+static void
+answer(enum vr_status status, const char *why)
+{
+    printf("%s %s\n", vr_status_name(status), why);
+}
+
+static void
+open_writer(const char *session, const char *name)
+{
+    struct vr_options options = {.runtime_dir = dir, .name = name};
+    struct vr_writer_stats stats;
+    char why[VR_ERROR_BYTES] = "";
+    enum vr_status status =
+        vr_writer_open(&writer, session, &options, why, sizeof why);
+
+    if (status == VR_OK) {
+        vr_writer_stats(writer, &stats, sizeof stats);
+        at = stats.position;
+        channels = stats.format.channels;
+    }
+    answer(status, why);
+}
+
+static void
+open_reader(const char *session, const char *name, unsigned role,
+            unsigned start)
+{
+    struct vr_options options = {.runtime_dir = dir,
+                                 .name = name,
+                                 .role = (enum vr_role)role,
+                                 .start = (enum vr_start)start};
+    struct vr_reader_stats stats;
+    char why[VR_ERROR_BYTES] = "";
+    enum vr_status status =
+        vr_reader_open(&reader, session, &options, why, sizeof why);
+
+    if (status == VR_OK) {
+        vr_reader_stats(reader, &stats, sizeof stats);
+        channels = stats.format.channels;
+    }
+    answer(status, why);
+}
+
+static void
+open_host(const char *session, unsigned ring, uint64_t frames)
+{
+    struct ring_host_config config = {.runtime_dir = dir,
+                                      .session = session,
+                                      .ring = (enum vr_ring)ring,
+                                      .format = {16000, 1},
+                                      .min_frames = frames};
+    char why[VR_ERROR_BYTES] = "";
+
+    answer(ring_host_open(&host, &config, why, sizeof why), why);
+}
+
+static void
+do_write(size_t frames)
+{
+    enum vr_status status;
+
+    harness_fill(samples, at, frames, channels);
+    status = vr_write(writer, samples, frames, 0);
+    if (status == VR_OK)
+        at += frames;
+    answer(status, status == VR_OK ? "" : vr_writer_error(writer));
+}
+
+/* One read: status position frames right lost flush_to turn */
+static void
+do_read(size_t frames)
+{
+    struct vr_block b;
+    enum vr_status status = vr_read(reader, samples, frames, &b);
+
+    printf("%s %" PRIu64 " %" PRIu64 " %zu %" PRIu64 " %" PRIu64 " %" PRIu64
+           "\n",
+           vr_status_name(status), b.position, b.frames,
+           harness_right(samples, b.position, (size_t)b.frames, channels),
+           b.lost_frames, b.flush_to, b.flush_turn);
+}
+
+static void
+do_host_write(size_t frames)
+{
+    harness_fill(samples, ring_host_head(host), frames, 1);
+    printf("VR_OK %" PRIu64 "\n", ring_host_write(host, samples, frames));
+}
+
+static void
+do_host_read(size_t frames)
+{
+    struct ring_host_span span;
+    size_t n = ring_host_peek(host, samples, frames, &span);
+
+    ring_host_advance(host, n);
+    printf("VR_OK %" PRIu64 " %" PRIu64 " %zu %" PRIu64 "\n", span.position,
+           span.frames, harness_right(samples, span.position, n, 1),
+           span.lost_frames);
+}
+
+/* Writes for ever, `frames` at a time, after the reply. */
+static void
+do_flood(size_t frames)
+{
+    printf("VR_OK\n");
+    fflush(stdout);
+    for (;;) {
+        harness_fill(samples, at, frames, channels);
+        if (vr_write(writer, samples, frames, 1) == VR_OK)
+            at += frames;
+    }
+}
+
+static void
+obey(char *line)
+{
+    char word[32] = "", a[64] = "", b[64] = "";
+    unsigned long long x = 0, y = 0;
+
+    sscanf(line, "%31s", word);
+    if (sscanf(line, "writer %63s %63s", a, b) == 2)
+        open_writer(a, b);
+    else if (sscanf(line, "reader %63s %63s %llu %llu", a, b, &x, &y) == 4)
+        open_reader(a, b, (unsigned)x, (unsigned)y);
+    else if (sscanf(line, "host %63s %llu %llu", a, &x, &y) == 3)
+        open_host(a, (unsigned)x, y);
+    else if (sscanf(line, "write %llu", &x) == 1)
+        do_write((size_t)x);
+    else if (sscanf(line, "flood %llu", &x) == 1)
+        do_flood((size_t)x);
+    else if (sscanf(line, "read %llu", &x) == 1)
+        do_read((size_t)x);
+    else if (sscanf(line, "wait %llu", &x) == 1)
+        answer(vr_wait(reader, (int)x), "");
+    else if (sscanf(line, "played %llu", &x) == 1)
+        answer(vr_played(reader, x), "");
+    else if (sscanf(line, "space %llu %llu", &x, &y) == 2)
+        answer(vr_wait_space(writer, (size_t)x, (int)y), "");
+    else if (sscanf(line, "hwrite %llu", &x) == 1)
+        do_host_write((size_t)x);
+    else if (sscanf(line, "hread %llu", &x) == 1)
+        do_host_read((size_t)x);
+    else if (sscanf(line, "hflush %llu %llu", &x, &y) == 2)
+        printf("%d\n", ring_host_flush(host, x, y));
+    else if (strcmp(word, "close") == 0) {
+        vr_writer_close(&writer);
+        vr_reader_close(&reader);
+        ring_host_close(&host);
+        answer(VR_OK, "");
+    } else
+        printf("what? %s\n", line);
+}
+
+int
+main(int argc, char **argv)
+{
+    char line[1024];
+
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (argc != 2)
+        return 2;
+    dir = argv[1];
+    if (ring_host_guard_install() != VR_OK)
+        return 2;
+    printf("ready\n");
+    fflush(stdout);
+    while (fgets(line, sizeof line, stdin) != NULL) {
+        line[strcspn(line, "\n")] = '\0';
+        if (strcmp(line, "quit") == 0)
+            break;
+        obey(line);
+        fflush(stdout);
+    }
+    vr_writer_close(&writer);
+    vr_reader_close(&reader);
+    ring_host_close(&host);
+    return 0;
+}
