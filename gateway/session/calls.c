@@ -159,10 +159,11 @@ send_result(struct session *s, const struct call *call, const char *content)
         return;
     char name[UUID_TEXT_BYTES];
     uuid_make(name);
-    struct sonic_tool_result result = {
-        .prompt_name = link_prompt_name(link), .content_name = name,
-        .tool_use_id = call->tool_use_id, .content = content,
-        .content_bytes = strlen(content)};
+    struct sonic_tool_result result = {.prompt_name = link_prompt_name(link),
+                                       .content_name = name,
+                                       .tool_use_id = call->tool_use_id,
+                                       .content = content,
+                                       .content_bytes = strlen(content)};
     enum vr_status status =
         sonic_encode_tool_result(link_outbox(link), &result);
     if (status == VR_OK)
@@ -236,8 +237,8 @@ on_result(void *arg, uint64_t broker_id, const struct tool_result *result)
         struct call *call = find_by_number(c, ticket->number);
         forget_ticket(c, ticket);
         if (call && !call->outcome) {
-            answer(c, call, outcome_word(result->outcome),
-                   result->content_json, result->reason);
+            answer(c, call, outcome_word(result->outcome), result->content_json,
+                   result->reason);
             session_turn(c->session);
         }
     }
@@ -258,8 +259,8 @@ hand_to_broker(struct calls *c, struct call *call, const char *arguments)
     struct ticket *ticket = calloc(1, sizeof *ticket);
     if (!ticket)
         return false;
-    *ticket = (struct ticket){
-        .calls = c, .number = call->number, .next = c->tickets};
+    *ticket =
+        (struct ticket){.calls = c, .number = call->number, .next = c->tickets};
     call->broker_id = broker_call(s->services->broker, call->tool, arguments,
                                   &caller, 0, on_result, ticket);
     if (!call->broker_id) {
@@ -303,8 +304,9 @@ can_be_answered(struct calls *c, const struct sonic_event *event)
                  "be answered",
                  event->u.tool_use.name.text, id->bytes);
     else if (find_by_use_id(c, id))
-        log_warn(tools, context, "toolUseId %s came twice; the second is "
-                                 "ignored, one result goes to one use",
+        log_warn(tools, context,
+                 "toolUseId %s came twice; the second is "
+                 "ignored, one result goes to one use",
                  id->text);
     else
         return true;

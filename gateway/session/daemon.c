@@ -1,6 +1,7 @@
 #include "gateway/session/daemon.h"
 
 #include <errno.h>
+#include <grp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -208,6 +209,18 @@ open_broker(struct daemon *d, char *problem)
 }
 
 static bool
+find_group(struct daemon *d, const char *name, char *problem)
+{
+    const struct group *group = name ? getgrnam(name) : NULL;
+    d->services.ring_shared = name != NULL;
+    d->services.ring_group = group ? group->gr_gid : 0;
+    if (name && !group)
+        snprintf(problem, PROBLEM_BYTES,
+                 "ring.group: there is no group \"%s\" here", name);
+    return !name || group;
+}
+
+static bool
 open_all(struct daemon *d, char *problem)
 {
     const struct config *c = d->options->config;
@@ -215,6 +228,8 @@ open_all(struct daemon *d, char *problem)
     d->services.loop = &d->loop;
     d->services.runtime_dir = c->runtime_dir;
     d->services.instance = c->instance;
+    if (!find_group(d, c->ring.group, problem))
+        return false;
     if (runtime_prepare(c->runtime_dir, c->ring.group, problem,
                         PROBLEM_BYTES) != VR_OK)
         return false;

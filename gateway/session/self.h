@@ -34,6 +34,10 @@ struct leaving_chunk {
     struct capture_chunk chunk;
 };
 
+/* Responses whose audio was played, told by playback, which must not be called
+ * back from there. */
+#define SESSION_PLAYED 8
+
 struct session {
     /* Constant from session_new() on. */
     const struct services *services;
@@ -51,13 +55,14 @@ struct session {
     struct dialogue *dialogue;
     struct calls *calls;
     struct session_handles *handles;
-    int16_t *chunk_samples;
+    int16_t *held_samples;
 
     /* Set by the state machine's actions. */
     enum session_state state;
     uint32_t generation;
     struct link *link; /* the current stream; old ones are freed at their end */
-    bool answered;     /* before the set-up was sent */
+    bool begun;        /* the set-up was sent: it has to be ended */
+    bool answered;     /* maybe before the set-up was sent */
     bool greeted;      /* the greeting is for the first open only */
     uint64_t opened_ns, state_since_ns;
     uint64_t tools_deadline_ns, close_deadline_ns;
@@ -72,7 +77,12 @@ struct session {
     size_t content_next;
     struct leaving_chunk leaving[SESSION_LEAVING];
     size_t leaving_first, leaving_count;
-    uint64_t quiet_since_ns;
+    struct capture_chunk held; /* polled, not taken by the network yet */
+    bool holding;
+    bool poll_again; /* a chunk is ready; let the loop turn first */
+    uint64_t played[SESSION_PLAYED];
+    size_t played_count;
+    uint64_t loud_until_ns; /* when_quiet: not listening before */
     uint64_t next_check_ns, next_metrics_ns;
     struct token_counts tokens_total;
     struct latency mic_to_wire;
@@ -82,32 +92,35 @@ struct session {
     } counters;
 };
 
-/* The uv handles outlive the session by one turn of the loop. */
-struct session_handles {
-    uv_timer_t timer;
-    uv_poll_t bell;
-    int bell_fd; /* -1: not polled */
-    unsigned open_count;
-    struct session *session; /* NULL once it is freed */
-};
+struct session_handles;
 
 /* machine (session.c): the only writer of `state`. False without an edge. */
 bool session_move(struct session *s, enum session_event event,
                   const char *reason); /* [loop] */
 
-/* What every entry point ends with: send what can be sent, let time pass,
- * set the timer (pump.c). [loop] */
+/* What every entry point ends with: send what can be sent, let time pass, set
+ * the timer (tick.c). The session may be closed afterwards, not freed.
+ * [loop] */
 void session_turn(struct session *s);
+
+/* Goes on from preparing if the tools are there or the wait is over (tick.c).
+ * [loop] */
+void session_check_tools(struct session *s, uint64_t now_ns);
+
+/* Audio from the ring to the stream (pump.c). */
 void pump_audio(struct session *s, uint64_t now_ns);  /* [rt] */
 void pump_settle(struct session *s, uint64_t now_ns); /* [rt] */
+void pump_drain(struct session *s);                   /* [loop] */
 void pump_forget(struct session *s);                  /* [loop] */
 
-/* Handles of the loop (timer.c). */
+/* Handles of the loop (timer.c). The bell must be unwatched before its
+ * descriptor is closed. */
 struct session_handles *handles_new(struct session *s); /* [loop] */
 void handles_free(struct session_handles **handles);    /* [loop] */
 void handles_schedule(struct session *s, uint64_t now_ns,
-                      uint64_t due_ns);     /* [loop] */
-void handles_watch_bell(struct session *s); /* [loop] */
+                      uint64_t due_ns);       /* [loop] */
+void handles_watch_bell(struct session *s);   /* [loop] */
+void handles_unwatch_bell(struct session *s); /* [loop] */
 
 /* What the model said (model.c). [loop] */
 void model_event(struct session *s, const struct sonic_event *event);
@@ -116,6 +129,10 @@ void model_event(struct session *s, const struct sonic_event *event);
 enum cut_signal { CUT_MARKER, CUT_STOP_REASON, CUT_SPEECH_START, CUT_CONTROL };
 bool cut_signalled(struct session *s, enum cut_signal signal);
 struct response *cut_target(struct session *s);
+
+/* {name: count} in the manner of Prometheus (describe.c). Caller frees.
+ * [loop] */
+cJSON *session_counters(const struct session *s);
 
 /* What the bus is told (report.c). [loop] */
 extern const struct dialogue_ops report_dialogue_ops;
@@ -129,6 +146,7 @@ void report_interruption(struct session *s, const struct response *r,
                          const char *reason, double heard_ms, bool estimated,
                          uint64_t flush_to);
 void report_metrics(struct session *s);
+void report_producer(struct session *s, bool attached);
 
 struct session_fault {
     const char *class_; /* retry, closed, peer, config, bug */

@@ -3,7 +3,9 @@
 #ifndef GATEWAY_SESSION_SERVICES_H
 #define GATEWAY_SESSION_SERVICES_H
 
+#include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 #include <uv.h>
 
 #include "gateway/bedrock/credentials.h"
@@ -24,6 +26,8 @@ struct services {
     const struct credentials *credentials;
     const char *endpoint; /* overrides the configuration's, may be NULL */
     const char *ca_file;
+    bool ring_shared; /* with the members of ring_group */
+    gid_t ring_group;
 };
 
 #endif

@@ -11,6 +11,18 @@
 
 #define TOOLS_MAX 128
 
+const struct sonic_family *
+setup_family(const struct config_session *settings, bool *known)
+{
+    const struct sonic_family *named =
+        settings->model_family ? sonic_family_named(settings->model_family)
+                               : NULL;
+    const struct sonic_family *by_id =
+        sonic_family_of_model(settings->model, known);
+    *known = *known || named;
+    return named ? named : by_id;
+}
+
 bool
 setup_tool_allowed(const struct config_session *settings, const char *name)
 {

@@ -39,6 +39,11 @@ enum vr_status setup_encode(const struct setup *setup,
                             struct sonic_batch *batch,
                             char **pending_text) VR_NODISCARD;
 
+/* The family of the settings' model: named by them, or known from its id.
+ * Static storage. [any] */
+const struct sonic_family *setup_family(const struct config_session *settings,
+                                        bool *known);
+
 /* Whether every tool that the settings name is there; with "*", whether the
  * broker has heard of all its plugins. [loop] */
 bool setup_tools_ready(const struct config_session *settings,

@@ -1,0 +1,207 @@
+/* What the model says: its events become turns, responses, audio, tool calls
+ * and signs of barge-in. */
+#include <string.h>
+
+#include "gateway/clock.h"
+#include "gateway/log.h"
+#include "gateway/session/self.h"
+
+/* ---- which content belongs to which response ---- */
+
+static uint64_t
+hash_of(const struct sonic_span *id)
+{
+    uint64_t hash = 0xcbf29ce484222325ull; /* FNV-1a */
+    for (size_t i = 0; i < id->bytes; i++)
+        hash = (hash ^ (unsigned char)id->text[i]) * 0x100000001b3ull;
+    return hash ? hash : 1;
+}
+
+static void
+remember_content(struct session *s, const struct sonic_span *id,
+                 uint64_t response_id)
+{
+    struct open_content *c = &s->contents[s->content_next++ % SESSION_CONTENTS];
+    c->id_hash = hash_of(id);
+    c->response_id = response_id;
+}
+
+static struct response *
+response_of(struct session *s, const struct sonic_span *id)
+{
+    uint64_t hash = hash_of(id);
+    for (size_t i = 0; i < SESSION_CONTENTS; i++) {
+        if (s->contents[i].id_hash == hash)
+            return dialogue_response(s->dialogue, s->contents[i].response_id);
+    }
+    return NULL;
+}
+
+/* ---- events ---- */
+
+static void
+on_speech_start(struct session *s, const struct sonic_event *e, uint64_t now_ns)
+{
+    dialogue_speech_started(s->dialogue, now_ns);
+    report_speech(s, true, e->u.speech.offset_ms);
+    cut_signalled(s, CUT_SPEECH_START);
+}
+
+/* The model notices the end of speech later than it was; it says how much. */
+static void
+on_speech_end(struct session *s, const struct sonic_event *e, uint64_t now_ns)
+{
+    int64_t late_ms = 0;
+    if (e->u.speech.offset_ms >= 0 &&
+        e->u.speech.detection_offset_ms > e->u.speech.offset_ms)
+        late_ms = e->u.speech.detection_offset_ms - e->u.speech.offset_ms;
+    if (late_ms > 10000)
+        late_ms = 0;
+    dialogue_speech_ended(s->dialogue,
+                          now_ns - (uint64_t)late_ms * CLOCK_NS_PER_MS);
+    report_speech(s, false, e->u.speech.offset_ms);
+}
+
+static void
+on_content_start(struct session *s, const struct sonic_event *e,
+                 uint64_t now_ns)
+{
+    if (e->content != SONIC_CONTENT_AUDIO || e->role == SONIC_ROLE_USER)
+        return;
+    uint32_t rate_hz = e->u.content_start.rate_hz;
+    if (rate_hz && rate_hz != s->settings->model_output_rate_hz)
+        log_warn(sonic, s->context,
+                 "the model announces audio at %u Hz, asked for was %u Hz",
+                 rate_hz, s->settings->model_output_rate_hz);
+    struct response *r = dialogue_audio_begin(s->dialogue, now_ns);
+    remember_content(s, &e->content_id, r->id);
+}
+
+static void
+on_text(struct session *s, const struct sonic_event *e, uint64_t now_ns)
+{
+    const struct sonic_span *text = &e->u.text;
+    if (e->role == SONIC_ROLE_USER)
+        dialogue_user_text(s->dialogue, text->text, text->bytes, now_ns);
+    else if (e->role != SONIC_ROLE_ASSISTANT)
+        log_debug(sonic, s->context, "a text of role \"%s\" is passed over",
+                  sonic_role_name(e->role));
+    else if (e->stage == SONIC_STAGE_SPECULATIVE)
+        dialogue_planned(s->dialogue, text->text, text->bytes, now_ns);
+    else
+        dialogue_spoken(s->dialogue, text->text, text->bytes, now_ns);
+}
+
+static void
+on_audio(struct session *s, const struct sonic_event *e, uint64_t now_ns)
+{
+    struct response *r = response_of(s, &e->content_id);
+    if (!r)
+        r = dialogue_current(s->dialogue);
+    if (!r) {
+        r = dialogue_audio_begin(s->dialogue, now_ns);
+        remember_content(s, &e->content_id, r->id);
+    }
+    dialogue_audio(s->dialogue, r, now_ns);
+    s->counters.audio_events++;
+    playback_write(s->playback, r->id, r->turn_id, e->u.audio.samples,
+                   e->u.audio.count, now_ns);
+}
+
+static void
+generated(struct session *s, struct response *r, uint64_t now_ns)
+{
+    if (!r)
+        r = dialogue_current(s->dialogue);
+    if (!r)
+        return;
+    uint64_t id = r->id;
+    dialogue_generated(s->dialogue, r, now_ns);
+    playback_end(s->playback, id, now_ns);
+}
+
+static void
+on_content_end(struct session *s, const struct sonic_event *e, uint64_t now_ns)
+{
+    bool audio = e->content == SONIC_CONTENT_AUDIO;
+    if (e->role == SONIC_ROLE_USER)
+        return;
+    switch (e->u.end.reason) {
+    case SONIC_STOP_INTERRUPTED:
+        cut_signalled(s, CUT_STOP_REASON);
+        break;
+    case SONIC_STOP_END_TURN:
+        if (audio)
+            generated(s, response_of(s, &e->content_id), now_ns);
+        else if (e->content == SONIC_CONTENT_TEXT)
+            dialogue_text_end_turn(s->dialogue, now_ns);
+        break;
+    case SONIC_STOP_NONE:
+    case SONIC_STOP_PARTIAL_TURN:
+    case SONIC_STOP_TOOL_USE:
+    case SONIC_STOP_OTHER:
+        break;
+    }
+}
+
+static void
+on_usage(struct session *s, const struct sonic_event *e)
+{
+    const struct sonic_usage *u = &e->u.usage;
+    struct token_counts delta = {.input_speech = u->delta_input.speech,
+                                 .input_text = u->delta_input.text,
+                                 .output_speech = u->delta_output.speech,
+                                 .output_text = u->delta_output.text};
+    if (!u->has_delta)
+        return;
+    s->tokens_total.input_speech += delta.input_speech;
+    s->tokens_total.input_text += delta.input_text;
+    s->tokens_total.output_speech += delta.output_speech;
+    s->tokens_total.output_text += delta.output_text;
+    dialogue_usage(s->dialogue, &delta);
+    report_usage(s, &delta);
+}
+
+void
+model_event(struct session *s, const struct sonic_event *e)
+{
+    uint64_t now_ns = clock_mono_ns();
+    switch (e->type) {
+    case SONIC_SPEECH_START:
+        on_speech_start(s, e, now_ns);
+        break;
+    case SONIC_SPEECH_END:
+        on_speech_end(s, e, now_ns);
+        break;
+    case SONIC_CONTENT_START:
+        on_content_start(s, e, now_ns);
+        break;
+    case SONIC_TEXT:
+        on_text(s, e, now_ns);
+        break;
+    case SONIC_AUDIO:
+        on_audio(s, e, now_ns);
+        break;
+    case SONIC_CONTENT_END:
+        on_content_end(s, e, now_ns);
+        break;
+    case SONIC_TOOL_USE:
+        calls_begin(s->calls, e);
+        break;
+    case SONIC_INTERRUPTED:
+        cut_signalled(s, CUT_MARKER);
+        break;
+    case SONIC_USAGE:
+        on_usage(s, e);
+        break;
+    case SONIC_COMPLETION_END:
+        generated(s, NULL, now_ns);
+        break;
+    case SONIC_UNKNOWN:
+        s->counters.unknown_events++;
+        break;
+    case SONIC_COMPLETION_START:
+    case SONIC_EVENT_TYPE_COUNT:
+        break;
+    }
+}

@@ -1,0 +1,383 @@
+/* What the bus and the log are told about a session. */
+#include <math.h>
+#include <string.h>
+
+#include "gateway/clock.h"
+#include "gateway/events/event.h"
+#include "gateway/jsonx.h"
+#include "gateway/log.h"
+#include "gateway/session/self.h"
+
+static struct bus *
+bus_of(const struct session *s)
+{
+    return s->services->bus;
+}
+
+void
+report_state(struct session *s, enum session_state previous, const char *reason)
+{
+    struct event_session_state e;
+    event_session_state_init(&e);
+    e.state = machine_state_name(s->state);
+    if (previous != s->state)
+        e.previous = machine_state_name(previous);
+    e.reason = reason;
+    if (s->generation)
+        e.stream = s->generation;
+    e.model = s->settings->model;
+    e.voice = s->settings->voice;
+    event_session_state_publish(bus_of(s), &s->subject, &e);
+    log_info(session, s->context, "%s (%s): %s", e.state, reason,
+             machine_state_what(s->state));
+}
+
+void
+report_fault(struct session *s, const struct session_fault *f)
+{
+    struct event_error e;
+    event_error_init(&e);
+    e.class_ = f->class_;
+    e.code = f->code;
+    e.message = f->message;
+    e.remedy = f->remedy;
+    e.component = f->component;
+    e.recoverable = strcmp(f->class_, "retry") == 0;
+    if (f->http_status)
+        e.http_status = f->http_status;
+    e.request_id = f->request_id && f->request_id[0] ? f->request_id : NULL;
+    event_error_publish(bus_of(s), &s->subject, &e);
+    s->counters.errors++;
+    log_error(session, s->context, "%s: %s: %s. %s%s%s", f->component, f->code,
+              f->message, f->remedy, e.request_id ? " Request id " : "",
+              e.request_id ? e.request_id : "");
+}
+
+/* ---- dialogue ---- */
+
+static void
+out_span(struct session *s, uint64_t response_id, uint64_t *from, uint64_t *to)
+{
+    struct playback_span span;
+    if (response_id && playback_span(s->playback, response_id, &span)) {
+        *from = span.from_frame;
+        *to = span.to_frame;
+    }
+}
+
+static void
+on_text(void *arg, const struct dialogue_text *t)
+{
+    struct session *s = arg;
+    struct event_transcript e;
+    event_transcript_init(&e);
+    e.role = t->user ? "user" : "assistant";
+    e.stage = t->final ? "final" : "speculative";
+    e.turn = t->turn_id;
+    if (t->response_id)
+        e.response = t->response_id;
+    e.text = t->text;
+    e.turn_text = t->turn_text;
+    out_span(s, t->response_id, &e.out_from_frame, &e.out_to_frame);
+    event_transcript_publish(bus_of(s), &s->subject, &e);
+    s->counters.texts++;
+    log_debug(transcript, s->context, "turn %llu, %s (%s): %s",
+              (unsigned long long)t->turn_id, e.role, e.stage, t->text);
+}
+
+static void
+on_response_started(void *arg, const struct response *r)
+{
+    struct session *s = arg;
+    struct event_response e;
+    event_response_init(&e);
+    e.phase = "started";
+    e.response = r->id;
+    e.turn = r->turn_id;
+    event_response_publish(bus_of(s), &s->subject, &e);
+    s->counters.responses++;
+    texts_response_started(&s->texts, r->id);
+}
+
+static void
+on_response_ended(void *arg, const struct response *r)
+{
+    struct session *s = arg;
+    struct event_response e;
+    event_response_init(&e);
+    e.phase = "ended";
+    e.response = r->id;
+    e.turn = r->turn_id;
+    e.status = response_status_name(r->status);
+    e.text =
+        r->spoken.bytes ? strbuf_text(&r->spoken) : strbuf_text(&r->planned);
+    out_span(s, r->id, &e.out_from_frame, &e.out_to_frame);
+    event_response_publish(bus_of(s), &s->subject, &e);
+    log_info(session, s->context, "response %llu: %s%s%s",
+             (unsigned long long)r->id, e.status, r->reason ? ": " : "",
+             r->reason ? r->reason : "");
+    texts_response_ended(&s->texts, r);
+}
+
+static double
+seconds_between(uint64_t from_ns, uint64_t to_ns)
+{
+    if (!from_ns || !to_ns || to_ns < from_ns)
+        return NAN;
+    return (double)(to_ns - from_ns) / 1e9;
+}
+
+static void
+add_latencies(struct event_turn *e, const struct turn *t,
+              const struct response *r)
+{
+    uint64_t now_ns = clock_mono_ns();
+    e->user_seconds = seconds_between(t->speech_started_ns, t->speech_ended_ns);
+    e->total_seconds = seconds_between(t->opened_ns, now_ns);
+    if (!r)
+        return;
+    e->first_text_seconds =
+        seconds_between(t->speech_ended_ns, r->first_text_ns);
+    e->first_audio_seconds =
+        seconds_between(t->speech_ended_ns, r->first_audio_ns);
+}
+
+static void
+add_response(struct session *s, struct event_turn *e, const struct response *r)
+{
+    struct playback_heard heard;
+    e->assistant_text =
+        r->spoken.bytes ? strbuf_text(&r->spoken) : strbuf_text(&r->planned);
+    e->interrupted = r->interrupted;
+    if (playback_heard(s->playback, r->id, clock_mono_ns(), &heard)) {
+        e->assistant_seconds = heard.received_ms / 1e3;
+        e->heard_ms = (int64_t)(r->interrupted ? r->heard_ms : heard.heard_ms);
+        e->estimated = r->interrupted ? r->heard_estimated : heard.estimated;
+    }
+}
+
+static void
+on_turn(void *arg, const struct turn *t, const struct response *r)
+{
+    struct session *s = arg;
+    struct event_turn e;
+    event_turn_init(&e);
+    e.turn = t->id;
+    e.user_text = strbuf_text(&t->user_text);
+    e.tools = calls_of_turn(s->calls, t->id);
+    add_latencies(&e, t, r);
+    if (r)
+        add_response(s, &e, r);
+    e.input_speech_tokens = (int64_t)t->tokens.input_speech;
+    e.input_text_tokens = (int64_t)t->tokens.input_text;
+    e.output_speech_tokens = (int64_t)t->tokens.output_speech;
+    e.output_text_tokens = (int64_t)t->tokens.output_text;
+    event_turn_publish(bus_of(s), &s->subject, &e);
+    s->counters.turns++;
+    report_metrics(s);
+}
+
+const struct dialogue_ops report_dialogue_ops = {
+    .on_text = on_text,
+    .on_response_started = on_response_started,
+    .on_response_ended = on_response_ended,
+    .on_turn = on_turn,
+};
+
+/* ---- the model's other news ---- */
+
+void
+report_speech(struct session *s, bool started, int64_t offset_ms)
+{
+    struct event_speech e;
+    event_speech_init(&e);
+    e.phase = started ? "started" : "ended";
+    e.source = "model";
+    e.in_ring_frame = ring_host_position(s->in_ring);
+    if (offset_ms >= 0)
+        e.offset_ms = offset_ms;
+    event_speech_publish(bus_of(s), &s->subject, &e);
+}
+
+void
+report_usage(struct session *s, const struct token_counts *delta)
+{
+    const struct token_counts *total = &s->tokens_total;
+    struct event_usage e;
+    event_usage_init(&e);
+    e.delta_input_speech_tokens = (int64_t)delta->input_speech;
+    e.delta_input_text_tokens = (int64_t)delta->input_text;
+    e.delta_output_speech_tokens = (int64_t)delta->output_speech;
+    e.delta_output_text_tokens = (int64_t)delta->output_text;
+    e.total_input_speech_tokens = (int64_t)total->input_speech;
+    e.total_input_text_tokens = (int64_t)total->input_text;
+    e.total_output_speech_tokens = (int64_t)total->output_speech;
+    e.total_output_text_tokens = (int64_t)total->output_text;
+    event_usage_publish(bus_of(s), &s->subject, &e);
+}
+
+void
+report_interruption(struct session *s, const struct response *r,
+                    const char *reason, double heard_ms, bool estimated,
+                    uint64_t flush_to)
+{
+    struct event_interruption e;
+    event_interruption_init(&e);
+    e.response = r->id;
+    e.turn = r->turn_id;
+    e.reason = reason;
+    e.heard_ms = (int64_t)heard_ms;
+    e.estimated = estimated;
+    e.flush_to_frame = flush_to;
+    event_interruption_publish(bus_of(s), &s->subject, &e);
+    log_info(session, s->context,
+             "response %llu interrupted (%s), %lld ms "
+             "heard%s",
+             (unsigned long long)r->id, reason, (long long)heard_ms,
+             estimated ? " (estimated)" : "");
+}
+
+/* ---- audio ---- */
+
+static void
+tell_playback(struct session *s, const char *phase,
+              const struct playback_notice *notice)
+{
+    struct event_playback e;
+    event_playback_init(&e);
+    e.phase = phase;
+    e.response = notice->response_id;
+    e.from_frame = notice->span.from_frame;
+    e.to_frame = notice->span.to_frame;
+    e.estimated = notice->estimated;
+    event_playback_publish(bus_of(s), &s->subject, &e);
+}
+
+static void
+on_play_started(void *arg, const struct playback_notice *notice)
+{
+    tell_playback(arg, "started", notice);
+}
+
+static void
+on_play_finished(void *arg, const struct playback_notice *notice)
+{
+    struct session *s = arg;
+    tell_playback(s, "finished", notice);
+    if (s->played_count < SESSION_PLAYED)
+        s->played[s->played_count++] = notice->response_id;
+}
+
+static void
+on_play_flushed(void *arg, const struct playback_notice *notice)
+{
+    tell_playback(arg, "flushed", notice);
+}
+
+static void
+on_play_overflow(void *arg, const struct playback_notice *notice)
+{
+    struct session_fault fault = {
+        .class_ = "peer",
+        .code = "playback_overflow",
+        .message = "The player is so far behind that audio of the model is "
+                   "dropped",
+        .remedy = "Look at the player: does it read, and report vr_played()?",
+        .component = "playback"};
+    (void)notice;
+    report_fault(arg, &fault);
+}
+
+const struct playback_ops report_playback_ops = {
+    .on_started = on_play_started,
+    .on_finished = on_play_finished,
+    .on_flushed = on_play_flushed,
+    .on_overflow = on_play_overflow,
+};
+
+static void
+tell_capture(struct session *s, const char *phase, uint64_t frames,
+             uint64_t at_frame)
+{
+    struct event_capture e;
+    event_capture_init(&e);
+    e.phase = phase;
+    e.frames = frames;
+    e.in_ring_frame = at_frame;
+    event_capture_publish(bus_of(s), &s->subject, &e);
+}
+
+static void
+on_starved(void *arg, uint64_t frame)
+{
+    tell_capture(arg, "starved", EVENT_NO_U64, frame);
+}
+
+static void
+on_resumed(void *arg, uint64_t frame, uint64_t starved_ns)
+{
+    (void)starved_ns;
+    tell_capture(arg, "resumed", EVENT_NO_U64, frame);
+}
+
+static void
+on_lost(void *arg, enum capture_loss why, uint64_t frames, uint64_t frame)
+{
+    static const char *const reasons[] = {
+        [CAPTURE_LOSS_LAPPED] = "the producer overwrote them unread",
+        [CAPTURE_LOSS_WAITING] = "they are older than connect_buffer_ms",
+        [CAPTURE_LOSS_UNSENT] = "their stream ended before it sent them",
+    };
+    struct session *s = arg;
+    tell_capture(s, "lost", frames, frame);
+    log_warn(capture, s->context, "%llu frames before %llu are lost: %s",
+             (unsigned long long)frames, (unsigned long long)frame,
+             reasons[why]);
+}
+
+const struct capture_ops report_capture_ops = {
+    .on_starved = on_starved,
+    .on_resumed = on_resumed,
+    .on_lost = on_lost,
+};
+
+void
+report_producer(struct session *s, bool attached)
+{
+    struct ring_peer peer;
+    struct event_capture e;
+    event_capture_init(&e);
+    ring_host_producer(s->in_ring, &peer);
+    e.phase = attached ? "producer_attached" : "producer_lost";
+    e.in_ring_frame = ring_host_head(s->in_ring);
+    e.producer = attached ? peer.name : NULL;
+    event_capture_publish(bus_of(s), &s->subject, &e);
+    log_info(ring, s->context, "%s%s%s",
+             attached ? "producer attached: " : "the producer left",
+             attached ? peer.name : "", "");
+}
+
+void
+report_metrics(struct session *s)
+{
+    struct capture_account in;
+    struct playback_account out;
+    struct event_metrics e;
+    capture_account(s->capture, &in);
+    playback_account(s->playback, clock_mono_ns(), &out);
+    event_metrics_init(&e);
+    e.in_produced = in.produced;
+    e.in_sent = in.sent;
+    e.in_gated = in.gated;
+    e.in_lost = in.lost;
+    e.in_pending = in.pending;
+    e.in_resent = in.resent;
+    e.in_inserted = in.inserted_samples;
+    e.out_received = out.received;
+    e.out_played = out.played;
+    e.out_flushed = out.flushed;
+    e.out_pending = out.pending;
+    e.out_lost = out.lost;
+    e.counters = session_counters(s);
+    event_metrics_publish(bus_of(s), &s->subject, &e);
+}

@@ -1,0 +1,195 @@
+/* What every entry into a session ends with: texts and audio go out, deadlines
+ * pass, the timer is set for the next one. */
+#include <string.h>
+
+#include "gateway/clock.h"
+#include "gateway/log.h"
+#include "gateway/session/self.h"
+#include "gateway/session/setup.h"
+#include "gateway/sonic/encode.h"
+
+/* when_quiet: the room rings on after the loudspeaker. */
+#define QUIET_TAIL_NS (300 * CLOCK_NS_PER_MS)
+
+#define CHECK_NS CLOCK_NS_PER_S
+#define METRICS_NS (10 * CLOCK_NS_PER_S)
+
+void
+session_check_tools(struct session *s, uint64_t now_ns)
+{
+    if (s->state == SESSION_preparing &&
+        (setup_tools_ready(s->settings, s->services->broker) ||
+         now_ns >= s->tools_deadline_ns))
+        session_move(s, SESSION_ON_tools_ready, "tools looked for");
+}
+
+/* ---- sending ---- */
+
+static bool
+is_live(const struct session *s)
+{
+    return s->link && s->begun &&
+           (s->state == SESSION_starting || s->state == SESSION_streaming);
+}
+
+static enum vr_status
+send_text(struct session *s, const struct text_entry *entry)
+{
+    char name[UUID_TEXT_BYTES];
+    uuid_make(name);
+    struct sonic_text_block block = {.prompt_name = link_prompt_name(s->link),
+                                     .content_name = name,
+                                     .role = SONIC_ROLE_USER,
+                                     .interactive = true,
+                                     .text = entry->text,
+                                     .text_bytes = strlen(entry->text)};
+    return sonic_encode_text(link_outbox(s->link), &block);
+}
+
+static void
+send_texts(struct session *s, uint64_t now_ns)
+{
+    struct text_entry *entry;
+    while (is_live(s) && (entry = texts_next(&s->texts))) {
+        enum vr_status status = send_text(s, entry);
+        if (status != VR_OK)
+            log_error(session, s->context, "a text could not be sent: %s",
+                      vr_status_text(status));
+        else
+            dialogue_text_input(s->dialogue, entry->text, entry->silent,
+                                now_ns);
+        texts_sent(&s->texts, entry);
+    }
+}
+
+static void
+flush_link(struct session *s)
+{
+    if (!s->link)
+        return;
+    enum vr_status status = link_flush(s->link);
+    if (status != VR_LIMIT && status != VR_NO_MEMORY)
+        return;
+    struct session_fault fault = {
+        .class_ = "peer",
+        .code = "endpoint_does_not_read",
+        .message = "The endpoint has not read for so long that the events "
+                   "for it fill their buffer",
+        .remedy = "Check the network, then session.open again",
+        .component = "bedrock"};
+    report_fault(s, &fault);
+    session_move(s, SESSION_ON_lost, "the endpoint does not read");
+}
+
+/* ---- listening and being heard ---- */
+
+static void
+set_gate(struct session *s, uint64_t now_ns)
+{
+    if (s->settings->listen != CONFIG_LISTEN_WHEN_QUIET)
+        return;
+    if (playback_is_busy(s->playback, now_ns))
+        s->loud_until_ns = now_ns + QUIET_TAIL_NS;
+    capture_gate(s->capture, now_ns < s->loud_until_ns);
+}
+
+static void
+settle_played(struct session *s, uint64_t now_ns)
+{
+    for (size_t i = 0; i < s->played_count; i++)
+        dialogue_played(s->dialogue, s->played[i], now_ns);
+    s->played_count = 0;
+}
+
+/* ---- rings ---- */
+
+static void
+mend(struct session *s, struct ring_host *ring)
+{
+    char why[VR_ERROR_BYTES];
+    if (!ring_host_check(ring))
+        return;
+    if (ring == s->in_ring)
+        handles_unwatch_bell(s);
+    if (ring_host_recreate(ring, why, sizeof why) != VR_OK)
+        log_error(ring, s->context, "%s", why);
+    else
+        log_warn(ring, s->context, "%s was made anew", ring_host_name(ring));
+    if (ring == s->in_ring)
+        handles_watch_bell(s);
+}
+
+static void
+check_rings(struct session *s, uint64_t now_ns)
+{
+    if (now_ns < s->next_check_ns)
+        return;
+    s->next_check_ns = now_ns + CHECK_NS;
+    mend(s, s->in_ring);
+    mend(s, s->out_ring);
+    bool producer = ring_host_has_producer(s->in_ring);
+    if (producer != s->producer_seen)
+        report_producer(s, producer);
+    s->producer_seen = producer;
+}
+
+/* ---- time ---- */
+
+static void
+pass_deadlines(struct session *s, uint64_t now_ns)
+{
+    session_check_tools(s, now_ns);
+    if (s->state == SESSION_closing && now_ns >= s->close_deadline_ns)
+        session_move(s, SESSION_ON_deadline,
+                     "the endpoint did not end the stream in time");
+    if (s->state == SESSION_streaming && now_ns >= s->next_metrics_ns) {
+        if (s->next_metrics_ns)
+            report_metrics(s);
+        s->next_metrics_ns = now_ns + METRICS_NS;
+    }
+    check_rings(s, now_ns);
+}
+
+static uint64_t
+sooner(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+static uint64_t
+next_deadline(struct session *s, uint64_t now_ns)
+{
+    uint64_t due = s->next_check_ns;
+    if (s->poll_again)
+        return now_ns;
+    if (s->state == SESSION_preparing)
+        due = sooner(due, s->tools_deadline_ns);
+    if (s->state == SESSION_closing)
+        due = sooner(due, s->close_deadline_ns);
+    if (s->loud_until_ns > now_ns)
+        due = sooner(due, s->loud_until_ns);
+    if (!s->holding)
+        due = sooner(due, capture_deadline_ns(s->capture, now_ns));
+    due = sooner(due, playback_deadline_ns(s->playback, now_ns));
+    due = sooner(due, dialogue_deadline_ns(s->dialogue));
+    return sooner(due, texts_expire(&s->texts, now_ns));
+}
+
+void
+session_turn(struct session *s)
+{
+    uint64_t now_ns = clock_mono_ns();
+    pass_deadlines(s, now_ns);
+    send_texts(s, now_ns);
+    flush_link(s);
+    dialogue_tick(s->dialogue, now_ns);
+    playback_tick(s->playback, now_ns);
+    settle_played(s, now_ns);
+    set_gate(s, now_ns);
+    if (is_live(s))
+        pump_audio(s, now_ns);
+    else
+        capture_hold(s->capture, now_ns);
+    pump_settle(s, now_ns);
+    handles_schedule(s, now_ns, next_deadline(s, now_ns));
+}

@@ -1,0 +1,192 @@
+"""What the scenarios share: a gateway with its local endpoint, started on
+real sockets and rings in a temporary runtime folder, and watched by its bus.
+
+Nothing here sleeps: a scenario waits for an event, with a limit.
+"""
+import json
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+
+import zmq
+
+ROOT = os.environ.get("VOXRING_ROOT", os.path.dirname(os.path.dirname(
+    os.path.dirname(os.path.abspath(__file__)))))
+BUILD = os.environ.get("VOXRING_BUILD", os.path.join(ROOT, "build"))
+LIMIT_S = float(os.environ.get("SCENARIO_LIMIT_S", "40"))
+
+
+def program(name):
+    return os.path.join(BUILD, name)
+
+
+class Bus:
+    """A subscriber that keeps every event it saw."""
+
+    def __init__(self, runtime_dir, topics=("",)):
+        self.context = zmq.Context()
+        self.socket = self.context.socket(zmq.SUB)
+        for topic in topics:
+            self.socket.setsockopt_string(zmq.SUBSCRIBE, topic)
+        self.socket.connect(f"ipc://{runtime_dir}/events.sock")
+        self.seen = []
+        self.at = 0
+
+    def poll(self, timeout_s):
+        if not self.socket.poll(max(0, int(timeout_s * 1000))):
+            return None
+        topic, text = self.socket.recv_multipart()
+        event = json.loads(text)
+        event["topic"] = topic.decode()
+        self.seen.append(event)
+        return event
+
+    def wait(self, kind, limit_s=LIMIT_S, **members):
+        """The next event of that type whose data holds these members; those
+        seen before in vain are passed over. Members with __ nest."""
+        deadline = time.monotonic() + limit_s
+        while True:
+            while self.at < len(self.seen):
+                event = self.seen[self.at]
+                self.at += 1
+                if event["type"] == f"voxring.{kind}.v1" and all(
+                        event["data"].get(k) == v for k, v in members.items()):
+                    return event
+            if self.poll(deadline - time.monotonic()) is None \
+                    and time.monotonic() >= deadline:
+                raise AssertionError(
+                    f"no {kind} {members} within {limit_s} s; seen: "
+                    + "; ".join(f"{e['type'].split('.', 1)[1]}:"
+                                f"{json.dumps(e['data'])[:160]}"
+                                for e in self.seen[-25:]
+                                if "heartbeat" not in e["type"]))
+
+    def drain(self):
+        while self.poll(0):
+            pass
+
+    def all(self, kind):
+        self.drain()
+        return [e for e in self.seen if e["type"] == f"voxring.{kind}.v1"]
+
+    def close(self):
+        self.socket.close(0)
+        self.context.term()
+
+
+class Gateway:
+    """voxringd with settings given as a dictionary; `local` starts
+    voxring-local beside it."""
+
+    def __init__(self, config=None, local=True, arguments=(), env=None,
+                 wait_ready=True):
+        self.folder = tempfile.mkdtemp(prefix="vr-")
+        self.runtime = os.path.join(self.folder, "run")
+        self.calls = 0
+        settings = {"sessions": {"robot": {}}}
+        settings.update(config or {})
+        settings["runtime_dir"] = self.runtime
+        os.mkdir(self.runtime, 0o700)
+        path = os.path.join(self.folder, "voxring.jsonc")
+        with open(path, "w") as f:
+            json.dump(settings, f)
+        self.environment = dict(os.environ, VOXRING_RUNTIME_DIR=self.runtime)
+        for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"):
+            self.environment.pop(name, None)
+        self.environment.update(env or {})
+        self.bus = Bus(self.runtime)
+        self.log_path = os.path.join(self.folder, "log")
+        self.log = open(self.log_path, "wb")
+        command = [program("voxringd"), "--config", path, *arguments]
+        if local:
+            command.append("--local")
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE,
+                                        stderr=self.log, env=self.environment)
+        if wait_ready:
+            line = self.process.stdout.readline().decode().strip()
+            if line != "voxringd ready":
+                self.process.wait(10)
+                raise AssertionError(f"not ready: {line!r}\n{self.log_text()}")
+
+    def log_text(self):
+        self.log.flush()
+        with open(self.log_path, errors="replace") as f:
+            return f.read()[-6000:]
+
+    def call(self, method, limit_s=LIMIT_S, **params):
+        """One control call; returns the answer's result or raises RpcError."""
+        context = zmq.Context()
+        socket = context.socket(zmq.DEALER)
+        try:
+            socket.connect(f"ipc://{self.runtime}/control.sock")
+            self.calls += 1
+            socket.send_string(json.dumps({
+                "jsonrpc": "2.0", "id": self.calls, "method": method,
+                "params": params}))
+            if not socket.poll(int(limit_s * 1000)):
+                raise AssertionError(f"{method}: no answer in {limit_s} s")
+            answer = json.loads(socket.recv_multipart()[-1])
+        finally:
+            socket.close(0)
+            context.term()
+        if "error" in answer:
+            raise RpcError(answer["error"])
+        return answer["result"]
+
+    def cli(self, *arguments, **more):
+        return subprocess.run([program("voxring"), *arguments],
+                              env=self.environment, capture_output=True,
+                              timeout=more.pop("timeout", LIMIT_S), **more)
+
+    def start_cli(self, *arguments, **more):
+        return subprocess.Popen([program("voxring"), *arguments],
+                                env=self.environment, **more)
+
+    def stop(self, sig=signal.SIGTERM, limit_s=20):
+        """Ends it; returns the exit code."""
+        if self.process.poll() is None:
+            self.process.send_signal(sig)
+        try:
+            return self.process.wait(limit_s)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            raise AssertionError("voxringd did not stop\n" + self.log_text())
+
+    def close(self):
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+            for ring in os.listdir("/dev/shm"):
+                if ring.startswith(f"voxring-{self.instance()}."):
+                    os.unlink(f"/dev/shm/{ring}")
+        self.process.stdout.close()
+        self.bus.close()
+        self.log.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def instance(self):
+        try:
+            with open(os.path.join(self.runtime, "rings.json")) as f:
+                return json.load(f).get("instance", "?")
+        except OSError:
+            return "?"
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, value, trace):
+        if kind is not None:
+            print(self.log_text())
+        self.close()
+
+
+class RpcError(Exception):
+    def __init__(self, error):
+        super().__init__(f"{error['code']}: {error['message']}")
+        self.code = error["code"]
+        self.message = error["message"]
+        self.data = error.get("data")
