@@ -72,6 +72,10 @@ remedy_of(const struct failure *failure, enum bedrock_end_cause cause,
     else if (cause == BEDROCK_END_dns)
         snprintf(out, size,
                  "; check the endpoint or region, and this machine's DNS");
+    else if (cause == BEDROCK_END_connect_timeout)
+        snprintf(out, size,
+                 "; DNS, connecting and the TLS handshake must be done in "
+                 "time: check the network path and connect_timeout_ms");
     else if (cause == BEDROCK_END_refused)
         snprintf(out, size, "; nothing listens there, or a firewall refuses");
     else if (cause == BEDROCK_END_proxy)

@@ -342,6 +342,8 @@ static void
 take(struct bedrock_stream *s, const uint8_t *bytes, size_t count)
 {
     s->heard_ns = s->wire->ops->now_ns(s->wire);
+    if (s->ping_ns)
+        timer_need(s, s->heard_ns + s->ping_after_ns);
     s->ping_ns = 0;
     s->receiving = true;
     enum vr_status status = h2_receive(s->h2, bytes, count);

@@ -608,9 +608,11 @@ test_ping_answered(void **state)
     (void)state;
     scene_accept(&s);
     for (unsigned i = 1; i <= 20; i++) {
-        fake_wire_pass(&s.wire, 5000);
-        fake_wire_deliver(&s.wire);
+        fake_wire_pass(&s.wire, 4999);
+        assert_int_equal(s.wire.h2->pings, i - 1);
+        fake_wire_pass(&s.wire, 1);
         assert_int_equal(s.wire.h2->pings, i);
+        fake_wire_deliver(&s.wire);
         assert_int_equal(s.record.ends, 0);
     }
     scene_close(&s);
