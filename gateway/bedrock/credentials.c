@@ -376,16 +376,13 @@ static void
 report_absent(const struct search *files, const enum outcome *read,
               struct report *tried)
 {
-    for (int i = 0; i < 2; i++) {
-        if (read[i] == ABSENT)
-            report(tried, "%s does not exist. ", files[i].path);
-        else if (!files[i].seen)
-            report(tried, "%s has no profile %s. ", files[i].path,
-                   files[i].wanted);
-        else
-            report(tried, "profile %s in %s has no keys. ", files[i].wanted,
-                   files[i].path);
-    }
+    report(tried, "profile %s: ", files[0].wanted);
+    for (int i = 0; i < 2; i++)
+        report(tried, "%s %s%s", files[i].path,
+               read[i] == ABSENT ? "does not exist"
+               : !files[i].seen  ? "has no such profile"
+                                 : "has the profile, without keys",
+               i == 0 ? ", " : ". ");
 }
 
 /* `files` are the credentials file and the config file, in this order. */
