@@ -39,6 +39,17 @@ find_option(const char *argument, const char **value)
     return OPTION_COUNT;
 }
 
+#define NAME_BYTES 32
+
+/* The name as users write it. */
+static void
+write_name(enum option option, char name[NAME_BYTES])
+{
+    snprintf(name, NAME_BYTES, "--%s", table[option].name);
+    for (char *c = name; *c != '\0'; c++)
+        *c = *c == '_' ? '-' : *c;
+}
+
 static bool
 parse_port(const char *text, int *port)
 {
@@ -144,8 +155,10 @@ parse_arguments(struct options *options, int argc, char **argv, char *problem,
         }
         const char *right = apply(options, option, value);
         if (right != NULL) {
+            char name[NAME_BYTES];
+            write_name(option, name);
             snprintf(problem, problem_size, "'%s' is not good for %s: give %s",
-                     value, table[option].name, right);
+                     value, name, right);
             return false;
         }
     }
@@ -205,12 +218,11 @@ options_help(FILE *out)
             "on 127.0.0.1 only and prints, once it does,\n"
             "  voxring-local listening https://127.0.0.1:PORT ca=FILE\n\n");
     for (int i = 0; i < OPTION_COUNT; i++) {
-        char name[40];
-        snprintf(name, sizeof(name), "--%s %s", table[i].name,
+        char name[NAME_BYTES], whole[NAME_BYTES + 8];
+        write_name((enum option)i, name);
+        snprintf(whole, sizeof(whole), "%s %s", name,
                  table[i].value ? table[i].value : "");
-        for (char *c = name; *c != ' '; c++)
-            *c = *c == '_' ? '-' : *c;
-        fprintf(out, "  %-20s %s\n", name, table[i].help);
+        fprintf(out, "  %-20s %s\n", whole, table[i].help);
     }
     fprintf(out,
             "\nClients must sign with AWS_ACCESS_KEY_ID, "

@@ -21,7 +21,7 @@ struct verify_keys {
     const char *region;        /* NULL: any well-formed region */
 };
 
-#define VERIFY_MODEL_BYTES 96
+#define VERIFY_MODEL_BYTES 256
 
 /* Checks method and path and gives the decoded model id, which need not be a
  * known one. [any] */
