@@ -183,3 +183,12 @@ runtime_clear(const char *endpoint, char *problem, size_t problem_size)
              strerror(errno));
     return status_of_errno();
 }
+
+void
+runtime_remove(const char *endpoint)
+{
+    char problem[256];
+    const char *path = socket_path(endpoint, problem, sizeof problem);
+    if (path)
+        unlink(path);
+}

@@ -25,4 +25,8 @@ enum vr_status runtime_share(const char *endpoint, const char *group,
 enum vr_status runtime_clear(const char *endpoint, char *problem,
                              size_t problem_size) VR_NODISCARD;
 
+/* Takes the socket of a bound endpoint away, which libzmq leaves behind. Call it
+ * before zmq_close(), while the name is surely ours. [loop] */
+void runtime_remove(const char *endpoint);
+
 #endif

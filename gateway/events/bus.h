@@ -31,6 +31,14 @@
  * longest ago is forgotten, and starts at 1 if its name comes back. */
 #define BUS_SESSIONS_MAX 1024
 
+/* Tools whose last tool.registered a snapshot holds. */
+#define BUS_TOOLS_MAX 1024
+
+/* Topics up to which each heartbeat lists all; beyond it, those that published
+ * within the last BUS_HEARTBEAT_RECENT heartbeats, and `complete` is false. */
+#define BUS_HEARTBEAT_TOPICS 256
+#define BUS_HEARTBEAT_RECENT 5
+
 enum event_type {
 #define EVENT(symbol, name, keep, what) EVENT_##symbol,
 #include "gateway/events/events.tbl.h"

@@ -10,8 +10,8 @@
  * init() marks every optional number absent (EVENT_NO_U64, EVENT_NO_COUNT,
  * NAN), texts and JSON NULL, flags false. Texts are copied by publish(); JSON
  * values are taken by it. A required text left NULL goes out as "", a required
- * number left absent as 0, required JSON left NULL as an empty object (or
- * array, where the documentation says so): a reader never lacks it. */
+ * number left absent as 0, a required value left NULL as an empty object or
+ * array: a reader never lacks it. */
 #ifndef GATEWAY_EVENTS_EVENT_H
 #define GATEWAY_EVENTS_EVENT_H
 
@@ -31,6 +31,7 @@
 #define EVENT_MEMBER_SECONDS double
 #define EVENT_MEMBER_FLAG bool
 #define EVENT_MEMBER_JSON cJSON *
+#define EVENT_MEMBER_LIST cJSON *
 #define EVENT_MEMBER(kind, member, path, need, what) EVENT_MEMBER_##kind member;
 
 /* struct event_session_state, struct event_speech, ... */
@@ -48,7 +49,8 @@ enum event_kind {
     EVENT_COUNT,
     EVENT_SECONDS,
     EVENT_FLAG,
-    EVENT_JSON
+    EVENT_JSON,
+    EVENT_LIST
 };
 
 struct event_field {

@@ -3,9 +3,10 @@
  *   F(kind, member, "path", need, "what it is")
  *
  * kind: TEXT a string; U64 a 64-bit number, decimal text in JSON; COUNT a
- * number; SECONDS a number of seconds; FLAG true or false; JSON any value,
- * taken over by the event. need: MUST (always there) or MAY. A path with dots
- * nests. ipc/events.md and ipc/schemas/ say the same, and a test compares. */
+ * number; SECONDS a number of seconds; FLAG true or false; JSON an object or
+ * other value, LIST an array, both taken over by the event. need: MUST (always
+ * there) or MAY. A path with dots nests. ipc/events.md and ipc/schemas/ say the
+ * same, and a test compares. */
 
 #define EVENT_FIELDS_session_state(F)                                          \
     F(TEXT, state, "state", MUST, "the state now")                             \
@@ -46,7 +47,7 @@
     F(U64, turn, "turn", MUST, "the turn's id")                                \
     F(TEXT, user_text, "user_text", MUST, "what the user said")                \
     F(TEXT, assistant_text, "assistant_text", MUST, "what the model said")     \
-    F(JSON, tools, "tools", MUST, "[{tool, call, outcome}]")                   \
+    F(LIST, tools, "tools", MUST, "[{tool, call, outcome}]")                   \
     F(SECONDS, first_text_seconds,                                             \
       "latency.end_of_speech_to_first_text_seconds", MAY,                      \
       "end of the user's speech to the first text")                            \
@@ -176,6 +177,7 @@
     F(COUNT, retry_in_ms, "retry_in_ms", MAY, "when it is tried again")
 
 #define EVENT_FIELDS_heartbeat(F)                                              \
+    F(TEXT, epoch, "epoch", MUST, "this run of the gateway")                   \
     F(SECONDS, uptime_seconds, "uptime_seconds", MUST, "since the start")      \
     F(COUNT, interval_ms, "interval_ms", MUST, "until the next heartbeat")     \
     F(FLAG, complete, "complete", MUST,                                        \

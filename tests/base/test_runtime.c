@@ -124,6 +124,9 @@ sockets_are_private_or_the_groups(void **state)
             VR_OK);
         assert_int_equal(mode_of(path), 0660);
     }
+    runtime_remove(endpoint);
+    runtime_remove("tcp://x");
+    assert_int_not_equal(access(path, F_OK), 0);
     close(fd);
     assert_int_equal(runtime_share("tcp://x", NULL, problem, sizeof problem),
                      VR_INVALID);
