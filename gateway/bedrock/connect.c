@@ -115,8 +115,10 @@ on_tls_context(CURL *easy, void *context, void *arg)
     SSL_CTX_set_mode(ssl, SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
                               SSL_MODE_ENABLE_PARTIAL_WRITE);
     /* HTTP/2 and the event stream have ends of their own, so a FIN without
-     * close_notify says no less than one with it. */
-    SSL_CTX_set_options(ssl, SSL_OP_IGNORE_UNEXPECTED_EOF);
+     * close_notify says no less than one with it. A renegotiation would make
+     * sending wait for reading, which nobody watches for. */
+    SSL_CTX_set_options(ssl,
+                        SSL_OP_IGNORE_UNEXPECTED_EOF | SSL_OP_NO_RENEGOTIATION);
     SSL_CTX_set_info_callback(ssl, on_tls_info);
     return CURLE_OK;
 }

@@ -350,6 +350,8 @@ take(struct bedrock_stream *s, const uint8_t *bytes, size_t count)
     s->receiving = false;
     if (status != VR_OK)
         peer_broke(s);
+    else
+        flush(s); /* what callbacks answered does not wait for more input */
 }
 
 /* False if more may be there than one turn may take. */

@@ -48,15 +48,6 @@ getaddrinfo(const char *node, const char *service, const struct addrinfo *hints,
     return next(node, service, hints, result);
 }
 
-void
-stage_release_resolver(void)
-{
-    pthread_mutex_lock(&resolver_lock);
-    resolver_released = true;
-    pthread_cond_broadcast(&resolver_cond);
-    pthread_mutex_unlock(&resolver_lock);
-}
-
 /* ---- life ---- */
 
 static volatile sig_atomic_t sigpipes;
@@ -69,9 +60,9 @@ on_sigpipe(int number)
 }
 
 static size_t
-descriptors_open(void)
+entries_of(const char *path)
 {
-    DIR *dir = opendir("/proc/self/fd");
+    DIR *dir = opendir(path);
     size_t count = 0;
 
     assert_non_null(dir);
@@ -79,6 +70,19 @@ descriptors_open(void)
         count++;
     closedir(dir);
     return count;
+}
+
+static size_t
+descriptors_open(void)
+{
+    return entries_of("/proc/self/fd");
+}
+
+static bool
+is_single_threaded(void *arg)
+{
+    (void)arg;
+    return entries_of("/proc/self/task") == 3; /* with . and .. */
 }
 
 static void
@@ -163,6 +167,24 @@ stage_for(struct stage *stage, unsigned ms)
     stage->pause.data = &over;
     uv_timer_start(&stage->pause, on_time, ms, 0);
     stage_until(stage, is_set, &over);
+}
+
+static void
+on_nothing(uv_timer_t *timer)
+{
+    (void)timer;
+}
+
+void
+stage_release_resolver(struct stage *stage)
+{
+    pthread_mutex_lock(&resolver_lock);
+    resolver_released = true;
+    pthread_cond_broadcast(&resolver_cond);
+    pthread_mutex_unlock(&resolver_lock);
+    uv_timer_start(&stage->pause, on_nothing, 1, 1);
+    stage_until(stage, is_single_threaded, NULL);
+    uv_timer_stop(&stage->pause);
 }
 
 void

@@ -44,7 +44,8 @@ void stage_accept(struct fake_peer *peer);
 void stage_serve(struct fake_peer *peer, const char *json);
 
 /* The resolver of these tests: good.test and bad.test are 127.0.0.1,
- * missing.test is nothing, hang.test waits until stage_release_resolver(). */
-void stage_release_resolver(void);
+ * missing.test is nothing, hang.test waits until stage_release_resolver(),
+ * which returns when libcurl's threads are gone. */
+void stage_release_resolver(struct stage *stage);
 
 #endif

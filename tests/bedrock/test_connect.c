@@ -338,7 +338,7 @@ test_hanging_resolver(void **state)
     stage_serve(peer, "{\"event\":{}}");
     stage_until_event(&stage, &lively, 52);
     record_fini(&lively);
-    stage_release_resolver();
+    stage_release_resolver(&stage);
     stage_stop(&stage);
 }
 
