@@ -118,7 +118,8 @@ bool capture_drain(struct capture *capture, uint64_t now_ns,
 bool capture_arm(struct capture *capture);
 
 /* When capture_poll() (or capture_hold()) should be called even if nobody
- * rings; UINT64_MAX: never. [rt] */
+ * rings; UINT64_MAX: never. Means nothing to a caller that has stopped polling
+ * for want of room. [rt] */
 uint64_t capture_deadline_ns(const struct capture *capture, uint64_t now_ns);
 
 /* This chunk, and all before it, was handed to TLS. Any chunk may be left out;
