@@ -11,8 +11,8 @@
 #include "gateway/local/verify.h"
 
 static enum envelope_kind __attribute__((format(printf, 3, 4)))
-bad(enum envelope_kind kind, char problem[ENVELOPE_PROBLEM_BYTES],
-    const char *format, ...)
+wrong(enum envelope_kind kind, char problem[ENVELOPE_PROBLEM_BYTES],
+      const char *format, ...)
 {
     va_list args;
     va_start(args, format);
@@ -90,21 +90,21 @@ decode_text(const char *text, size_t count, struct bytes *json,
             char problem[ENVELOPE_PROBLEM_BYTES])
 {
     if (count / 4 * 3 > ENVELOPE_EVENT_BYTES_MAX + 2)
-        return bad(ENVELOPE_BAD, problem,
-                   "An event has %zu bytes, %d is most (PayloadPart.bytes)",
-                   count / 4 * 3, ENVELOPE_EVENT_BYTES_MAX);
+        return wrong(ENVELOPE_BAD, problem,
+                     "An event has %zu bytes, %d is most (PayloadPart.bytes)",
+                     count / 4 * 3, ENVELOPE_EVENT_BYTES_MAX);
     bytes_clear(json);
     uint8_t *room = bytes_reserve(json, count / 4 * 3 + 1);
     if (room == NULL)
-        return bad(ENVELOPE_BAD, problem, "No memory for an event");
+        return wrong(ENVELOPE_BAD, problem, "No memory for an event");
     long size = base64_decode(text, count, room);
     if (size < 0)
-        return bad(ENVELOPE_BAD, problem,
-                   "The member \"bytes\" of a chunk is not base64");
+        return wrong(ENVELOPE_BAD, problem,
+                     "The member \"bytes\" of a chunk is not base64");
     if (size > ENVELOPE_EVENT_BYTES_MAX)
-        return bad(ENVELOPE_BAD, problem,
-                   "An event has %ld bytes, %d is most (PayloadPart.bytes)",
-                   size, ENVELOPE_EVENT_BYTES_MAX);
+        return wrong(ENVELOPE_BAD, problem,
+                     "An event has %ld bytes, %d is most (PayloadPart.bytes)",
+                     size, ENVELOPE_EVENT_BYTES_MAX);
     json->count = (size_t)size;
     return ENVELOPE_EVENT;
 }
@@ -118,12 +118,12 @@ decode_object(const char *payload, size_t count, struct bytes *json,
     const cJSON *member = cJSON_GetObjectItemCaseSensitive(object, "bytes");
     enum envelope_kind kind;
     if (object == NULL || skip_blank(end, payload + count) != payload + count)
-        kind = bad(ENVELOPE_BAD, problem, "A chunk's payload is not JSON");
+        kind = wrong(ENVELOPE_BAD, problem, "A chunk's payload is not JSON");
     else if (!cJSON_IsObject(object) || !cJSON_IsString(member) ||
              cJSON_GetArraySize(object) != 1)
-        kind = bad(ENVELOPE_BAD, problem,
-                   "A chunk's payload must be an object with the one member "
-                   "\"bytes\", a string of base64");
+        kind = wrong(ENVELOPE_BAD, problem,
+                     "A chunk's payload must be an object with the one member "
+                     "\"bytes\", a string of base64");
     else
         kind = decode_text(member->valuestring, strlen(member->valuestring),
                            json, problem);
@@ -151,9 +151,9 @@ open_inner(const struct framing_frame *outer, struct bytes *json,
     struct framing_frame inner;
     char reason[FRAMING_PROBLEM_BYTES];
     if (!framing_parse(outer->payload, outer->payload_bytes, &inner, reason))
-        return bad(ENVELOPE_BAD, problem,
-                   "The message inside a signed frame is malformed: %s",
-                   reason);
+        return wrong(ENVELOPE_BAD, problem,
+                     "The message inside a signed frame is malformed: %s",
+                     reason);
     static const char *const wanted[][2] = {
         {":message-type", "event"},
         {":event-type", "chunk"},
@@ -162,15 +162,16 @@ open_inner(const struct framing_frame *outer, struct bytes *json,
         const struct framing_header *header =
             framing_find(&inner, wanted[i][0]);
         if (!framing_header_is(header, wanted[i][1]))
-            return bad(ENVELOPE_BAD, problem,
-                       "The header %s of a chunk %s; it must be the string "
-                       "'%s'",
-                       wanted[i][0], header ? "is wrong" : "is missing",
-                       wanted[i][1]);
+            return wrong(ENVELOPE_BAD, problem,
+                         "The header %s of a chunk %s; it must be the string "
+                         "'%s'",
+                         wanted[i][0], header ? "is wrong" : "is missing",
+                         wanted[i][1]);
     }
     if (inner.header_count != 3)
-        return bad(ENVELOPE_BAD, problem,
-                   "A chunk has %zu headers instead of 3", inner.header_count);
+        return wrong(ENVELOPE_BAD, problem,
+                     "A chunk has %zu headers instead of 3",
+                     inner.header_count);
     return envelope_payload(inner.payload, inner.payload_bytes, json, problem);
 }
 
@@ -192,32 +193,33 @@ envelope_open(struct chain *chain, const struct framing_frame *outer,
     const struct framing_header *signature =
         framing_find(outer, ":chunk-signature");
     if (date == NULL || date->type != FRAMING_TIMESTAMP)
-        return bad(ENVELOPE_BAD, problem,
-                   "A frame has no :date of type timestamp; every frame must "
-                   "be signed");
+        return wrong(ENVELOPE_BAD, problem,
+                     "A frame has no :date of type timestamp; every frame must "
+                     "be signed");
     if (signature == NULL || signature->type != FRAMING_BYTES ||
         signature->value_bytes != SIGV4_DIGEST_BYTES)
-        return bad(ENVELOPE_BAD, problem,
-                   "A frame has no :chunk-signature of 32 bytes; every frame "
-                   "must be signed");
+        return wrong(ENVELOPE_BAD, problem,
+                     "A frame has no :chunk-signature of 32 bytes; every frame "
+                     "must be signed");
     if (outer->header_count != 2)
-        return bad(ENVELOPE_BAD, problem,
-                   "A signed frame has %zu headers; only :date and "
-                   ":chunk-signature belong there",
-                   outer->header_count);
+        return wrong(ENVELOPE_BAD, problem,
+                     "A signed frame has %zu headers; only :date and "
+                     ":chunk-signature belong there",
+                     outer->header_count);
     int64_t date_ms = read_i64(date->value);
     if (date_ms < now_ms - VERIFY_SKEW_MS || date_ms > now_ms + VERIFY_SKEW_MS)
-        return bad(ENVELOPE_BAD_SIGNATURE, problem,
-                   "Signature expired: a frame's :date %" PRId64
-                   " is more than 5 minutes from %" PRId64 " (ms)",
-                   date_ms, now_ms);
+        return wrong(ENVELOPE_BAD_SIGNATURE, problem,
+                     "Signature expired: a frame's :date %" PRId64
+                     " is more than 5 minutes from %" PRId64 " (ms)",
+                     date_ms, now_ms);
     if (!chain_verify(chain, date_ms, outer->payload, outer->payload_bytes,
                       signature->value))
-        return bad(ENVELOPE_BAD_SIGNATURE, problem,
-                   "The chunk signature we calculated does not match the "
-                   "signature you provided. Check your AWS Secret Access Key, "
-                   "the order of the chunks and the chain from the request's "
-                   "signature.");
+        return wrong(
+            ENVELOPE_BAD_SIGNATURE, problem,
+            "The chunk signature we calculated does not match the "
+            "signature you provided. Check your AWS Secret Access Key, "
+            "the order of the chunks and the chain from the request's "
+            "signature.");
     if (outer->payload_bytes == 0)
         return ENVELOPE_END;
     return open_inner(outer, json, problem);
