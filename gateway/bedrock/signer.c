@@ -13,7 +13,6 @@
 #define CANONICAL_BYTES_MAX 65536
 
 struct signer {
-    struct digest digest;
     char *region;
     char *service;
     char *scope; /* for the day of `key_day` */
@@ -57,7 +56,7 @@ signer_new(const struct credentials *credentials, const char *region,
     signer->service = strdup(service);
     signer->access_key_id = strdup(credentials->access_key_id);
     if (!signer->region || !signer->service || !signer->access_key_id ||
-        !allocate_texts(signer) || !digest_init(&signer->digest)) {
+        !allocate_texts(signer)) {
         signer_free(&signer);
         return NULL;
     }
@@ -75,7 +74,6 @@ signer_free(struct signer **signer_at)
 
     if (!signer)
         return;
-    digest_fini(&signer->digest);
     free(signer->region);
     free(signer->service);
     free(signer->scope);
@@ -94,8 +92,8 @@ turn_to_day(struct signer *signer, const char date[SIGV4_DATE_BYTES])
 {
     if (!memcmp(signer->key_day, date, 8))
         return;
-    sigv4_key(&signer->digest, signer->aws4_secret, date, signer->region,
-              signer->service, signer->key);
+    sigv4_key(signer->aws4_secret, date, signer->region, signer->service,
+              signer->key);
     sigv4_scope(date, signer->region, signer->service, signer->scope,
                 signer->scope_bytes);
     memcpy(signer->key_day, date, 8);
@@ -106,8 +104,8 @@ static void
 sign_string(struct signer *signer, size_t string_chars,
             uint8_t signature[SIGNER_SIGNATURE_BYTES])
 {
-    digest_hmac(&signer->digest, signer->key, DIGEST_BYTES, signer->string,
-                string_chars, signature);
+    digest_hmac(signer->key, DIGEST_BYTES, signer->string, string_chars,
+                signature);
     digest_hex(signature, signer->prior);
     signer->prior[DIGEST_HEX_CHARS] = '\0';
 }
@@ -178,7 +176,7 @@ signer_request_sign(struct signer *signer, const struct signer_request *request,
         goto out;
     sigv4_date(now_ms, date);
     turn_to_day(signer, date);
-    digest_sha256(&signer->digest, canonical, parts.chars, hash);
+    digest_sha256(canonical, parts.chars, hash);
     sign_string(signer,
                 sigv4_request_string(date, signer->scope, hash, signer->string,
                                      signer->string_bytes),
@@ -207,8 +205,8 @@ signer_chunk_sign_headers(struct signer *signer, int64_t date_ms,
 
     sigv4_date(date_ms, date);
     turn_to_day(signer, date);
-    digest_sha256(&signer->digest, headers, headers_bytes, headers_hash);
-    digest_sha256(&signer->digest, payload, payload_bytes, payload_hash);
+    digest_sha256(headers, headers_bytes, headers_hash);
+    digest_sha256(payload, payload_bytes, payload_hash);
     chars = sigv4_chunk_string(
         date, signer->scope, signer->prior, strlen(signer->prior), headers_hash,
         payload_hash, signer->string, signer->string_bytes);

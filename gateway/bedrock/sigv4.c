@@ -111,14 +111,13 @@ sigv4_chunk_string(const char date[SIGV4_DATE_BYTES], const char *scope,
 }
 
 void
-sigv4_key(struct digest *digest, const char *aws4_secret,
-          const char date[SIGV4_DATE_BYTES], const char *region,
-          const char *service, uint8_t key[DIGEST_BYTES])
+sigv4_key(const char *aws4_secret, const char date[SIGV4_DATE_BYTES],
+          const char *region, const char *service, uint8_t key[DIGEST_BYTES])
 {
     static const char last[] = "aws4_request";
 
-    digest_hmac(digest, aws4_secret, strlen(aws4_secret), date, 8, key);
-    digest_hmac(digest, key, DIGEST_BYTES, region, strlen(region), key);
-    digest_hmac(digest, key, DIGEST_BYTES, service, strlen(service), key);
-    digest_hmac(digest, key, DIGEST_BYTES, last, sizeof last - 1, key);
+    digest_hmac(aws4_secret, strlen(aws4_secret), date, 8, key);
+    digest_hmac(key, DIGEST_BYTES, region, strlen(region), key);
+    digest_hmac(key, DIGEST_BYTES, service, strlen(service), key);
+    digest_hmac(key, DIGEST_BYTES, last, sizeof last - 1, key);
 }

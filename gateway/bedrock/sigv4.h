@@ -64,8 +64,8 @@ size_t sigv4_chunk_string(const char date[SIGV4_DATE_BYTES], const char *scope,
 
 /* The key of one day, region and service. `aws4_secret` is "AWS4" and the
  * secret access key. The caller wipes the key. [rt] */
-void sigv4_key(struct digest *digest, const char *aws4_secret,
-               const char date[SIGV4_DATE_BYTES], const char *region,
-               const char *service, uint8_t key[DIGEST_BYTES]);
+void sigv4_key(const char *aws4_secret, const char date[SIGV4_DATE_BYTES],
+               const char *region, const char *service,
+               uint8_t key[DIGEST_BYTES]);
 
 #endif

@@ -37,12 +37,9 @@ struct signing {
 static void
 hash_hex(const void *data, size_t bytes, char hex[65])
 {
-    struct digest digest;
     uint8_t hash[32];
 
-    assert_true(digest_init(&digest));
-    digest_sha256(&digest, data, bytes, hash);
-    digest_fini(&digest);
+    digest_sha256(data, bytes, hash);
     digest_hex(hash, hex);
     hex[64] = '\0';
 }
@@ -134,24 +131,21 @@ static void
 sign_texts(const struct signing *signing, const char *canonical, size_t chars,
            char string[512], char signature[65])
 {
-    struct digest digest;
     char scope[128];
     uint8_t hash[32], key[32];
     size_t string_chars;
 
-    assert_true(digest_init(&digest));
     assert_true(sigv4_scope(signing->date, signing->region, signing->service,
                             scope, sizeof scope) > 0);
-    digest_sha256(&digest, canonical, chars, hash);
+    digest_sha256(canonical, chars, hash);
     string_chars =
         sigv4_request_string(signing->date, scope, hash, string, 511);
     string[string_chars] = '\0';
-    sigv4_key(&digest, signing->secret, signing->date, signing->region,
-              signing->service, key);
-    digest_hmac(&digest, key, 32, string, string_chars, hash);
+    sigv4_key(signing->secret, signing->date, signing->region, signing->service,
+              key);
+    digest_hmac(key, 32, string, string_chars, hash);
     digest_hex(hash, signature);
     signature[64] = '\0';
-    digest_fini(&digest);
 }
 
 /* Files of one case by their part. */
@@ -482,7 +476,6 @@ test_documentation_example(void **state)
     struct signing signing = suite_signing;
     char string[512], signature[65], secret[128];
     uint8_t key[32], expected[32];
-    struct digest digest;
     const char *canonical;
     cJSON *json;
 
@@ -498,10 +491,7 @@ test_documentation_example(void **state)
     sign_texts(&signing, canonical, strlen(canonical), string, signature);
     assert_string_equal(string, vectors_string(json, "string_to_sign"));
     assert_string_equal(signature, vectors_string(json, "signature"));
-    assert_true(digest_init(&digest));
-    sigv4_key(&digest, secret, signing.date, signing.region, signing.service,
-              key);
-    digest_fini(&digest);
+    sigv4_key(secret, signing.date, signing.region, signing.service, key);
     vectors_hex(vectors_string(json, "signing_key_hex"), expected, 32);
     assert_memory_equal(key, expected, 32);
     cJSON_Delete(json);
