@@ -1,13 +1,10 @@
 #include "gateway/local/conversation.h"
 
-#include "gateway/local/ear.h"
-#include "gateway/local/endpoint.h"
-#include "gateway/local/resample.h"
+#include "gateway/local/listener.h"
 #include "gateway/local/rules.h"
 #include "gateway/local/script.h"
 #include "gateway/local/turns.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,12 +18,8 @@
     "The system encountered an unexpected error during processing. Try your " \
     "request again."
 
-#define BURST_MS 3000.0
-/* Kept from before an utterance was noticed, for the ear. */
-#define PREROLL_MS 400
 #define MS_PER_TOKEN 40
 #define BYTES_PER_TOKEN 4
-#define PHRASE_BYTES 1024
 
 struct conversation {
     struct conversation_config config;
@@ -42,25 +35,13 @@ struct conversation {
     enum sensitivity sensitivity;
     bool prompt_open;
 
-    /* input audio */
-    bool audio_open;
-    long rate_hz;
-    uint64_t frames;
-    struct endpoint endpoint;
-    struct resample to_ear;
-    int16_t *preroll; /* ring at the input's rate */
-    size_t preroll_room, preroll_at, preroll_used;
-    struct ear *ear;
-    bool listening;    /* an utterance is under way */
-    bool told_start;   /* userSpeechStart is due its userSpeechEnd */
-    bool tells_speech; /* of this utterance */
-    uint64_t audio_since_ms;
-    uint64_t voice_ms; /* input speech, for the usage */
-    uint64_t voice_ms_told;
-    bool too_fast;
-    size_t cursor; /* into the script, for EAR_SCRIPT */
+    struct listener listener;
+    bool tells_speech;      /* of this utterance */
+    uint64_t speech_tokens; /* told of this AUDIO block */
+    size_t cursor;          /* into the script, for EAR_SCRIPT */
 
     /* clocks */
+    uint64_t now_ms; /* of the call under way */
     uint64_t opened_ms;
     uint64_t last_input_ms;
     uint64_t last_sign_ms;   /* of life from either side, silence apart */
@@ -134,53 +115,6 @@ on_tool_use(void *arg, const char *tool_use_id)
 
 /* ---- life ---------------------------------------------------------------- */
 
-/* The phrases that can be spoken, normalised; malloc'ed in one piece each. */
-static size_t
-spoken_phrases(const struct script *script, char **phrases, size_t room)
-{
-    size_t count = 0;
-
-    for (size_t i = 0; i < script->line_count; i++) {
-        const struct script_line *line = &script->lines[i];
-        const cJSON *item;
-
-        if ((line->on & SCRIPT_ON_SPEECH) == 0)
-            continue;
-        cJSON_ArrayForEach(item, line->hear)
-        {
-            char phrase[PHRASE_BYTES];
-
-            script_normalise(item->valuestring, phrase, sizeof(phrase));
-            if (phrase[0] == '\0' || strchr(phrase, '*') != NULL)
-                continue;
-            if (count < room)
-                phrases[count] = strdup(phrase);
-            count += count >= room || phrases[count] != NULL;
-        }
-    }
-    return count;
-}
-
-bool
-script_prepare_ear(struct script *script, char *problem, size_t problem_size)
-{
-    size_t count = spoken_phrases(script, NULL, 0);
-    char **phrases = calloc(count + 1, sizeof(*phrases));
-
-    problem[0] = '\0';
-    if (script->ears != NULL || phrases == NULL) {
-        free(phrases);
-        return script->ears != NULL;
-    }
-    count = spoken_phrases(script, phrases, count);
-    script->ears = ear_pool_new((const char *const *)phrases, count, problem,
-                                problem_size);
-    for (size_t i = 0; i < count; i++)
-        free(phrases[i]);
-    free(phrases);
-    return script->ears != NULL;
-}
-
 struct conversation *
 conversation_new(const struct conversation_config *config,
                  const struct conversation_ops *ops, void *arg)
@@ -209,20 +143,6 @@ conversation_new(const struct conversation_config *config,
     return c;
 }
 
-static void
-close_audio(struct conversation *c)
-{
-    char heard[PHRASE_BYTES];
-
-    ear_close(&c->ear, heard, sizeof(heard));
-    resample_fini(&c->to_ear);
-    free(c->preroll);
-    c->preroll = NULL;
-    c->audio_open = false;
-    c->listening = false;
-    c->told_start = false;
-}
-
 void
 conversation_free(struct conversation **conversation)
 {
@@ -231,7 +151,7 @@ conversation_free(struct conversation **conversation)
     if (c == NULL)
         return;
     c->over = true;
-    close_audio(c);
+    listener_close(&c->listener);
     turns_fini(&c->turns);
     prompt_fini(&c->prompt);
     emit_fini(&c->emit);
@@ -240,109 +160,16 @@ conversation_free(struct conversation **conversation)
     *conversation = NULL;
 }
 
-/* ---- input audio --------------------------------------------------------- */
-
-static uint32_t
-turn_pause_ms(const struct conversation *c)
-{
-    const struct script_numbers *n = &c->config.script->numbers;
-
-    switch (c->sensitivity) {
-    case SENSITIVITY_HIGH:
-        return (uint32_t)n->endpoint_high_ms;
-    case SENSITIVITY_LOW:
-        return (uint32_t)n->endpoint_low_ms;
-    case SENSITIVITY_DEFAULT:
-    case SENSITIVITY_MEDIUM:
-        break;
-    }
-    return (uint32_t)n->endpoint_medium_ms;
-}
-
-static void
-open_audio(struct conversation *c, long rate_hz, uint64_t now_ms)
-{
-    const struct script_numbers *n = &c->config.script->numbers;
-    uint32_t turn_ms = turn_pause_ms(c);
-    struct endpoint_config config = {rate_hz, n->threshold_dbfs,
-                                     (uint32_t)n->speech_end_ms, turn_ms,
-                                     (uint32_t)n->utterance_max_ms};
-
-    if (config.pause_ms > turn_ms)
-        config.pause_ms = turn_ms;
-    close_audio(c);
-    endpoint_init(&c->endpoint, &config);
-    c->rate_hz = rate_hz;
-    c->frames = 0;
-    c->audio_since_ms = now_ms;
-    c->preroll_room = (size_t)rate_hz * PREROLL_MS / 1000;
-    c->preroll_at = c->preroll_used = 0;
-    c->preroll = calloc(c->preroll_room, sizeof(int16_t));
-    if (c->preroll == NULL || !resample_init(&c->to_ear, rate_hz, EAR_RATE_HZ))
-        c->emit.failed = true;
-    c->audio_open = true;
-}
-
-static void
-feed_ear(struct conversation *c, const int16_t *samples, size_t frames)
-{
-    int16_t out[2048];
-
-    while (c->ear != NULL && frames > 0) {
-        size_t count = frames < 512 ? frames : 512;
-
-        ear_feed(c->ear, out, resample_push(&c->to_ear, samples, count, out));
-        samples += count;
-        frames -= count;
-    }
-}
-
-static void
-keep_preroll(struct conversation *c, const int16_t *samples, size_t frames)
-{
-    for (size_t i = 0; i < frames; i++) {
-        c->preroll[c->preroll_at] = samples[i];
-        c->preroll_at = (c->preroll_at + 1) % c->preroll_room;
-    }
-    c->preroll_used += frames;
-    if (c->preroll_used > c->preroll_room)
-        c->preroll_used = c->preroll_room;
-}
-
-static void
-open_ear(struct conversation *c)
-{
-    size_t first;
-
-    if (c->config.ear != EAR_REAL)
-        return;
-    c->ear = ear_open(c->config.script->ears);
-    if (c->ear == NULL) {
-        note(c, "heard", "no decoder could be made: this utterance is lost");
-        return;
-    }
-    resample_reset(&c->to_ear);
-    first =
-        (c->preroll_at + c->preroll_room - c->preroll_used) % c->preroll_room;
-    if (first + c->preroll_used > c->preroll_room) {
-        size_t tail = c->preroll_room - first;
-
-        feed_ear(c, c->preroll + first, tail);
-        feed_ear(c, c->preroll, c->preroll_used - tail);
-    } else {
-        feed_ear(c, c->preroll + first, c->preroll_used);
-    }
-}
-
 /* ---- utterances ---------------------------------------------------------- */
 
+/* Speech that listeners have heard becomes tokens as it is told. */
 static void
 count_voice(struct conversation *c)
 {
-    uint64_t tokens = c->voice_ms / MS_PER_TOKEN;
+    uint64_t tokens = listener_speech_ms(&c->listener) / MS_PER_TOKEN;
 
-    c->emit.tokens.speech_in += tokens - c->voice_ms_told;
-    c->voice_ms_told = tokens;
+    c->emit.tokens.speech_in += tokens - c->speech_tokens;
+    c->speech_tokens = tokens;
 }
 
 static void
@@ -364,154 +191,154 @@ tell_transcript(struct conversation *c, const struct script_line *line,
 
 static void
 answer(struct conversation *c, const struct script_line *line,
-       const char *heard, uint64_t now_ms)
+       const char *heard)
 {
     count_voice(c);
     emit_usage(&c->emit);
-    c->quiet_since_ms = now_ms;
-    turns_add(&c->turns, line, heard, now_ms);
+    c->quiet_since_ms = c->now_ms;
+    turns_add(&c->turns, line, heard, c->now_ms);
+}
+
+/* What the ear makes of an utterance, NULL: nothing that is answered. `heard`
+ * becomes what the transcript says. */
+static const struct script_line *
+understand(struct conversation *c, const char **heard)
+{
+    const struct script *script = c->config.script;
+    const struct script_line *line;
+
+    switch (c->config.ear) {
+    case EAR_NONE:
+        return NULL;
+    case EAR_SCRIPT:
+        line = script_next(script, &c->cursor);
+        if (line != NULL)
+            *heard = script_phrase(line);
+        return line;
+    case EAR_REAL:
+        break;
+    }
+    return script_match(script, *heard, SCRIPT_ON_SPEECH);
 }
 
 static void
-on_utterance(struct conversation *c, uint64_t now_ms)
+on_utterance(void *arg, const char *heard)
 {
-    const struct script *script = c->config.script;
-    const struct script_line *line = NULL;
-    char heard[PHRASE_BYTES];
+    struct conversation *c = arg;
+    const struct script_line *line = understand(c, &heard);
 
-    c->listening = false;
-    ear_close(&c->ear, heard, sizeof(heard));
     note(c, "endpoint", "turn");
-    if (c->config.ear == EAR_NONE)
-        return;
-    if (c->config.ear == EAR_SCRIPT) {
-        line = script_next(script, &c->cursor);
-        snprintf(heard, sizeof(heard), "%s",
-                 line == NULL ? "" : script_phrase(line));
-    } else {
-        line = script_match(script, heard, SCRIPT_ON_SPEECH);
-    }
     if (line == NULL)
         return;
     note(c, "heard", heard);
     emit_completion_start(&c->emit);
     tell_transcript(c, line, heard);
-    answer(c, line, heard, now_ms);
+    answer(c, line, heard);
 }
 
 /* v1 tells nothing about speech, and a script may leave it out when the user
  * interrupts. */
 static bool
-may_tell_speech(const struct conversation *c, uint64_t now_ms)
+may_tell_speech(const struct conversation *c)
 {
     unsigned barge_in = c->config.script->barge_in;
 
     if (c->family == FAMILY_V1)
         return false;
     return (barge_in & BARGE_SPEECH_START) != 0 ||
-           !turns_busy(&c->turns, now_ms);
+           !turns_busy(&c->turns, c->now_ms);
 }
 
 static void
-tell_speech_start(struct conversation *c, uint64_t offset_ms)
+on_speech(void *arg, uint64_t offset_ms)
 {
-    if (!c->tells_speech || c->told_start)
-        return;
-    c->told_start = true;
-    emit_speech_start(&c->emit, offset_ms);
-}
+    struct conversation *c = arg;
 
-static void
-tell_speech_end(struct conversation *c)
-{
-    if (!c->told_start)
-        return;
-    c->told_start = false;
-    emit_speech_end(&c->emit, c->endpoint.loud_ms, c->endpoint.now_ms);
-}
-
-static void
-on_speech(struct conversation *c, uint64_t now_ms)
-{
-    c->listening = true;
     c->silence_lines_done = 0;
-    c->tells_speech = may_tell_speech(c, now_ms);
+    c->tells_speech = may_tell_speech(c);
     note(c, "endpoint", "speech");
-    tell_speech_start(c, c->endpoint.start_ms);
-    turns_interrupt(&c->turns, now_ms);
+    if (c->tells_speech)
+        emit_speech_start(&c->emit, offset_ms);
+    turns_interrupt(&c->turns, c->now_ms);
     emit_completion_start(&c->emit);
-    open_ear(c);
 }
 
 static void
-on_endpoint(struct conversation *c, enum endpoint_event event, uint64_t now_ms)
+on_resume(void *arg, uint64_t offset_ms)
 {
-    switch (event) {
-    case ENDPOINT_NOTHING:
-        break;
-    case ENDPOINT_START:
-        on_speech(c, now_ms);
-        break;
-    case ENDPOINT_RESUME:
-        tell_speech_start(c, c->endpoint.loud_ms);
-        break;
-    case ENDPOINT_PAUSE:
-        tell_speech_end(c);
-        break;
-    case ENDPOINT_TURN:
-        tell_speech_end(c);
-        on_utterance(c, now_ms);
+    struct conversation *c = arg;
+
+    if (c->tells_speech)
+        emit_speech_start(&c->emit, offset_ms);
+}
+
+static void
+on_pause(void *arg, uint64_t offset_ms, uint64_t noticed_ms)
+{
+    struct conversation *c = arg;
+
+    if (c->tells_speech)
+        emit_speech_end(&c->emit, offset_ms, noticed_ms);
+}
+
+static void
+on_hurry(void *arg)
+{
+    note(arg, "violation",
+         "audioInput: more than 3 s ahead of real time; send audio at the "
+         "pace it was spoken");
+}
+
+static void
+on_deaf(void *arg)
+{
+    note(arg, "heard", "nothing: no decoder could be made");
+}
+
+static const struct listener_ops listening = {on_speech,    on_pause, on_resume,
+                                              on_utterance, on_hurry, on_deaf};
+
+static int32_t
+turn_pause_ms(const struct conversation *c)
+{
+    const struct script_numbers *n = &c->config.script->numbers;
+
+    switch (c->sensitivity) {
+    case SENSITIVITY_HIGH:
+        return n->endpoint_high_ms;
+    case SENSITIVITY_LOW:
+        return n->endpoint_low_ms;
+    case SENSITIVITY_DEFAULT:
+    case SENSITIVITY_MEDIUM:
         break;
     }
+    return n->endpoint_medium_ms;
 }
 
 static void
-check_pace(struct conversation *c, uint64_t now_ms)
+on_audio_start(struct conversation *c, long rate_hz)
 {
-    double sent_ms = (double)c->frames * 1000 / (double)c->rate_hz;
-    double wall_ms =
-        (double)(now_ms - c->audio_since_ms) * c->config.time_scale;
-    bool fast = sent_ms > wall_ms + BURST_MS;
+    const struct script_numbers *n = &c->config.script->numbers;
+    struct endpoint_config config = {
+        rate_hz, n->threshold_dbfs, (uint32_t)n->speech_end_ms,
+        (uint32_t)turn_pause_ms(c), (uint32_t)n->utterance_max_ms};
 
-    if (fast && !c->too_fast)
-        note(c, "violation",
-             "audioInput: more than 3 s ahead of real time; send audio at "
-             "the pace it was spoken");
-    c->too_fast = fast;
+    c->listener.ops = listening;
+    c->listener.arg = c;
+    c->listener.time_scale = c->config.time_scale;
+    if (c->config.ear == EAR_REAL)
+        c->listener.ears = c->config.script->ears;
+    c->speech_tokens = 0;
+    if (!listener_open(&c->listener, &config, c->now_ms))
+        c->emit.failed = true;
 }
 
 static void
-on_audio(struct conversation *c, const struct input *input, uint64_t now_ms)
+on_audio(struct conversation *c, const struct input *input)
 {
-    const int16_t *samples = input->samples;
-    size_t frames = input->frames;
-
-    c->frames += frames;
-    check_pace(c, now_ms);
-    while (frames > 0 && !c->over && !c->emit.failed) {
-        const int16_t *from = samples;
-        enum endpoint_event event =
-            endpoint_feed(&c->endpoint, &samples, &frames);
-        size_t used = (size_t)(samples - from);
-
-        if (c->listening) {
-            feed_ear(c, from, used);
-            c->voice_ms += used * 1000 / (size_t)c->rate_hz;
-            c->last_sign_ms = c->quiet_since_ms = now_ms;
-        }
-        keep_preroll(c, from, used);
-        on_endpoint(c, event, now_ms);
-    }
-}
-
-static void
-on_audio_end(struct conversation *c, uint64_t now_ms)
-{
-    if (endpoint_finish(&c->endpoint)) {
-        tell_speech_end(c);
-        on_utterance(c, now_ms);
-    }
-    close_audio(c);
+    listener_feed(&c->listener, input->samples, input->frames, c->now_ms);
+    if (c->listener.speaking)
+        c->last_sign_ms = c->quiet_since_ms = c->now_ms;
 }
 
 /* ---- events -------------------------------------------------------------- */
@@ -528,15 +355,15 @@ on_prompt(struct conversation *c, struct prompt *prompt)
 }
 
 static void
-on_text(struct conversation *c, const struct input *input, uint64_t now_ms)
+on_text(struct conversation *c, const struct input *input)
 {
     const struct script_line *line =
         script_match(c->config.script, input->text, SCRIPT_ON_TEXT);
 
     c->emit.tokens.text_in += input->text_bytes / BYTES_PER_TOKEN + 1;
-    c->last_sign_ms = now_ms;
+    c->last_sign_ms = c->now_ms;
     note(c, "heard", input->text);
-    answer(c, line, input->text, now_ms);
+    answer(c, line, input->text);
 }
 
 static void
@@ -550,7 +377,7 @@ on_prompt_end(struct conversation *c)
 }
 
 static void
-act(struct conversation *c, const struct input *input, uint64_t now_ms)
+act(struct conversation *c, const struct input *input)
 {
     switch (input->kind) {
     case INPUT_NONE:
@@ -565,20 +392,21 @@ act(struct conversation *c, const struct input *input, uint64_t now_ms)
         c->emit.tokens.text_in += input->text_bytes / BYTES_PER_TOKEN + 1;
         break;
     case INPUT_AUDIO_START:
-        open_audio(c, input->rate_hz, now_ms);
+        on_audio_start(c, input->rate_hz);
         break;
     case INPUT_AUDIO:
-        on_audio(c, input, now_ms);
+        on_audio(c, input);
         break;
     case INPUT_AUDIO_END:
-        on_audio_end(c, now_ms);
+        listener_finish(&c->listener);
+        count_voice(c);
         break;
     case INPUT_TEXT:
-        on_text(c, input, now_ms);
+        on_text(c, input);
         break;
     case INPUT_TOOL_RESULT:
-        c->last_sign_ms = now_ms;
-        turns_on_result(&c->turns, input->tool_use_id, input->text, now_ms);
+        c->last_sign_ms = c->now_ms;
+        turns_on_result(&c->turns, input->tool_use_id, input->text, c->now_ms);
         break;
     case INPUT_PROMPT_END:
         on_prompt_end(c);
@@ -605,7 +433,7 @@ conversation_on_event(struct conversation *conversation, const char *json,
         fail(c, "validationException", rules_message(c->rules));
         return;
     }
-    act(c, &input, now_ms);
+    act(c, &input);
     check_broken(c);
 }
 
@@ -665,7 +493,7 @@ silence_line_ms(const struct conversation *c)
 {
     const struct script_line *line = silence_line(c);
 
-    if (line == NULL || !c->audio_open || c->listening)
+    if (line == NULL || !c->listener.open || c->listener.speaking)
         return UINT64_MAX;
     return c->quiet_since_ms + line->after_ms;
 }
@@ -683,7 +511,7 @@ break_silence(struct conversation *c, uint64_t now_ms)
         return;
     line = silence_line(c);
     c->silence_lines_done++;
-    answer(c, line, "", now_ms);
+    answer(c, line, "");
 }
 
 static void
@@ -706,6 +534,7 @@ conversation_tick(struct conversation *conversation, uint64_t now_ms)
 
     if (c->over)
         return;
+    c->now_ms = now_ms;
     if (c->prompt_open) {
         turns_tick(&c->turns, now_ms);
         break_silence(c, now_ms);

@@ -26,7 +26,6 @@ struct ear_pool {
     struct ear *idle;
 };
 
-/* `<unknown>` is any run of phones: what no phrase explains better. */
 static char *
 make_grammar(const char *const *phrases, size_t count)
 {

@@ -1,9 +1,10 @@
 #include "gateway/local/rules.h"
 
+#include "gateway/local/block.h"
 #include "gateway/local/jsontext.h"
 #include "gateway/local/names.h"
+#include "gateway/local/samples.h"
 
-#include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,8 +12,6 @@
 #define TEXT_INPUT_BYTES_MAX 1024
 #define HISTORY_BYTES_MAX 40960
 #define HISTORY_BLOCKS_USUAL 40
-#define BLOCK_BYTES_MAX 204800
-#define MAX_TOKENS_USUAL 10000
 
 /* Where the stream is in its order of events. */
 enum order {
@@ -25,22 +24,6 @@ enum order {
     ORDER_ENDED
 };
 
-enum role { ROLE_SYSTEM, ROLE_SYSTEM_SPEECH, ROLE_USER, ROLE_ASSISTANT };
-
-enum block_type { BLOCK_NONE, BLOCK_TEXT, BLOCK_TOOL };
-
-/* The one TEXT or TOOL block that may be open. */
-struct block {
-    enum block_type type;
-    enum role role;
-    bool interactive;
-    char *name;
-    char *tool_use_id;
-    char *text;
-    size_t text_bytes;
-    size_t pieces;
-};
-
 struct rules {
     enum family family;
     shape_note_fn *note;
@@ -51,7 +34,7 @@ struct rules {
     struct prompt prompt;
     char *prompt_name;
     char *audio_name;
-    struct block block;
+    struct block block;    /* the one that may be open */
     struct block finished; /* what the last input points into */
 
     struct names names;
@@ -62,18 +45,8 @@ struct rules {
     enum role last_role;
     bool prompt_had_audio;
 
-    int16_t *samples;
-    size_t samples_room_bytes;
+    struct samples samples;
 };
-
-static void
-block_fini(struct block *block)
-{
-    free(block->name);
-    free(block->tool_use_id);
-    free(block->text);
-    memset(block, 0, sizeof(*block));
-}
 
 struct rules *
 rules_new(enum family family, shape_note_fn *note, void *arg)
@@ -103,7 +76,7 @@ rules_free(struct rules **rules)
     names_fini(&r->names);
     names_fini(&r->prompts);
     names_fini(&r->open_tools);
-    free(r->samples);
+    samples_fini(&r->samples);
     free(r);
     *rules = NULL;
 }
@@ -164,63 +137,6 @@ is_prompt(const struct rules *r, struct shape *s, const cJSON *object)
 /* ---- sessionStart, promptStart ------------------------------------------ */
 
 static void
-check_inference(struct rules *r, struct shape *s, const cJSON *object)
-{
-    const cJSON *config;
-    const cJSON *tokens;
-
-    (void)r;
-    if (!cJSON_HasObjectItem(object, "inferenceConfiguration"))
-        return;
-    config = shape_object(s, object, "inferenceConfiguration");
-    if (config == NULL)
-        return;
-    shape_only(s, config, "maxTokens topP temperature stopSequences");
-    shape_range(s, config, "topP", 0, 1);
-    shape_range(s, config, "temperature", 0, 1);
-    tokens = cJSON_GetObjectItemCaseSensitive(config, "maxTokens");
-    if (tokens == NULL)
-        return;
-    if (shape_integer(s, config, "maxTokens", 1) < 1)
-        shape_fail(s, "maxTokens must be at least 1");
-    else if (tokens->valuedouble > MAX_TOKENS_USUAL)
-        shape_odd(s, "maxTokens above %d is refused by some models",
-                  MAX_TOKENS_USUAL);
-}
-
-static enum sensitivity
-take_sensitivity(struct rules *r, struct shape *s, const cJSON *object)
-{
-    const cJSON *config;
-    const char *value;
-
-    if (cJSON_HasObjectItem(object, "endpointingSensitivity")) {
-        if (r->family == FAMILY_V1)
-            shape_odd(s, "endpointingSensitivity has no effect on v1");
-        else
-            shape_fail(s, "endpointingSensitivity belongs into "
-                          "turnDetectionConfiguration");
-    }
-    if (!cJSON_HasObjectItem(object, "turnDetectionConfiguration"))
-        return SENSITIVITY_DEFAULT;
-    if (r->family == FAMILY_V1)
-        shape_fail(s, "turnDetectionConfiguration needs Nova 2 or later");
-    config = shape_object(s, object, "turnDetectionConfiguration");
-    if (config == NULL)
-        return SENSITIVITY_DEFAULT;
-    shape_only(s, config, "endpointingSensitivity");
-    value = shape_string(s, config, "endpointingSensitivity");
-    if (value != NULL && strcmp(value, "HIGH") == 0)
-        return SENSITIVITY_HIGH;
-    if (value != NULL && strcmp(value, "MEDIUM") == 0)
-        return SENSITIVITY_MEDIUM;
-    if (value != NULL && strcmp(value, "LOW") == 0)
-        return SENSITIVITY_LOW;
-    shape_fail(s, "endpointingSensitivity must be HIGH, MEDIUM or LOW");
-    return SENSITIVITY_DEFAULT;
-}
-
-static void
 on_session_start(struct rules *r, struct shape *s, const cJSON *object,
                  struct input *input)
 {
@@ -228,11 +144,7 @@ on_session_start(struct rules *r, struct shape *s, const cJSON *object,
         shape_fail(s, "the session has started already");
         return;
     }
-    shape_only(s, object,
-               "inferenceConfiguration turnDetectionConfiguration "
-               "endpointingSensitivity");
-    check_inference(r, s, object);
-    input->sensitivity = take_sensitivity(r, s, object);
+    input->sensitivity = inference_take(s, object, r->family);
     input->kind = INPUT_SESSION;
     r->order = ORDER_SESSION;
 }
@@ -264,28 +176,6 @@ on_prompt_start(struct rules *r, struct shape *s, const cJSON *object,
 }
 
 /* ---- contentStart -------------------------------------------------------- */
-
-static bool
-take_role(struct rules *r, struct shape *s, const cJSON *object)
-{
-    static const char *const names[] = {"SYSTEM", "SYSTEM_SPEECH", "USER",
-                                        "ASSISTANT"};
-    const char *role = shape_string(s, object, "role");
-
-    if (role == NULL)
-        return false;
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        if (strcmp(role, names[i]) == 0) {
-            r->block.role = (enum role)i;
-            return true;
-        }
-    }
-    shape_fail(s,
-               "role %.40s is none of SYSTEM, SYSTEM_SPEECH, USER, "
-               "ASSISTANT",
-               role);
-    return false;
-}
 
 static void
 check_context_role(struct rules *r, struct shape *s)
@@ -346,7 +236,7 @@ start_text(struct rules *r, struct shape *s, const cJSON *object)
         shape_is(s, config, "mediaType", "text/plain");
     }
     r->block.interactive = shape_bool(s, object, "interactive");
-    if (!take_role(r, s, object))
+    if (!block_take_role(&r->block, s, object))
         return;
     if (r->order == ORDER_SYSTEM || r->order == ORDER_HISTORY)
         check_context_role(r, s);
@@ -442,6 +332,7 @@ on_content_start(struct rules *r, struct shape *s, const cJSON *object,
         start_audio(r, s, object, name, input);
         return;
     }
+    block_fini(&r->block);
     r->block.name = keep(s, name);
     if (strcmp(type, "TEXT") == 0)
         start_text(r, s, object);
@@ -452,28 +343,6 @@ on_content_start(struct rules *r, struct shape *s, const cJSON *object,
 }
 
 /* ---- content ------------------------------------------------------------- */
-
-static bool
-append(struct rules *r, struct shape *s, const char *content, size_t bytes)
-{
-    struct block *block = &r->block;
-    char *text;
-
-    if (block->text_bytes + bytes > BLOCK_BYTES_MAX) {
-        shape_fail(s, "the block exceeds %d bytes", BLOCK_BYTES_MAX);
-        return false;
-    }
-    text = realloc(block->text, block->text_bytes + bytes + 1);
-    if (text == NULL) {
-        shape_fail(s, "out of memory");
-        return false;
-    }
-    memcpy(text + block->text_bytes, content, bytes + 1);
-    block->text = text;
-    block->text_bytes += bytes;
-    block->pieces++;
-    return true;
-}
 
 /* The content of an event that belongs to the open block of that type. */
 static const char *
@@ -511,7 +380,7 @@ on_text_input(struct rules *r, struct shape *s, const cJSON *object)
     }
     if (bytes == 0)
         shape_odd(s, "content is empty");
-    if (!append(r, s, content, bytes))
+    if (!block_append(&r->block, s, content))
         return;
     if (r->block.role < ROLE_USER || r->block.interactive)
         return;
@@ -529,38 +398,7 @@ on_tool_result(struct rules *r, struct shape *s, const cJSON *object)
         return;
     if (r->block.pieces > 0)
         shape_fail(s, "a TOOL block holds one toolResult");
-    append(r, s, content, strlen(content));
-}
-
-/* Strict: whole groups, the alphabet, padding only at the end. Bytes, or -1
- * when it is not base64. */
-static long
-decode_base64(struct rules *r, const char *text, size_t chars)
-{
-    size_t room = chars / 4 * 3;
-    size_t pad = 0;
-    int bytes;
-
-    if (chars % 4 != 0)
-        return -1;
-    while (pad < 2 && pad < chars && text[chars - 1 - pad] == '=')
-        pad++;
-    if (strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-                     "0123456789+/") != chars - pad)
-        return -1;
-    if (room > r->samples_room_bytes) {
-        int16_t *samples = realloc(r->samples, room);
-
-        if (samples == NULL)
-            return -1;
-        r->samples = samples;
-        r->samples_room_bytes = room;
-    }
-    if (chars == 0)
-        return 0;
-    bytes = EVP_DecodeBlock((unsigned char *)r->samples,
-                            (const unsigned char *)text, (int)chars);
-    return bytes < 0 ? -1 : (long)bytes - (long)pad;
+    block_append(&r->block, s, content);
 }
 
 static void
@@ -583,7 +421,7 @@ on_audio_input(struct rules *r, struct shape *s, const cJSON *object,
                    name);
         return;
     }
-    bytes = decode_base64(r, content, strlen(content));
+    bytes = samples_decode(&r->samples, content, strlen(content));
     if (bytes < 0)
         shape_fail(s, "content is not base64");
     else if (bytes % 2 != 0)
@@ -594,7 +432,7 @@ on_audio_input(struct rules *r, struct shape *s, const cJSON *object,
     else if (bytes == 0)
         shape_odd(s, "content is empty");
     input->kind = INPUT_AUDIO;
-    input->samples = r->samples;
+    input->samples = r->samples.data;
     input->frames = bytes < 0 ? 0 : (size_t)bytes / 2;
 }
 

@@ -4,7 +4,7 @@
 #ifndef GATEWAY_LOCAL_RULES_H
 #define GATEWAY_LOCAL_RULES_H
 
-#include "gateway/local/prompt.h"
+#include "gateway/local/inference.h"
 
 #include <stdint.h>
 
@@ -15,13 +15,6 @@
 #define MESSAGE_HISTORY \
     "Chat history should be sent completely before streaming audio."
 #define MESSAGE_TOOL_RESULT "Tool Response parsing error"
-
-enum sensitivity {
-    SENSITIVITY_DEFAULT,
-    SENSITIVITY_HIGH,
-    SENSITIVITY_MEDIUM,
-    SENSITIVITY_LOW
-};
 
 enum input_kind {
     INPUT_NONE, /* in order, nothing to do */
