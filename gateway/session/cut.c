@@ -15,6 +15,7 @@ static const struct {
                          false},
     [CUT_SPEECH_START] = {"speech_start", CONFIG_INTERRUPT_SPEECH_START, false,
                           true},
+    [CUT_USER_TEXT] = {"user_text", 0, true, true},
     [CUT_CONTROL] = {"control", 0, false, true},
 };
 

@@ -79,6 +79,13 @@ dialogue_turn(struct dialogue *d, uint64_t id)
     return id && t->id == id ? t : NULL;
 }
 
+const struct turn *
+dialogue_user_turn(struct dialogue *d)
+{
+    const struct turn *t = dialogue_turn(d, d->last_turn_id);
+    return t && !t->user_done ? t : NULL;
+}
+
 struct response *
 dialogue_current(struct dialogue *d)
 {

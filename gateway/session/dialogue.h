@@ -168,6 +168,9 @@ struct response *dialogue_response(struct dialogue *dialogue, uint64_t id);
 struct response *dialogue_latest(struct dialogue *dialogue);
 struct turn *dialogue_turn(struct dialogue *dialogue, uint64_t id);
 
+/* The turn that the user is in, NULL if the model has the word. [loop] */
+const struct turn *dialogue_user_turn(struct dialogue *dialogue);
+
 /* "complete", "interrupted", "error", "open". [any] */
 const char *response_status_name(enum response_status status);
 

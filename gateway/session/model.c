@@ -66,7 +66,12 @@ static void
 on_content_start(struct session *s, const struct sonic_event *e,
                  uint64_t now_ns)
 {
-    if (e->content != SONIC_CONTENT_AUDIO || e->role == SONIC_ROLE_USER)
+    struct response *latest = dialogue_latest(s->dialogue);
+    if (e->role == SONIC_ROLE_USER)
+        return;
+    if (e->content == SONIC_CONTENT_TEXT && latest)
+        remember_content(s, &e->content_id, latest->id);
+    if (e->content != SONIC_CONTENT_AUDIO)
         return;
     uint32_t rate_hz = e->u.content_start.rate_hz;
     if (rate_hz && rate_hz != s->settings->model_output_rate_hz)
@@ -77,12 +82,29 @@ on_content_start(struct session *s, const struct sonic_event *e,
     remember_content(s, &e->content_id, r->id);
 }
 
+/* The model may be done with an answer long before it is heard, and then sees
+ * no interruption when the user speaks. Words of the user that began after the
+ * answer did are one all the same. */
+static bool
+talked_over(struct session *s, uint64_t now_ns)
+{
+    const struct response *r = dialogue_latest(s->dialogue);
+    const struct turn *t = dialogue_user_turn(s->dialogue);
+    return r && t && r->has_audio && r->generated && !r->played &&
+           t->id > r->turn_id && t->speech_started_ns > r->started_ns &&
+           playback_is_busy(s->playback, now_ns);
+}
+
 static void
 on_text(struct session *s, const struct sonic_event *e, uint64_t now_ns)
 {
     const struct sonic_span *text = &e->u.text;
-    if (e->role == SONIC_ROLE_USER)
+    if (e->role == SONIC_ROLE_USER && text->bytes) {
+        if (talked_over(s, now_ns))
+            cut_signalled(s, CUT_USER_TEXT);
         dialogue_user_text(s->dialogue, text->text, text->bytes, now_ns);
+    } else if (e->role == SONIC_ROLE_USER)
+        log_debug(sonic, s->context, "an empty text of the user is ignored");
     else if (e->role != SONIC_ROLE_ASSISTANT)
         log_debug(sonic, s->context, "a text of role \"%s\" is passed over",
                   sonic_role_name(e->role));
@@ -124,11 +146,14 @@ static void
 on_content_end(struct session *s, const struct sonic_event *e, uint64_t now_ns)
 {
     bool audio = e->content == SONIC_CONTENT_AUDIO;
+    const struct response *r = response_of(s, &e->content_id);
     if (e->role == SONIC_ROLE_USER)
         return;
     switch (e->u.end.reason) {
     case SONIC_STOP_INTERRUPTED:
-        cut_signalled(s, CUT_STOP_REASON);
+        /* A late sign for a response that was cut must not cut the next. */
+        if (!r || !r->interrupted || r->discarding)
+            cut_signalled(s, CUT_STOP_REASON);
         break;
     case SONIC_STOP_END_TURN:
         if (audio)

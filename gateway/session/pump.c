@@ -41,6 +41,7 @@ send_chunk(struct session *s, const struct capture_chunk *chunk)
         link_send_audio(s->link, chunk->samples, chunk->count, &leaves_at) ==
             VR_OK) {
         note_leaving(s, chunk, leaves_at);
+        s->stream_chunks++;
         return true;
     }
     hold(s, chunk);
@@ -97,5 +98,6 @@ pump_forget(struct session *s)
     s->leaving_count = 0;
     s->holding = false;
     s->poll_again = false;
+    s->stream_chunks = 0;
     capture_chunks_dropped(s->capture);
 }

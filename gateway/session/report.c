@@ -186,6 +186,20 @@ const struct dialogue_ops report_dialogue_ops = {
 
 /* ---- the model's other news ---- */
 
+/* Where in the input ring the model's own time falls: as far behind what was
+ * sent last as it is behind the audio of the stream. */
+static uint64_t
+in_ring_frame(struct session *s, int64_t offset_ms)
+{
+    uint64_t at = ring_host_position(s->in_ring);
+    int64_t sent_ms = (int64_t)(s->stream_chunks * s->settings->chunk_ms);
+    if (offset_ms < 0 || offset_ms > sent_ms)
+        return at;
+    uint64_t back =
+        (uint64_t)(sent_ms - offset_ms) * s->settings->input.rate_hz / 1000;
+    return back < at ? at - back : 0;
+}
+
 void
 report_speech(struct session *s, bool started, int64_t offset_ms)
 {
@@ -193,7 +207,7 @@ report_speech(struct session *s, bool started, int64_t offset_ms)
     event_speech_init(&e);
     e.phase = started ? "started" : "ended";
     e.source = "model";
-    e.in_ring_frame = ring_host_position(s->in_ring);
+    e.in_ring_frame = in_ring_frame(s, offset_ms);
     if (offset_ms >= 0)
         e.offset_ms = offset_ms;
     event_speech_publish(bus_of(s), &s->subject, &e);

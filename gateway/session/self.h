@@ -79,7 +79,8 @@ struct session {
     size_t leaving_first, leaving_count;
     struct capture_chunk held; /* polled, not taken by the network yet */
     bool holding;
-    bool poll_again; /* a chunk is ready; let the loop turn first */
+    uint64_t stream_chunks; /* given to the current stream */
+    bool poll_again;        /* a chunk is ready; let the loop turn first */
     uint64_t played[SESSION_PLAYED];
     size_t played_count;
     uint64_t loud_until_ns; /* when_quiet: not listening before */
@@ -126,7 +127,13 @@ void handles_unwatch_bell(struct session *s); /* [loop] */
 void model_event(struct session *s, const struct sonic_event *event);
 
 /* Ends what is being said (cut.c). [loop] */
-enum cut_signal { CUT_MARKER, CUT_STOP_REASON, CUT_SPEECH_START, CUT_CONTROL };
+enum cut_signal {
+    CUT_MARKER,
+    CUT_STOP_REASON,
+    CUT_SPEECH_START,
+    CUT_USER_TEXT,
+    CUT_CONTROL
+};
 bool cut_signalled(struct session *s, enum cut_signal signal);
 struct response *cut_target(struct session *s);
 
