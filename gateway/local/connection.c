@@ -15,7 +15,7 @@
 /* Ciphertext is handed to the socket in pieces of at most this size, and the
  * next is made only when one is gone: what a slow client does not read waits
  * in its stream's queue, which has a limit. */
-#define PIECE_BYTES (64 * 1024)
+#define PIECE_BYTES (16 * 1024)
 
 /* More ciphertext than this waits only if the client makes TLS itself answer
  * without reading the answers. */

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -15,6 +16,7 @@
 #include "gateway/local/certificate.h"
 #include "gateway/local/options.h"
 #include "gateway/local/statedir.h"
+#include "tests/local/client_events.h"
 #include "tests/local/client_h2.h"
 #include "tests/local/client_program.h"
 
@@ -308,6 +310,75 @@ no_event_in_time(void **state)
     client_program_clean(&program);
 }
 
+/* An idle stream ends with an exception frame in the stream's own time. */
+static void
+no_more_events_in_time(void **state)
+{
+    struct client_program program;
+    struct client_signer signer;
+    struct client_request request;
+    const char *const fast[] = {"--time-scale", "200", "--ear", "none", NULL};
+    (void)state;
+    assert_true(client_program_start(&program, fast));
+    client_signer_init(&signer);
+    struct client *client =
+        client_connect(program.port, program.ca_file, "\x02h2");
+    assert_non_null(client);
+    client_request_init(&request, "amazon.nova-2-5-sonic", program.port,
+                        client_wall_ms(), &signer);
+    client_request_sign(&request, &signer, "host");
+    struct client_stream *stream = client_open(client, &request, false);
+    client_send_event(client, stream, &signer, SESSION_START);
+    assert_true(client_run(client, client_has_ended, stream, 10000));
+    assert_int_equal(stream->status, 200);
+    assert_non_null(client_find(stream, "validationException {\"message\":"
+                                        "\"Timed out waiting for input "
+                                        "events"));
+    client_free(&client);
+    assert_int_equal(client_program_stop(&program), 0);
+    client_program_clean(&program);
+}
+
+/* Starts the program from a process that dies at once; gives its place. */
+static bool
+start_orphan(struct client_program *program)
+{
+    int pipes[2];
+    if (pipe(pipes) != 0)
+        return false;
+    pid_t middle = fork();
+    if (middle == 0) {
+        bool started = client_program_start(program, NULL);
+        ssize_t written = write(pipes[1], program, sizeof(*program));
+        _exit(started && written == sizeof(*program) ? 0 : 1);
+    }
+    int status;
+    ssize_t count = read(pipes[0], program, sizeof(*program));
+    waitpid(middle, &status, 0);
+    close(pipes[0]);
+    close(pipes[1]);
+    return count == sizeof(*program) && status == 0;
+}
+
+static void
+ends_with_its_parent(void **state)
+{
+    struct client_program program;
+    bool gone = false;
+    (void)state;
+    assert_true(start_orphan(&program));
+    for (int i = 0; i < 1000 && !gone; i++) {
+        struct client *client =
+            client_connect(program.port, program.ca_file, "\x02h2");
+        gone = client == NULL;
+        client_free(&client);
+        usleep(5000);
+    }
+    assert_true(gone);
+    program.pid = 0;
+    client_program_clean(&program);
+}
+
 int
 main(void)
 {
@@ -323,6 +394,8 @@ main(void)
         cmocka_unit_test_setup_teardown(folders, setup, teardown),
         cmocka_unit_test(port_in_use),
         cmocka_unit_test(ends_with_streams_open),
-        cmocka_unit_test(no_event_in_time)};
+        cmocka_unit_test(no_event_in_time),
+        cmocka_unit_test(no_more_events_in_time),
+        cmocka_unit_test(ends_with_its_parent)};
     return cmocka_run_group_tests_name("local/program", tests, NULL, NULL);
 }

@@ -10,48 +10,12 @@
 
 #include <cmocka.h>
 
+#include "tests/local/client_events.h"
 #include "tests/local/client_h2.h"
 #include "tests/local/client_program.h"
 
 #define MODEL "amazon.nova-2-sonic-v1%3A0"
 #define WAIT_MS 15000
-
-#define SESSION_START                                            \
-    "{\"event\":{\"sessionStart\":{\"inferenceConfiguration\":{" \
-    "\"maxTokens\":1024,\"topP\":0.9,\"temperature\":0.7}}}}"
-#define PROMPT_START                                                      \
-    "{\"event\":{\"promptStart\":{\"promptName\":\"P\","                  \
-    "\"textOutputConfiguration\":{\"mediaType\":\"text/plain\"},"         \
-    "\"audioOutputConfiguration\":{\"mediaType\":\"audio/lpcm\","         \
-    "\"sampleRateHertz\":24000,\"sampleSizeBits\":16,\"channelCount\":1," \
-    "\"voiceId\":\"matthew\",\"encoding\":\"base64\","                    \
-    "\"audioType\":\"SPEECH\"}}}}"
-#define SYSTEM_START                                                 \
-    "{\"event\":{\"contentStart\":{\"promptName\":\"P\","            \
-    "\"contentName\":\"S\",\"type\":\"TEXT\",\"interactive\":false," \
-    "\"role\":\"SYSTEM\","                                           \
-    "\"textInputConfiguration\":{\"mediaType\":\"text/plain\"}}}}"
-#define SYSTEM_TEXT                                                          \
-    "{\"event\":{\"textInput\":{\"promptName\":\"P\",\"contentName\":\"S\"," \
-    "\"content\":\"You are a robot.\"}}}"
-#define SYSTEM_END                                      \
-    "{\"event\":{\"contentEnd\":{\"promptName\":\"P\"," \
-    "\"contentName\":\"S\"}}}"
-#define AUDIO_START                                                   \
-    "{\"event\":{\"contentStart\":{\"promptName\":\"P\","             \
-    "\"contentName\":\"A\",\"type\":\"AUDIO\",\"interactive\":true,"  \
-    "\"role\":\"USER\",\"audioInputConfiguration\":{\"mediaType\":"   \
-    "\"audio/lpcm\",\"sampleRateHertz\":16000,\"sampleSizeBits\":16," \
-    "\"channelCount\":1,\"audioType\":\"SPEECH\",\"encoding\":\"base64\"}}}}"
-#define AUDIO_INPUT                                                           \
-    "{\"event\":{\"audioInput\":{\"promptName\":\"P\",\"contentName\":\"A\"," \
-    "\"content\":\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"  \
-    "AAAAAAAAAAAAAAAAAAAAAA==\"}}}"
-#define AUDIO_END                                       \
-    "{\"event\":{\"contentEnd\":{\"promptName\":\"P\"," \
-    "\"contentName\":\"A\"}}}"
-#define PROMPT_END "{\"event\":{\"promptEnd\":{\"promptName\":\"P\"}}}"
-#define SESSION_END "{\"event\":{\"sessionEnd\":{}}}"
 
 static struct client_program program;
 
@@ -119,10 +83,8 @@ send_all(struct fixture *f, struct client_stream *stream,
 
 /* ---- good streams ---- */
 
-static const char *const beginning[] = {
-    SESSION_START, PROMPT_START, SYSTEM_START, SYSTEM_TEXT,
-    SYSTEM_END,    AUDIO_START,  AUDIO_INPUT,  NULL};
-static const char *const ending[] = {AUDIO_END, PROMPT_END, SESSION_END, NULL};
+static const char *const beginning[] = {CLIENT_BEGINNING, AUDIO_INPUT, NULL};
+static const char *const ending[] = {CLIENT_ENDING, NULL};
 
 static void
 assert_good_end(const struct client_stream *stream)
