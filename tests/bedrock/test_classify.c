@@ -10,73 +10,72 @@
 
 #include "gateway/bedrock/classify.h"
 
+static const struct {
+    const char *code;
+    int status;
+    const char *message;
+    const char *kind, *action;
+    bool recoverable;
+} cases[] = {
+    {"ModelTimeoutException", 408,
+     "Model has timed out in processing the "
+     "request. Try your request again.",
+     "limit_8min", "reconnect", true},
+    {"modelTimeoutException", 0, "", "limit_8min", "reconnect", true},
+    {"validationException", 0, "Timed out waiting for input events", "idle",
+     "reconnect", true},
+    {"ValidationException", 0,
+     "InternalErrorCode=531::RST_STREAM closed "
+     "stream. HTTP/2 error code: NO_ERROR",
+     "idle", "reconnect", true},
+    {"ValidationException", 0,
+     "System instability detected. Please retry your request.", "transient",
+     "reconnect", true},
+    {"ValidationException", 0, "Tool Response parsing error", "tool", "stay",
+     true},
+    {"ValidationException", 0, "Received invalid voiceId", "validation_config",
+     "give_up", false},
+    {"ValidationException", 400, "The provided model identifier is invalid.",
+     "model", "give_up", false},
+    {"ValidationException", 400, "something new", "validation_config",
+     "give_up", false},
+    {"ResourceNotFoundException", 404,
+     "This model version has reached the end of its life.", "model", "give_up",
+     false},
+    {"AccessDeniedException", 403,
+     "You don't have access to the model with the specified model ID.",
+     "access", "give_up", false},
+    {"AccessDeniedException", 403, "User is not authorized", "access",
+     "give_up", false},
+    {"UnrecognizedClientException", 403,
+     "The security token included in the request is invalid.", "auth",
+     "refresh", false},
+    {"INVALIDSIGNATUREEXCEPTION", 403, "does not match", "auth", "refresh",
+     false},
+    {"InvalidSignatureException", 403,
+     "Signature expired: 20260101T000000Z is now earlier than", "clock",
+     "back_off", true},
+    {"ExpiredTokenException:http://internal.amazon.com/", 403, "", "auth",
+     "refresh", false},
+    {"com.amazon.coral.service#MissingAuthenticationTokenException", 403, "",
+     "auth", "refresh", false},
+    {"SignatureDoesNotMatch", 403, "", "auth", "refresh", false},
+    {"InvalidAccessKeyId", 403, "", "auth", "refresh", false},
+    {"AuthFailure", 401, "", "auth", "refresh", false},
+    {"throttlingException", 0, "", "throttle", "back_off", true},
+    {"ServiceQuotaExceededException", 400, "", "quota", "back_off", true},
+    {"internalServerException", 0, "", "transient", "reconnect", true},
+    {"serviceUnavailableException", 0, "", "transient", "back_off", true},
+    {"", 429, NULL, "throttle", "back_off", true},
+    {NULL, 502, "", "transient", "back_off", true},
+    {"", 404, "", "endpoint", "give_up", false},
+    {"NeverSeenException", 0, "", "unknown", "back_off", true},
+    {"NeverSeenException", 418, "", "unknown", "back_off", true},
+};
+
 static void
 test_errors(void **state)
 {
-    static const struct {
-        const char *code;
-        int status;
-        const char *message;
-        const char *kind, *action;
-        bool recoverable;
-    } cases[] = {
-        {"ModelTimeoutException", 408,
-         "Model has timed out in processing the "
-         "request. Try your request again.",
-         "limit_8min", "reconnect", true},
-        {"modelTimeoutException", 0, "", "limit_8min", "reconnect", true},
-        {"validationException", 0, "Timed out waiting for input events", "idle",
-         "reconnect", true},
-        {"ValidationException", 0,
-         "InternalErrorCode=531::RST_STREAM closed "
-         "stream. HTTP/2 error code: NO_ERROR",
-         "idle", "reconnect", true},
-        {"ValidationException", 0,
-         "System instability detected. Please retry your request.", "transient",
-         "reconnect", true},
-        {"ValidationException", 0, "Tool Response parsing error", "tool",
-         "stay", true},
-        {"ValidationException", 0, "Received invalid voiceId",
-         "validation_config", "give_up", false},
-        {"ValidationException", 400,
-         "The provided model identifier is invalid.", "model", "give_up",
-         false},
-        {"ValidationException", 400, "something new", "validation_config",
-         "give_up", false},
-        {"ResourceNotFoundException", 404,
-         "This model version has reached the end of its life.", "model",
-         "give_up", false},
-        {"AccessDeniedException", 403,
-         "You don't have access to the model with the specified model ID.",
-         "access", "give_up", false},
-        {"AccessDeniedException", 403, "User is not authorized", "access",
-         "give_up", false},
-        {"UnrecognizedClientException", 403,
-         "The security token included in the request is invalid.", "auth",
-         "refresh", false},
-        {"INVALIDSIGNATUREEXCEPTION", 403, "does not match", "auth", "refresh",
-         false},
-        {"InvalidSignatureException", 403,
-         "Signature expired: 20260101T000000Z is now earlier than", "clock",
-         "back_off", true},
-        {"ExpiredTokenException:http://internal.amazon.com/", 403, "", "auth",
-         "refresh", false},
-        {"com.amazon.coral.service#MissingAuthenticationTokenException", 403,
-         "", "auth", "refresh", false},
-        {"SignatureDoesNotMatch", 403, "", "auth", "refresh", false},
-        {"InvalidAccessKeyId", 403, "", "auth", "refresh", false},
-        {"AuthFailure", 401, "", "auth", "refresh", false},
-        {"throttlingException", 0, "", "throttle", "back_off", true},
-        {"ServiceQuotaExceededException", 400, "", "quota", "back_off", true},
-        {"internalServerException", 0, "", "transient", "reconnect", true},
-        {"serviceUnavailableException", 0, "", "transient", "back_off", true},
-        {"", 429, NULL, "throttle", "back_off", true},
-        {NULL, 502, "", "transient", "back_off", true},
-        {"", 404, "", "endpoint", "give_up", false},
-        {"NeverSeenException", 0, "", "unknown", "back_off", true},
-        {"NeverSeenException", 418, "", "unknown", "back_off", true},
-    };
-
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         const struct classification *result =
