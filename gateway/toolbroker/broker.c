@@ -399,13 +399,14 @@ broker_call(struct broker *b, const char *name, const char *arguments_json,
             const struct broker_caller *caller, uint32_t timeout_ms,
             broker_result_fn *on_result, void *arg)
 {
-    const struct tool *tool = broker_find(b, name);
+    const struct tool *tool;
     struct toolcall *call;
     char why[512];
     uint64_t id;
 
-    if (b->closing)
+    if (!b || b->closing)
         return 0;
+    tool = broker_find(b, name);
     call = toolcall_new(&b->calls, name, caller);
     if (!call)
         return 0;
@@ -432,7 +433,7 @@ broker_call(struct broker *b, const char *name, const char *arguments_json,
 void
 broker_cancel(struct broker *b, uint64_t call_id)
 {
-    struct toolcall *call = toolcall_find(&b->calls, call_id);
+    struct toolcall *call = b ? toolcall_find(&b->calls, call_id) : NULL;
 
     if (call)
         plugin_queue_drop(call->plugin, call, TOOL_CANCELLED,

@@ -175,14 +175,14 @@ struct broker_caller {
  * input against the schema, too many calls) is a result too: on_result is
  * called exactly once, never from inside this function. Returns the call's id,
  * unique for this broker; 0 (on_result will not be called) only while the
- * broker closes or when memory is out. [loop] */
+ * broker closes, when memory is out, or when `broker` is NULL. [loop] */
 uint64_t broker_call(struct broker *broker, const char *name,
                      const char *arguments_json,
                      const struct broker_caller *caller, uint32_t timeout_ms,
                      broker_result_fn *on_result, void *arg);
 
 /* Ends a call with TOOL_CANCELLED and tells its worker. An id that has ended
- * or never was is ignored. [loop] */
+ * or never was is ignored, and so is a broker that is NULL. [loop] */
 void broker_cancel(struct broker *broker, uint64_t call_id);
 
 /* Calls that have not ended. [loop] */

@@ -306,6 +306,8 @@ plugin_fail_worker(struct worker *w, const char *fault)
     child_kill(w->child);
 }
 
+static void send_text(struct worker *w, char *text);
+
 static void
 kill_oldest_retired(struct plugin *p)
 {
@@ -334,6 +336,7 @@ plugin_replace_hung(struct plugin *p)
         stop_worker(w);
     } else {
         w->state = WORKER_RETIRED;
+        send_text(w, worker_message_drain());
         kill_oldest_retired(p);
     }
     start_worker(p);

@@ -104,8 +104,8 @@ void plugin_message(struct worker *worker,
  * storage). [loop] */
 void plugin_fail_worker(struct worker *worker, const char *fault);
 
-/* Its worker hangs: a new one takes over, this one finishes what others wait
- * for. [loop] */
+/* Its worker hangs: a new one takes over, this one gives back what it has not
+ * begun and finishes the rest that others wait for. [loop] */
 void plugin_replace_hung(struct plugin *plugin);
 
 #endif

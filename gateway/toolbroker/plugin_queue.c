@@ -98,8 +98,6 @@ send_one(struct plugin *p, struct toolcall *call, uint64_t now_ns)
     switch (status) {
     case VR_OK:
         unlink_call(p, call);
-        free(call->arguments);
-        call->arguments = NULL;
         return true;
     case VR_AGAIN:
         p->context->counters->unsent_total++;
@@ -187,6 +185,17 @@ plugin_queue_fail_worker(struct worker *w, const char *how)
     w->call_count = 0;
 }
 
+/* A worker that drains had not begun this call: another one gets it. */
+static void
+give_back(struct plugin *p, struct toolcall *call)
+{
+    call->worker = NULL;
+    call->next = p->queue;
+    if (!p->queue)
+        p->queue_tail = &call->next;
+    p->queue = call;
+}
+
 static void
 end_with_answer(struct plugin *p, struct toolcall *call,
                 const struct worker_message *m)
@@ -222,6 +231,9 @@ plugin_queue_answer(struct worker *w, const struct worker_message *m)
         p->context->counters->late_results_total++;
         log_debug(tools, p->name,
                   "an answer was dropped: nobody waits for it any more");
+    } else if (m->kind == WORKER_FAILED && m->code == WORKER_ERROR_NOT_BEGUN &&
+               w->state == WORKER_RETIRED) {
+        give_back(p, call);
     } else {
         end_with_answer(p, call, m);
     }

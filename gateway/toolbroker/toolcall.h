@@ -22,7 +22,7 @@ struct toolcall {
     uint32_t timeout_ms;
     char *tool;
     char *provider;  /* NULL: no such tool */
-    char *arguments; /* an object's text, freed when it was sent */
+    char *arguments; /* an object's text */
     char *session;
     char *conversation;
     char *turn;

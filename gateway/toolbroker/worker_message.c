@@ -56,6 +56,8 @@ read_answer(struct worker_message *m)
     } else if (cJSON_IsObject(error)) {
         m->kind = WORKER_FAILED;
         m->text = string_member(error, "message");
+        if (cJSON_IsNumber(member(error, "code")))
+            m->code = member(error, "code")->valueint;
         if (!m->text)
             m->text = "an error without a message";
     } else if (cJSON_IsObject(result)) {
@@ -280,4 +282,10 @@ worker_message_cancel(uint64_t call_id, const char *reason)
     cJSON_AddStringToObject(params, "requestId", id);
     cJSON_AddStringToObject(params, "reason", reason);
     return print_and_delete(root);
+}
+
+char *
+worker_message_drain(void)
+{
+    return strdup("{\"jsonrpc\":\"2.0\",\"method\":\"voxring/drain\"}");
 }

@@ -21,6 +21,8 @@
 #define WORKER_ERROR_INVALID (-32600)
 #define WORKER_ERROR_METHOD (-32601)
 #define WORKER_ERROR_REFUSED (-32001)
+/* A drained worker's answer to a call it had not begun. */
+#define WORKER_ERROR_NOT_BEGUN (-32002)
 
 enum worker_message_kind {
     WORKER_MALFORMED,    /* why, id if it has one */
@@ -47,6 +49,7 @@ struct worker_message {
     const char *level;
     const char *why;
     uint64_t call_id;
+    int code; /* of WORKER_FAILED */
     double done;
     double total;
     int protocol; /* 0 if none was named */
@@ -78,5 +81,8 @@ char *worker_message_call(uint64_t call_id, const char *tool,
 
 /* notifications/cancelled. [any] */
 char *worker_message_cancel(uint64_t call_id, const char *reason);
+
+/* voxring/drain: give back what was not begun. [any] */
+char *worker_message_drain(void);
 
 #endif

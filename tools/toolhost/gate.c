@@ -18,6 +18,7 @@
 #define EXIT_REFUSED 3
 #define METHOD_UNKNOWN (-32601)
 #define PARAMS_INVALID (-32602)
+#define NOT_BEGUN (-32002)
 /* What fini may take; the gateway's own patience is longer. */
 #define FINI_MS 300
 #define QUEUE_MESSAGES 128
@@ -136,6 +137,8 @@ on_message(struct gate *g, const char *bytes, size_t count)
             on_request(g, method->valuestring, id, params);
         else if (strcmp(method->valuestring, "notifications/cancelled") == 0)
             on_cancelled(params);
+        else if (strcmp(method->valuestring, "voxring/drain") == 0)
+            jobs_drain(NOT_BEGUN);
     }
     free(id);
     cJSON_Delete(root);

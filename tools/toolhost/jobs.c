@@ -80,16 +80,23 @@ free_if_over(struct job *job)
     memset(job, 0, sizeof *job);
 }
 
-/* Answers a call and, if its function is not running, frees its slot. Under
- * the lock. */
+/* An answer is out; the slot is free if the call's function is not running.
+ * Under the lock. */
+static void
+close_job(struct job *job)
+{
+    job->completed = true;
+    pthread_cond_broadcast(&jobs.change);
+    free_if_over(job);
+}
+
+/* Under the lock. */
 static void
 answer_job(struct job *job, const char *text, bool is_error)
 {
     outbox_put(
         answer_call(job->request.id, text, is_error, jobs.result_max_bytes));
-    job->completed = true;
-    pthread_cond_broadcast(&jobs.change);
-    free_if_over(job);
+    close_job(job);
 }
 
 void
@@ -340,6 +347,20 @@ jobs_cancel(const char *id)
         job->cancelled = true;
         if (!job->entered)
             answer_job(job, "{\"error\":\"cancelled\"}", true);
+    }
+    pthread_mutex_unlock(&jobs.lock);
+}
+
+void
+jobs_drain(int code)
+{
+    pthread_mutex_lock(&jobs.lock);
+    for (size_t i = 0; i < SLOTS; i++) {
+        struct job *job = &jobs.slots[i];
+        if (job->token == 0 || job->entered || job->completed)
+            continue;
+        outbox_put(answer_error(job->request.id, code, "Not begun"));
+        close_job(job);
     }
     pthread_mutex_unlock(&jobs.lock);
 }

@@ -48,6 +48,10 @@ bool jobs_add(struct jobs_request *request);
 /* The gateway no longer waits for the call of this id (JSON text). [any] */
 void jobs_cancel(const char *id);
 
+/* Answers every call that has not begun with a JSON-RPC error of this code:
+ * another process will take it. [any] */
+void jobs_drain(int code);
+
 /* Lets the thread end after the call in hand: fini, then JOBS_ENDED. [any] */
 void jobs_stop(void);
 
