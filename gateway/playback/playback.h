@@ -61,9 +61,10 @@ struct playback_notice {
     bool estimated;
 };
 
-/* Called from inside the functions below; must not call back. Any member may
- * be NULL. Each response with audio has one started and one finished or
- * flushed, unless it is forgotten for age. */
+/* Called from inside the functions below; may ask the questions below, and
+ * nothing else. Any member may be NULL. Each response with audio has one
+ * finished or flushed, and before that a started unless it was flushed first;
+ * none if it is forgotten for age (32 responses are remembered). */
 struct playback_ops {
     /* Its first frame is, or is next, at the loudspeaker. */
     void (*on_started)(void *arg, const struct playback_notice *notice);
