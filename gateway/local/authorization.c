@@ -126,7 +126,7 @@ authorization_list_ok(const struct authorization *authorization)
         snprintf(name, sizeof(name), "%.*s", (int)bytes, list);
         if (strcmp(previous, name) >= 0)
             return false;
-        strcpy(previous, name);
+        memcpy(previous, name, bytes + 1);
         list += bytes + (list[bytes] == ';');
     }
     return previous[0] != '\0';

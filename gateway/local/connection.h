@@ -10,7 +10,7 @@
 
 struct connection;
 
-/* Told when a connection is gone; the pointer is no longer good afterwards. */
+/* Told when a connection is gone; the pointer is no longer good afterwards. [loop] */
 typedef void(connection_gone_fn)(void *arg, struct connection *connection);
 
 /* Accepts the connection that waits at `listener`. NULL when memory is out or

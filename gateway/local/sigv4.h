@@ -19,6 +19,7 @@ void sigv4_hex(const uint8_t digest[SIGV4_DIGEST_BYTES],
 /* Hex of the SHA-256 of `count` bytes. [any] */
 void sigv4_hash(const void *data, size_t count, char text[SIGV4_HEX_BYTES]);
 
+/* HMAC-SHA-256. [any] */
 void sigv4_hmac(const uint8_t *key, size_t key_bytes, const void *data,
                 size_t count, uint8_t digest[SIGV4_DIGEST_BYTES]);
 

@@ -77,7 +77,7 @@ use_folder(struct statedir *dir, const char *path, char *problem,
         free(real);
         return false;
     }
-    strcpy(dir->path, real);
+    snprintf(dir->path, sizeof(dir->path), "%s", real);
     free(real);
     return trusted(dir->path, problem, problem_size);
 }

@@ -86,7 +86,7 @@ on_header(nghttp2_session *session, const nghttp2_frame *frame,
     if (s == NULL)
         return 0;
     if (strcmp(n, ":status") == 0)
-        s->status = atoi((const char *)value);
+        s->status = (int)strtol((const char *)value, NULL, 10);
     else if (strcmp(n, "x-amzn-errortype") == 0)
         keep(s->errortype, sizeof(s->errortype), value, value_bytes);
     else if (strcmp(n, "content-type") == 0)

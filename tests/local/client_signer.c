@@ -128,16 +128,15 @@ by_name(const void *a, const void *b)
 }
 
 static void
-encode_path(const char *path, char *out)
+encode_path(const char *path, FILE *out)
 {
     for (; *path != '\0'; path++) {
         if (strchr("-_.~/", *path) || (*path >= '0' && *path <= '9') ||
             (*path >= 'A' && *path <= 'Z') || (*path >= 'a' && *path <= 'z'))
-            *out++ = *path;
+            fputc(*path, out);
         else
-            out += sprintf(out, "%%%02X", (uint8_t)*path);
+            fprintf(out, "%%%02X", (uint8_t)*path);
     }
-    *out = '\0';
 }
 
 /* What is signed: the list of headers and the whole text; to be freed. */
@@ -158,12 +157,12 @@ make_canonical(const struct client_request *request, const char *host_name,
              request->authority);
     count++;
     qsort(all, count, sizeof(all[0]), by_name);
-    char path[1600];
     size_t list_bytes, text_bytes;
-    encode_path(request->path, path);
     FILE *list = open_memstream(&c->list, &list_bytes);
     FILE *text = open_memstream(&c->text, &text_bytes);
-    fprintf(text, "%s\n%s\n\n", request->method, path);
+    fprintf(text, "%s\n", request->method);
+    encode_path(request->path, text);
+    fprintf(text, "\n\n");
     for (size_t i = 0; i < count; i++) {
         fprintf(text, "%s:%s\n", all[i].name, all[i].value);
         fprintf(list, "%s%s", i ? ";" : "", all[i].name);
@@ -255,13 +254,15 @@ client_inner(const char *json, size_t json_bytes, size_t *bytes)
                                      "chunk"
                                      "\x0d:content-type\x07\x00\x10"
                                      "application/json";
+    static const char before[] = "{\"bytes\":\"", after[] = "\"}";
+    size_t size = sizeof(before) - 1;
     char *payload = malloc(json_bytes * 4 / 3 + 64);
-    int size = sprintf(payload, "{\"bytes\":\"");
-    size += EVP_EncodeBlock((uint8_t *)payload + size, (const uint8_t *)json,
-                            (int)json_bytes);
-    size += sprintf(payload + size, "\"}");
+    memcpy(payload, before, size);
+    size += (size_t)EVP_EncodeBlock((uint8_t *)payload + size,
+                                    (const uint8_t *)json, (int)json_bytes);
+    memcpy(payload + size, after, sizeof(after));
     uint8_t *inner = client_frame(headers, sizeof(headers) - 1, payload,
-                                  (size_t)size, bytes);
+                                  size + sizeof(after) - 1, bytes);
     free(payload);
     return inner;
 }

@@ -257,86 +257,83 @@ port_in_use(void **state)
     client_program_clean(&program);
 }
 
+/* The program with one client that has opened a stream. */
+struct life {
+    struct client_program program;
+    struct client_signer signer;
+    struct client *client;
+    struct client_stream *stream;
+};
+
+static void
+life_begin(struct life *life, const char *time_scale)
+{
+    struct client_request request;
+    const char *const arguments[] = {"--time-scale", time_scale, "--ear",
+                                     "none", NULL};
+    assert_true(client_program_start(&life->program, arguments));
+    client_signer_init(&life->signer);
+    life->client =
+        client_connect(life->program.port, life->program.ca_file, "\x02h2");
+    assert_non_null(life->client);
+    client_request_init(&request, "amazon.nova-2-5-sonic", life->program.port,
+                        client_wall_ms(), &life->signer);
+    client_request_sign(&request, &life->signer, "host");
+    life->stream = client_open(life->client, &request, false);
+}
+
+static void
+life_end(struct life *life)
+{
+    client_free(&life->client);
+    if (life->program.pid > 0)
+        assert_int_equal(client_program_stop(&life->program), 0);
+    client_program_clean(&life->program);
+}
+
 /* A client with an open stream is told by GOAWAY, and the program ends. */
 static void
 ends_with_streams_open(void **state)
 {
-    struct client_program program;
-    struct client_signer signer;
-    struct client_request request;
+    struct life life;
     (void)state;
-    assert_true(client_program_start(&program, NULL));
-    client_signer_init(&signer);
-    struct client *client =
-        client_connect(program.port, program.ca_file, "\x02h2");
-    assert_non_null(client);
-    client_request_init(&request, "amazon.nova-2-5-sonic", program.port,
-                        client_wall_ms(), &signer);
-    client_request_sign(&request, &signer, "host");
-    struct client_stream *stream = client_open(client, &request, false);
-    assert_false(client_run(client, client_has_status, stream, 100));
-    assert_int_equal(client_program_stop(&program), 0);
-    assert_true(client_run(client, NULL, stream, 5000));
-    assert_true(client_said_goaway(client));
-    assert_false(client_alive(client));
-    client_free(&client);
-    client_program_clean(&program);
+    life_begin(&life, "1");
+    assert_false(client_run(life.client, client_has_status, life.stream, 100));
+    assert_int_equal(client_program_stop(&life.program), 0);
+    assert_true(client_run(life.client, NULL, life.stream, 5000));
+    assert_true(client_said_goaway(life.client));
+    assert_false(client_alive(life.client));
+    life_end(&life);
 }
 
 /* Twenty seconds without an event pass in a fifth of one. */
 static void
 no_event_in_time(void **state)
 {
-    struct client_program program;
-    struct client_signer signer;
-    struct client_request request;
-    const char *const fast[] = {"--time-scale", "100", NULL};
+    struct life life;
     (void)state;
-    assert_true(client_program_start(&program, fast));
-    client_signer_init(&signer);
-    struct client *client =
-        client_connect(program.port, program.ca_file, "\x02h2");
-    assert_non_null(client);
-    client_request_init(&request, "amazon.nova-2-5-sonic", program.port,
-                        client_wall_ms(), &signer);
-    client_request_sign(&request, &signer, "host");
-    struct client_stream *stream = client_open(client, &request, false);
-    assert_true(client_run(client, client_has_ended, stream, 10000));
-    assert_int_equal(stream->status, 400);
-    assert_non_null(
-        strstr((char *)stream->body, "Timed out waiting for input events"));
-    client_free(&client);
-    assert_int_equal(client_program_stop(&program), 0);
-    client_program_clean(&program);
+    life_begin(&life, "100");
+    assert_true(client_run(life.client, client_has_ended, life.stream, 10000));
+    assert_int_equal(life.stream->status, 400);
+    assert_non_null(strstr((char *)life.stream->body,
+                           "Timed out waiting for input events"));
+    life_end(&life);
 }
 
-/* An idle stream ends with an exception frame in the stream's own time. */
+/* An idle stream ends with an exception frame. */
 static void
 no_more_events_in_time(void **state)
 {
-    struct client_program program;
-    struct client_signer signer;
-    struct client_request request;
-    const char *const fast[] = {"--time-scale", "200", "--ear", "none", NULL};
+    struct life life;
     (void)state;
-    assert_true(client_program_start(&program, fast));
-    client_signer_init(&signer);
-    struct client *client =
-        client_connect(program.port, program.ca_file, "\x02h2");
-    assert_non_null(client);
-    client_request_init(&request, "amazon.nova-2-5-sonic", program.port,
-                        client_wall_ms(), &signer);
-    client_request_sign(&request, &signer, "host");
-    struct client_stream *stream = client_open(client, &request, false);
-    client_send_event(client, stream, &signer, SESSION_START);
-    assert_true(client_run(client, client_has_ended, stream, 10000));
-    assert_int_equal(stream->status, 200);
-    assert_non_null(client_find(stream, "validationException {\"message\":"
-                                        "\"Timed out waiting for input "
-                                        "events"));
-    client_free(&client);
-    assert_int_equal(client_program_stop(&program), 0);
-    client_program_clean(&program);
+    life_begin(&life, "50");
+    client_send_event(life.client, life.stream, &life.signer, SESSION_START);
+    assert_true(client_run(life.client, client_has_ended, life.stream, 10000));
+    assert_int_equal(life.stream->status, 200);
+    assert_non_null(client_find(life.stream,
+                                "validationException {\"message\":"
+                                "\"Timed out waiting for input events"));
+    life_end(&life);
 }
 
 /* Starts the program from a process that dies at once; gives its place. */
@@ -371,8 +368,9 @@ ends_with_its_parent(void **state)
         struct client *client =
             client_connect(program.port, program.ca_file, "\x02h2");
         gone = client == NULL;
+        if (!gone)
+            client_run(client, NULL, NULL, 10);
         client_free(&client);
-        usleep(5000);
     }
     assert_true(gone);
     program.pid = 0;

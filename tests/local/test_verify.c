@@ -39,7 +39,7 @@ add(struct request *request, const char *name, const char *value)
 static void
 parse_request(char *text, struct request *request)
 {
-    char *line = strtok(text, "\n");
+    char *rest, *line = strtok_r(text, "\n", &rest);
     char *method = line, *path = strchr(line, ' ');
     *path++ = '\0';
     char *version = strstr(path, " HTTP/");
@@ -47,7 +47,7 @@ parse_request(char *text, struct request *request)
         *version = '\0';
     add(request, ":method", method);
     add(request, ":path", path);
-    while ((line = strtok(NULL, "\n")) != NULL) {
+    while ((line = strtok_r(NULL, "\n", &rest)) != NULL) {
         char *colon = strchr(line, ':');
         if (colon == NULL)
             break;
