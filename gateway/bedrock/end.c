@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "gateway/clock.h"
+
 static const char *const end_names[] = {
 #define BEDROCK_END(code, sentence) #code,
 #include "gateway/bedrock/end.tbl.h"
@@ -90,4 +92,79 @@ end_copy(char *out, size_t out_size, const char *text, size_t text_bytes)
         i += count ? count : 1;
     }
     out[at] = '\0';
+}
+
+/* ---- the sentences ---- */
+
+bool
+end_is_orderly(const struct bedrock_end *end)
+{
+    if (end->http_status != 200)
+        return false;
+    return end->cause == BEDROCK_END_end_stream ||
+           end->cause == BEDROCK_END_fin ||
+           ((end->cause == BEDROCK_END_rst_stream ||
+             end->cause == BEDROCK_END_goaway) &&
+            !end->h2_error);
+}
+
+static const char *
+when(bool finished)
+{
+    return finished ? "after our end" : "before our end";
+}
+
+void
+end_by_h2(struct bedrock_end *end, enum h2_close how, const char *problem,
+          bool finished)
+{
+    const char *name = h2_error_name(end->h2_error);
+    const char *colon = *problem ? ": " : "";
+
+    switch (how) {
+    case H2_CLOSE_END_STREAM:
+        end_set(end, BEDROCK_END_end_stream, "The endpoint ended the stream %s",
+                when(finished));
+        break;
+    case H2_CLOSE_RESET:
+        end_set(end, BEDROCK_END_rst_stream,
+                "The endpoint reset the stream with %s (%u) %s", name,
+                end->h2_error, when(finished));
+        break;
+    case H2_CLOSE_GOAWAY:
+        end_set(end, BEDROCK_END_goaway,
+                "The endpoint refused the stream by GOAWAY %s (%u)%s%s", name,
+                end->h2_error, colon, problem);
+        break;
+    case H2_CLOSE_BROKEN:
+        end_set(end, BEDROCK_END_protocol,
+                "The endpoint broke HTTP/2 with %s (%u)%s%s", name,
+                end->h2_error, colon, problem);
+        break;
+    }
+}
+
+void
+end_by_fin(struct bedrock_end *end, bool finished)
+{
+    end_set(end, BEDROCK_END_fin, "The endpoint closed the connection %s",
+            when(finished));
+}
+
+void
+end_by_goaway(struct bedrock_end *end, bool finished)
+{
+    end_set(end, BEDROCK_END_goaway,
+            "The endpoint sent GOAWAY %s (%u) and closed the connection %s",
+            h2_error_name(end->h2_error), end->h2_error, when(finished));
+}
+
+void
+end_by_silence(struct bedrock_end *end, uint64_t silent_ns, uint64_t asked_ns)
+{
+    end_set(end, BEDROCK_END_black_hole,
+            "No byte came from the endpoint for %llu ms and no answer to an "
+            "HTTP/2 PING for %llu ms: the network path is dead",
+            (unsigned long long)(silent_ns / CLOCK_NS_PER_MS),
+            (unsigned long long)(asked_ns / CLOCK_NS_PER_MS));
 }

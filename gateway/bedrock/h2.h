@@ -15,6 +15,10 @@
  * accept, its header, and a byte for padding. */
 #define H2_FRAME_BYTES (9 + 1 + 16384)
 
+/* The two of RFC 9113's error codes that a stream sends. */
+#define H2_ERROR_PROTOCOL 1u
+#define H2_ERROR_CANCEL 8u
+
 struct h2;
 
 enum h2_close {

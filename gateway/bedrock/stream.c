@@ -1,7 +1,6 @@
 #include "gateway/bedrock/stream.h"
 
 #include <assert.h>
-#include <nghttp2/nghttp2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +8,7 @@
 #include "gateway/bedrock/end.h"
 #include "gateway/bedrock/eventstream.h"
 #include "gateway/bedrock/h2.h"
+#include "gateway/bedrock/liveness.h"
 #include "gateway/bedrock/outbox.h"
 #include "gateway/bedrock/request.h"
 #include "gateway/bedrock/response.h"
@@ -18,8 +18,6 @@
 #include "gateway/log.h"
 
 #define AUDIO_UNSENT_BYTES (72u * 1024)
-#define PING_AFTER_MS 5000u
-#define PING_TIMEOUT_MS 5000u
 
 /* A refusal's body comes with its headers or not at all. */
 #define REFUSAL_WAIT_MS 1000u
@@ -59,11 +57,9 @@ struct bedrock_stream {
     size_t frames_head, frames_tail;
     uint8_t frames[2 * H2_FRAME_BYTES];
 
-    uint64_t ping_after_ns, ping_timeout_ns;
-    uint64_t heard_ns; /* when the last byte came */
-    uint64_t ping_ns;  /* when the unanswered PING went out, 0: none */
-    uint64_t refusal_ns;
-    uint64_t timer_ns; /* what the wire's timer is set to */
+    struct liveness liveness;
+    uint64_t refusal_ns; /* when a refusal's body is awaited no more, 0: none */
+    uint64_t timer_ns;   /* what the wire's timer is set to */
 
     struct bedrock_end end;
 };
@@ -77,16 +73,6 @@ timer_need(struct bedrock_stream *s, uint64_t deadline_ns)
         return;
     s->timer_ns = deadline_ns;
     s->wire->ops->set_timer(s->wire, deadline_ns);
-}
-
-static bool
-is_orderly(const struct bedrock_end *end)
-{
-    return end->cause == BEDROCK_END_end_stream ||
-           end->cause == BEDROCK_END_fin ||
-           ((end->cause == BEDROCK_END_rst_stream ||
-             end->cause == BEDROCK_END_goaway) &&
-            end->h2_error == NGHTTP2_NO_ERROR);
 }
 
 /* Notes the end; on_end follows when the dispatch is over, or from the timer
@@ -104,15 +90,9 @@ stream_end(struct bedrock_stream *s)
         snprintf(s->end.message + used, sizeof(s->end.message) - used,
                  ", in the middle of a message");
     if (!response_end(s->response, &s->end))
-        s->end.normal = s->finishing && !midway && is_orderly(&s->end);
+        s->end.normal = s->finishing && !midway && end_is_orderly(&s->end);
     if (!s->dispatching)
         timer_need(s, 0);
-}
-
-static const char *
-when(const struct bedrock_stream *s)
-{
-    return s->finishing ? "after our end" : "before our end";
 }
 
 static void
@@ -124,12 +104,9 @@ wire_lost(struct bedrock_stream *s, enum vr_status status)
         return;
     s->wire_dead = true;
     if (h2_going_away(s->h2, &s->end.h2_error))
-        end_set(&s->end, BEDROCK_END_goaway,
-                "The endpoint sent GOAWAY %s and closed the connection %s",
-                h2_error_name(s->end.h2_error), when(s));
+        end_by_goaway(&s->end, s->finishing);
     else if (status == VR_CLOSED)
-        end_set(&s->end, BEDROCK_END_fin,
-                "The endpoint closed the connection %s", when(s));
+        end_by_fin(&s->end, s->finishing);
     else {
         enum bedrock_end_cause cause = s->wire->ops->failure(s->wire, &message);
         end_set(&s->end, cause, "%s", message);
@@ -305,29 +282,7 @@ on_close(void *arg, enum h2_close how, uint32_t error)
     if (s->state >= STREAM_ENDING)
         return;
     s->end.h2_error = error;
-    switch (how) {
-    case H2_CLOSE_END_STREAM:
-        end_set(&s->end, BEDROCK_END_end_stream,
-                "The endpoint ended the stream %s", when(s));
-        break;
-    case H2_CLOSE_RESET:
-        end_set(&s->end, BEDROCK_END_rst_stream,
-                "The endpoint reset the stream with %s (%u) %s",
-                h2_error_name(error), error, when(s));
-        break;
-    case H2_CLOSE_GOAWAY:
-        end_set(&s->end, BEDROCK_END_goaway,
-                "The endpoint refused the stream by GOAWAY %s (%u)%s%s",
-                h2_error_name(error), error, *h2_problem(s->h2) ? ": " : "",
-                h2_problem(s->h2));
-        break;
-    case H2_CLOSE_BROKEN:
-        end_set(&s->end, BEDROCK_END_protocol,
-                "The endpoint broke HTTP/2 with %s (%u)%s%s",
-                h2_error_name(error), error, *h2_problem(s->h2) ? ": " : "",
-                h2_problem(s->h2));
-        break;
-    }
+    end_by_h2(&s->end, how, h2_problem(s->h2), s->finishing);
     stream_end(s);
 }
 
@@ -341,10 +296,8 @@ static const struct h2_ops h2_ops = {
 static void
 take(struct bedrock_stream *s, const uint8_t *bytes, size_t count)
 {
-    s->heard_ns = s->wire->ops->now_ns(s->wire);
-    if (s->ping_ns)
-        timer_need(s, s->heard_ns + s->ping_after_ns);
-    s->ping_ns = 0;
+    if (liveness_heard(&s->liveness, s->wire->ops->now_ns(s->wire)))
+        timer_need(s, liveness_deadline_ns(&s->liveness));
     s->receiving = true;
     enum vr_status status = h2_receive(s->h2, bytes, count);
     s->receiving = false;
@@ -416,7 +369,7 @@ deliver_end(struct bedrock_stream *s)
 {
     bool bad = s->end.cause == BEDROCK_END_bad_frame;
 
-    farewell(s, bad ? NGHTTP2_PROTOCOL_ERROR : NGHTTP2_CANCEL);
+    farewell(s, bad ? H2_ERROR_PROTOCOL : H2_ERROR_CANCEL);
     s->wire->ops->close(s->wire);
     s->wire = NULL;
     s->state = STREAM_ENDED;
@@ -450,7 +403,7 @@ leave(struct bedrock_stream *s)
     s->dispatching = false;
     if (!s->closed)
         return;
-    farewell(s, NGHTTP2_CANCEL);
+    farewell(s, H2_ERROR_CANCEL);
     stream_free(s);
 }
 
@@ -489,8 +442,8 @@ wire_connected(void *arg)
 
     enter(s);
     s->state = STREAM_OPEN;
-    s->heard_ns = s->wire->ops->now_ns(s->wire);
-    timer_need(s, s->heard_ns + s->ping_after_ns);
+    liveness_heard(&s->liveness, s->wire->ops->now_ns(s->wire));
+    timer_need(s, liveness_deadline_ns(&s->liveness));
     log_info(bedrock, s->context, "connected to %s",
              s->request.endpoint.authority);
     request_start(s);
@@ -526,25 +479,23 @@ wire_ready(void *arg)
 }
 
 static void
-black_hole_check(struct bedrock_stream *s)
+liveness_act(struct bedrock_stream *s)
 {
     uint64_t now_ns = s->wire->ops->now_ns(s->wire);
 
-    if (s->ping_ns && now_ns >= s->ping_ns + s->ping_timeout_ns) {
-        end_set(&s->end, BEDROCK_END_black_hole,
-                "No byte came from the endpoint for %llu ms and no answer to "
-                "an HTTP/2 PING for %llu ms: the network path is dead",
-                (unsigned long long)((now_ns - s->heard_ns) / CLOCK_NS_PER_MS),
-                (unsigned long long)((now_ns - s->ping_ns) / CLOCK_NS_PER_MS));
-        stream_end(s);
-    } else if (!s->ping_ns && now_ns >= s->heard_ns + s->ping_after_ns) {
-        s->ping_ns = now_ns;
+    switch (liveness_check(&s->liveness, now_ns)) {
+    case LIVENESS_FINE:
+        break;
+    case LIVENESS_PING:
         h2_ping(s->h2);
+        break;
+    case LIVENESS_DEAD:
+        end_by_silence(&s->end, now_ns - s->liveness.heard_ns,
+                       now_ns - s->liveness.ping_ns);
+        stream_end(s);
+        return;
     }
-    if (s->ping_ns)
-        timer_need(s, s->ping_ns + s->ping_timeout_ns);
-    else
-        timer_need(s, s->heard_ns + s->ping_after_ns);
+    timer_need(s, liveness_deadline_ns(&s->liveness));
 }
 
 static void
@@ -569,7 +520,7 @@ wire_timer(void *arg)
      * have been waiting for us. */
     (void)read_in(s);
     if (s->state == STREAM_OPEN && !s->closed)
-        black_hole_check(s);
+        liveness_act(s);
     if (s->state == STREAM_OPEN && !s->closed)
         refusal_check(s);
     leave(s);
@@ -583,12 +534,6 @@ static const struct wire_events wire_events = {
 };
 
 /* ---- opening ---- */
-
-static uint64_t
-or_default_ns(uint32_t value_ms, uint32_t default_ms)
-{
-    return (value_ms ? value_ms : default_ms) * CLOCK_NS_PER_MS;
-}
 
 static enum vr_status
 parts_make(struct bedrock_stream *s, const struct bedrock_target *target,
@@ -634,9 +579,7 @@ bedrock_stream_over(struct wire *wire, const struct bedrock_target *target,
     s->ops = ops;
     s->arg = arg;
     s->timer_ns = UINT64_MAX;
-    s->ping_after_ns = or_default_ns(target->ping_after_ms, PING_AFTER_MS);
-    s->ping_timeout_ns =
-        or_default_ns(target->ping_timeout_ms, PING_TIMEOUT_MS);
+    liveness_init(&s->liveness, target->ping_after_ms, target->ping_timeout_ms);
     s->audio_unsent_bytes = target->audio_unsent_bytes
                                 ? target->audio_unsent_bytes
                                 : AUDIO_UNSENT_BYTES;
@@ -724,6 +667,6 @@ bedrock_stream_close(struct bedrock_stream **stream)
     s->closed = true;
     if (s->dispatching)
         return;
-    farewell(s, NGHTTP2_CANCEL);
+    farewell(s, H2_ERROR_CANCEL);
     stream_free(s);
 }
