@@ -103,6 +103,7 @@ apply(struct options *options, enum option option, const char *value)
                                                         : "0.001 to 100000";
     case OPTION_ear:
         index = one_of(value, ears);
+        options->ear_given = true;
         options->ear = index == 2   ? EAR_REAL
                        : index == 1 ? EAR_SCRIPT
                                     : EAR_NONE;

@@ -21,6 +21,7 @@ struct options {
     const char *state_dir; /* NULL: default */
     double time_scale;
     enum conversation_ear ear;
+    bool ear_given; /* not just the default */
     enum jsonlog_mode log;
     bool exit_with_parent;
     bool help;

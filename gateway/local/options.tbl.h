@@ -8,7 +8,7 @@ OPTION(time_scale, "X",
        "let timeouts pass X times faster (default 1; 60: minutes are seconds)")
 OPTION(ear, "EAR",
        "how speech is understood: none, script (as the script says) or real "
-       "(recognised)")
+       "(recognised; the default where it works)")
 OPTION(region, "NAME", "accept only signatures for this region (default: any)")
 OPTION(log, "KIND",
        "on stderr: text (default), json (every event, one line each) or quiet")

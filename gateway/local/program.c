@@ -103,11 +103,31 @@ serve(struct program *program, char *problem)
     return status;
 }
 
+/* The real ear where it was asked for or works; without being asked for, the
+ * script's own where it does not. */
+static bool
+prepare_ear(struct program *program, char *problem)
+{
+    struct options *options = &program->options;
+    struct jsonlog_place nowhere = {0};
+    if (options->ear != EAR_REAL ||
+        script_prepare_ear(program->script, problem, PROBLEM_BYTES))
+        return true;
+    if (options->ear_given)
+        return false;
+    jsonlog_note(&program->log, nowhere, "note",
+                 "no real ear, the script's is used: %s", problem);
+    options->ear = EAR_SCRIPT;
+    return true;
+}
+
 static int
 prepare_and_serve(struct program *program, char *problem)
 {
     const struct options *options = &program->options;
-    if (!statedir_open(&program->dir, options->state_dir, problem,
+    program->log = (struct jsonlog){options->log, STDERR_FILENO};
+    if (!prepare_ear(program, problem) ||
+        !statedir_open(&program->dir, options->state_dir, problem,
                        PROBLEM_BYTES) ||
         !certificate_prepare(&program->certificate, program->dir.path, problem,
                              PROBLEM_BYTES))
@@ -117,7 +137,6 @@ prepare_and_serve(struct program *program, char *problem)
                         program->certificate.key_file, problem, PROBLEM_BYTES);
     if (program->tls == NULL)
         return complain(problem, 1);
-    program->log = (struct jsonlog){options->log, STDERR_FILENO};
     program->config = (struct call_config){.keys = &options->keys,
                                            .script = program->script,
                                            .ear = options->ear,
