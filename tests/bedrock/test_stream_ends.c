@@ -118,7 +118,8 @@ test_goaways(void **state)
     scene_say(&s, "{\"still\":1}");
     s.wire.peer_closed = true;
     fake_wire_deliver(&s.wire);
-    scene_assert_ended(&s, BEDROCK_END_goaway, false, "NO_ERROR (0) and closed");
+    scene_assert_ended(&s, BEDROCK_END_goaway, false,
+                       "NO_ERROR (0) and closed");
     scene_close(&s);
 }
 
