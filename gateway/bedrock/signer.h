@@ -27,7 +27,7 @@ struct signer *signer_new(const struct credentials *credentials,
 void signer_free(struct signer **signer);
 
 struct signer_header {
-    const char *name; /* lower case */
+    const char *name; /* in any case */
     const char *value;
 };
 
@@ -43,8 +43,8 @@ struct signer_request {
 /* Signs the request and keeps its signature as the first link of the chain.
  * `headers` must hold x-amz-date with the time `now_ms` stands for, and
  * x-amz-security-token when there is one (signer_amz_date() makes the former).
- * `authorization` gets the header's value. VR_LIMIT when it does not fit.
- * [loop] */
+ * `authorization` gets the header's value. VR_LIMIT when it does not fit;
+ * VR_NO_MEMORY. [loop] */
 enum vr_status signer_request_sign(struct signer *signer,
                                    const struct signer_request *request,
                                    int64_t now_ms, char *authorization,

@@ -31,7 +31,7 @@ struct sigv4_canonical {
  * order; values are trimmed and runs of white space in them made one space;
  * values of one name are joined by commas in their order. The query may be raw
  * or encoded. VR_LIMIT when it does not fit `size` or there are more than
- * SIGV4_HEADERS_MAX headers or 256 query parameters. [any] */
+ * SIGV4_HEADERS_MAX headers or 256 query parameters; VR_NO_MEMORY. [any] */
 enum vr_status
 sigv4_canonical_request(const struct signer_request *request,
                         struct sigv4_path_rules rules, char *text, size_t size,

@@ -169,7 +169,7 @@ put_parameters(struct text *text, const struct parameter *parameters,
     }
 }
 
-static void
+static enum vr_status
 put_query(struct text *text, const char *query)
 {
     struct parameter parameters[QUERY_PARAMETERS_MAX];
@@ -177,12 +177,10 @@ put_query(struct text *text, const char *query)
     size_t count = 0;
 
     if (!*query)
-        return;
+        return VR_OK;
     scratch.at = malloc(scratch.size);
-    if (!scratch.at) {
-        text->over = true;
-        return;
-    }
+    if (!scratch.at)
+        return VR_NO_MEMORY;
     while (*query) {
         size_t chars = strcspn(query, "&");
 
@@ -195,6 +193,7 @@ put_query(struct text *text, const char *query)
     qsort(parameters, count, sizeof *parameters, compare_parameters);
     put_parameters(text, parameters, count);
     free(scratch.at);
+    return VR_OK;
 }
 
 /* ---- headers ---- */
@@ -300,6 +299,7 @@ sigv4_canonical_request(const struct signer_request *request,
 {
     const struct signer_header *sorted[SIGV4_HEADERS_MAX];
     struct text text = {.at = out, .size = size};
+    enum vr_status status;
 
     if (request->header_count > SIGV4_HEADERS_MAX)
         return VR_LIMIT;
@@ -311,7 +311,9 @@ sigv4_canonical_request(const struct signer_request *request,
     text_char(&text, '\n');
     put_path(&text, request->path, rules);
     text_char(&text, '\n');
-    put_query(&text, request->query ? request->query : "");
+    status = put_query(&text, request->query ? request->query : "");
+    if (status)
+        return status;
     text_char(&text, '\n');
     put_headers(&text, sorted, request->header_count);
     text_char(&text, '\n');
