@@ -10,6 +10,7 @@
 
 #include <pocketsphinx.h>
 #include <sphinxbase/err.h>
+#include <sphinxbase/jsgf.h>
 
 #define SEARCH "script"
 
@@ -17,6 +18,7 @@ struct ear {
     struct ear *next; /* idle ones, in the pool */
     struct ear_pool *pool;
     ps_decoder_t *decoder;
+    mfcc_t *means; /* of the cepstra, as the model has them */
 };
 
 struct ear_pool {
@@ -52,6 +54,7 @@ decoder_free(struct ear *ear)
 {
     if (ear->decoder != NULL)
         ps_free(ear->decoder);
+    free(ear->means);
     free(ear);
 }
 
@@ -63,6 +66,41 @@ add_words(struct ear *ear, const struct lexicon *lexicon)
                         lexicon->entries[i].phones, FALSE) < 0)
             return false;
     }
+    return true;
+}
+
+/* By hand, because ps_set_jsgf_string() keeps the parsed grammar for ever. */
+static bool
+set_grammar(struct ear *ear, const char *grammar)
+{
+    logmath_t *logmath = ps_get_logmath(ear->decoder);
+    double weight = cmd_ln_float_r(ps_get_config(ear->decoder), "-lw");
+    jsgf_t *jsgf = jsgf_parse_string(grammar, NULL);
+    jsgf_rule_t *rule = jsgf == NULL ? NULL : jsgf_get_public_rule(jsgf);
+    fsg_model_t *fsg = rule == NULL
+                           ? NULL
+                           : jsgf_build_fsg(jsgf, rule, logmath, (float)weight);
+    bool set = fsg != NULL && ps_set_fsg(ear->decoder, SEARCH, fsg) == 0 &&
+               ps_set_search(ear->decoder, SEARCH) == 0;
+
+    if (fsg != NULL)
+        fsg_model_free(fsg);
+    if (jsgf != NULL)
+        jsgf_grammar_free(jsgf);
+    return set;
+}
+
+/* A decoder learns the means of what it hears; after three greetings it takes
+ * a question for nothing. Each utterance starts from the model's own. */
+static bool
+keep_means(struct ear *ear)
+{
+    cmn_t *cmn = ps_get_feat(ear->decoder)->cmn_struct;
+
+    ear->means = calloc((size_t)cmn->veclen, sizeof(*ear->means));
+    if (ear->means == NULL)
+        return false;
+    cmn_live_get(cmn, ear->means);
     return true;
 }
 
@@ -78,10 +116,8 @@ decoder_new(struct ear_pool *pool)
         ear->decoder = ps_init(config);
     if (config != NULL)
         cmd_ln_free_r(config);
-    if (ear == NULL || ear->decoder == NULL ||
-        !add_words(ear, &pool->lexicon) ||
-        ps_set_jsgf_string(ear->decoder, SEARCH, pool->grammar) != 0 ||
-        ps_set_search(ear->decoder, SEARCH) != 0) {
+    if (ear == NULL || ear->decoder == NULL || !keep_means(ear) ||
+        !add_words(ear, &pool->lexicon) || !set_grammar(ear, pool->grammar)) {
         if (ear != NULL)
             decoder_free(ear);
         return NULL;
@@ -156,6 +192,7 @@ ear_open(struct ear_pool *pool)
     if (ear == NULL)
         return NULL;
     ps_start_stream(ear->decoder);
+    cmn_live_set(ps_get_feat(ear->decoder)->cmn_struct, ear->means);
     if (ps_start_utt(ear->decoder) == 0)
         return ear;
     decoder_free(ear);
