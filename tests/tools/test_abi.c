@@ -1,0 +1,108 @@
+/* The plugin ABI is frozen: these numbers may be added to, never changed. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <string.h>
+
+#include "tools/voxring_tool.h"
+
+#define AT(type, member, offset) \
+    assert_int_equal(offsetof(struct type, member), offset)
+
+static void
+layout_of_64_bit_machines(void **state)
+{
+    (void)state;
+    if (sizeof(void *) != 8)
+        skip();
+    assert_int_equal(VOXRING_TOOL_ABI_MAJOR, 1);
+    AT(voxring_host, struct_size, 0);
+    AT(voxring_host, abi_major, 4);
+    AT(voxring_host, abi_minor, 6);
+    AT(voxring_host, complete, 8);
+    AT(voxring_host, is_cancelled, 16);
+    AT(voxring_host, progress, 24);
+    AT(voxring_host, log, 32);
+    AT(voxring_host, now_ns, 40);
+    AT(voxring_host, get_service, 48);
+    assert_int_equal(sizeof(struct voxring_host), 56);
+    AT(voxring_call, struct_size, 0);
+    AT(voxring_call, reserved, 4);
+    AT(voxring_call, token, 8);
+    AT(voxring_call, tool, 16);
+    AT(voxring_call, input_json, 24);
+    AT(voxring_call, session, 32);
+    AT(voxring_call, conversation, 40);
+    AT(voxring_call, turn, 48);
+    AT(voxring_call, deadline_ns, 56);
+    assert_int_equal(sizeof(struct voxring_call), 64);
+    AT(voxring_tool, name, 0);
+    AT(voxring_tool, description, 8);
+    AT(voxring_tool, input_schema, 16);
+    AT(voxring_tool, mode, 24);
+    AT(voxring_tool, threading, 28);
+    AT(voxring_tool, timeout_ms, 32);
+    AT(voxring_tool, reserved, 36);
+    AT(voxring_tool, call, 40);
+    assert_int_equal(sizeof(struct voxring_tool), 48);
+    AT(voxring_plugin, struct_size, 0);
+    AT(voxring_plugin, abi_major, 4);
+    AT(voxring_plugin, abi_minor, 6);
+    AT(voxring_plugin, name, 8);
+    AT(voxring_plugin, version, 16);
+    AT(voxring_plugin, tools, 24);
+    AT(voxring_plugin, tool_count, 32);
+    AT(voxring_plugin, tool_bytes, 36);
+    AT(voxring_plugin, init, 40);
+    AT(voxring_plugin, fini, 48);
+    assert_int_equal(sizeof(struct voxring_plugin), 56);
+}
+
+static void
+values_of_1_0(void **state)
+{
+    (void)state;
+    assert_int_equal(VOXRING_OK, 0);
+    assert_int_equal(VOXRING_ERROR, 1);
+    assert_int_equal(VOXRING_LOG_ERROR, 1);
+    assert_int_equal(VOXRING_LOG_DEBUG, 4);
+    assert_int_equal(VOXRING_SYNC, 0);
+    assert_int_equal(VOXRING_ASYNC, 1);
+    assert_int_equal(VOXRING_SERIAL, 0);
+    assert_int_equal(VOXRING_PARALLEL, 1);
+}
+
+static void
+the_header_stands_alone(void **state)
+{
+    static const char *const compilers[] = {
+        "cc -std=c99 -Wall -Wextra -Wpedantic -Werror -fsyntax-only -x c",
+        "command -v c++ >/dev/null || exit 0; "
+        "c++ -std=c++11 -Wall -Wextra -Wpedantic -Werror -fsyntax-only -x c++",
+    };
+    char command[300];
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        snprintf(command, sizeof command, "%s tools/voxring_tool.h",
+                 compilers[i]);
+        assert_int_equal(system(command), 0);
+    }
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(layout_of_64_bit_machines),
+        cmocka_unit_test(values_of_1_0),
+        cmocka_unit_test(the_header_stands_alone),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
