@@ -108,8 +108,8 @@ struct search {
     char path[PATH_MAX];
     bool seen; /* the profile is there */
     bool unsupported[UNSUPPORTED_COUNT];
-    const char
-        *fault[CREDENTIALS_FIELD_COUNT]; /* NULL, or what is wrong with it */
+    /* For each field NULL, or what is wrong with its value. */
+    const char *fault[CREDENTIALS_FIELD_COUNT];
     struct credentials found;
 };
 
@@ -143,7 +143,7 @@ on_property(void *arg, const char *profile, const char *key, const char *value)
     }
 }
 
-/* Reads one file; CREDENTIALS_WRONG is reported, a file that is not there is CREDENTIALS_ABSENT. */
+/* Reads one file: ABSENT when it is not there, WRONG when it cannot be read. */
 static enum credentials_outcome
 search_file(struct search *search, enum profile_file file,
             struct credentials_report *tried)
@@ -218,15 +218,13 @@ take_keys(const struct search *search, struct credentials *out,
         return CREDENTIALS_WRONG;
     }
     if (has_key != has_secret) {
+        const char *key = credentials_fields[CREDENTIALS_ACCESS_KEY].key;
+        const char *secret = credentials_fields[CREDENTIALS_SECRET_KEY].key;
+
         credentials_report(tried,
                            "profile %s in %s: %s is there but %s is not. ",
-                           search->wanted, search->path,
-                           credentials_fields[has_key ? CREDENTIALS_ACCESS_KEY
-                                                      : CREDENTIALS_SECRET_KEY]
-                               .key,
-                           credentials_fields[has_key ? CREDENTIALS_SECRET_KEY
-                                                      : CREDENTIALS_ACCESS_KEY]
-                               .key);
+                           search->wanted, search->path, has_key ? key : secret,
+                           has_key ? secret : key);
         return CREDENTIALS_WRONG;
     }
     if (!has_key)
