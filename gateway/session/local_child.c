@@ -199,7 +199,9 @@ spawn(struct local_child *c, const struct local_child_config *config)
         {.flags = UV_CREATE_PIPE | UV_WRITABLE_PIPE,
          .data.stream = (uv_stream_t *)&c->output},
         {.flags = UV_INHERIT_FD, .data.fd = 2}};
+    /* Its own process group: Ctrl-C is for the gateway, which ends it last. */
     uv_process_options_t options = {.exit_cb = process_ended,
+                                    .flags = UV_PROCESS_DETACHED,
                                     .file = config->program,
                                     .args = args,
                                     .env = e.list,
