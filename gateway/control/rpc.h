@@ -2,8 +2,8 @@
  *
  * Methods are registered with a list of their parameters, which is checked
  * before the handler runs. A handler gets a call that it answers at once or
- * later, exactly once. Batches are answered by one array when the last of
- * their calls is answered; notifications run and are not answered. Everything
+ * later, exactly once; a notification too, though nobody hears it. Batches are
+ * answered by one array when the last of their calls is answered. Everything
  * that is kept is bounded (RPC_*_MAX). */
 #ifndef GATEWAY_CONTROL_RPC_H
 #define GATEWAY_CONTROL_RPC_H
@@ -20,8 +20,8 @@
 #define RPC_BATCH_MAX 64
 #define RPC_PENDING_MAX 1024      /* calls not yet answered, all peers */
 #define RPC_PENDING_PEER_MAX 128  /* and of one peer */
-#define RPC_PEER_BYTES_MAX 255    /* of a peer's address */
-#define RPC_PARAMS_MAX 16         /* of one method */
+#define RPC_PEER_BYTES_MAX 256    /* of a peer's address */
+#define RPC_ID_BYTES_MAX 256      /* of a request's id */
 #define RPC_TEXT_BYTES_MAX 262144 /* of one text parameter */
 
 /* RPC_PARSE, RPC_REQUEST, ...: the numbers on the wire. */
@@ -78,6 +78,12 @@ enum vr_status rpc_register(struct rpc *rpc, const char *name,
  * it is said to the peer. [loop] */
 void rpc_receive(struct rpc *rpc, const struct rpc_peer *peer, const char *text,
                  size_t text_bytes);
+
+/* Answers something that is no request document at all, such as a message of
+ * the wrong shape; `problem` is a phrase, "the message must be one frame".
+ * [loop] */
+void rpc_refuse(struct rpc *rpc, const struct rpc_peer *peer,
+                const char *problem);
 
 /* Answers every open call with an error; later calls are refused with the same
  * until rpc_free(). [loop] */
