@@ -14,6 +14,7 @@ struct fake_wire {
     size_t send_room;            /* bytes that send still takes */
     bool peer_closed;            /* recv: VR_CLOSED once drained */
     bool send_fails, recv_fails;
+    bool swallows; /* what is sent goes nowhere */
     bool watching, connecting, closed, inside;
     uint64_t now_ns, timer_ns;
     int64_t wall_ms;
