@@ -89,7 +89,7 @@ static void
 on_watchdog(uv_timer_t *timer)
 {
     (void)timer;
-    fail_msg("nothing happened for 20 s");
+    fail_msg("the test is not done after 30 s");
 }
 
 void
@@ -110,6 +110,7 @@ stage_start(struct stage *stage, const struct fake_server_options *options)
     stage->descriptors = descriptors_open();
     uv_loop_init(&stage->loop);
     uv_timer_init(&stage->loop, &stage->watchdog);
+    uv_timer_start(&stage->watchdog, on_watchdog, 30000, 0);
     uv_timer_init(&stage->loop, &stage->pause);
     fake_server_start(&stage->server, &stage->loop, options ? options : &plain);
     stage->client = bedrock_client_new(&stage->loop);
@@ -139,12 +140,10 @@ stage_stop(struct stage *stage)
 void
 stage_until(struct stage *stage, bool (*done)(void *arg), void *arg)
 {
-    uv_timer_start(&stage->watchdog, on_watchdog, 20000, 0);
     while (!done(arg)) {
         uv_run(&stage->loop, UV_RUN_ONCE);
         stage->turns++;
     }
-    uv_timer_stop(&stage->watchdog);
 }
 
 static void

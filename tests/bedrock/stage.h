@@ -15,7 +15,8 @@ struct stage {
     unsigned long turns;
 };
 
-/* Starts all; NULL options: a plain h2 server. */
+/* Starts all; NULL options: a plain h2 server. The test fails if it is not
+ * stopped in 30 s. */
 void stage_start(struct stage *stage,
                  const struct fake_server_options *options);
 
@@ -23,7 +24,7 @@ void stage_start(struct stage *stage,
  * SIGPIPE was raised. */
 void stage_stop(struct stage *stage);
 
-/* Turns the loop until `done(arg)`; fails the test after 20 s. */
+/* Turns the loop until `done(arg)`. */
 void stage_until(struct stage *stage, bool (*done)(void *arg), void *arg);
 /* Turns the loop for a time. */
 void stage_for(struct stage *stage, unsigned ms);

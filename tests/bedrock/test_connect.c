@@ -12,7 +12,9 @@
 #include <netinet/tcp.h>
 #include <nghttp2/nghttp2.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
+#include "gateway/log.h"
 #include "tests/bedrock/stage.h"
 
 static void
@@ -93,6 +95,34 @@ test_conversation(void **state)
     assert_string_equal(record.request_id, "req-tls");
     record_fini(&record);
     stage_stop(&stage);
+}
+
+/* libcurl's chatter goes to the log at trace, and secrets are not in it. */
+static void
+test_chatter(void **state)
+{
+    struct stage stage;
+    struct record record;
+    static char text[65536];
+    int pipes[2];
+
+    (void)state;
+    assert_int_equal(pipe2(pipes, O_NONBLOCK | O_CLOEXEC), 0);
+    log_init(pipes[1]);
+    assert_int_equal(log_levels("lib=trace", NULL, 0), VR_OK);
+    stage_start(&stage, NULL);
+    converse(&stage, &record);
+    record_fini(&record);
+    stage_stop(&stage);
+    log_fini();
+    close(pipes[1]);
+    ssize_t count = read(pipes[0], text, sizeof(text) - 1);
+    assert_true(count > 0);
+    close(pipes[0]);
+    assert_non_null(strstr(text, "curl: "));
+    assert_non_null(strstr(text, "connected to 127.0.0.1:"));
+    assert_null(strstr(text, test_credentials.secret_access_key));
+    assert_null(strstr(text, test_credentials.session_token));
 }
 
 static int
@@ -685,6 +715,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_conversation),
+        cmocka_unit_test(test_chatter),
         cmocka_unit_test(test_socket_options),
         cmocka_unit_test(test_flood),
         cmocka_unit_test(test_many_streams),
