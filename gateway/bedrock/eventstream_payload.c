@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "gateway/base64.h"
+#include "gateway/bedrock/text.h"
 
 #define DEPTH_MAX 64
 
@@ -39,15 +40,6 @@ take(struct cursor *json, char c)
 
 /* ---- strings ---- */
 
-static int
-hex_value(uint8_t c)
-{
-    return c >= '0' && c <= '9'   ? c - '0'
-           : c >= 'a' && c <= 'f' ? c - 'a' + 10
-           : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                  : -1;
-}
-
 /* The code unit of four hex digits at `at`, -1 if they are none. */
 static long
 code_unit(const uint8_t *at, const uint8_t *end)
@@ -57,7 +49,7 @@ code_unit(const uint8_t *at, const uint8_t *end)
     if (end - at < 4)
         return -1;
     for (int i = 0; i < 4; i++) {
-        int digit = hex_value(at[i]);
+        int digit = text_hex_value((char)at[i]);
 
         if (digit < 0)
             return -1;

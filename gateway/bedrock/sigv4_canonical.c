@@ -110,23 +110,14 @@ compare_parameters(const void *a_arg, const void *b_arg)
                                  b->value_chars);
 }
 
-static int
-hex_value(char c)
-{
-    return c >= '0' && c <= '9'   ? c - '0'
-           : c >= 'a' && c <= 'f' ? c - 'a' + 10
-           : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                  : -1;
-}
-
 /* Encodes what may be encoded already: escapes are decoded first. */
 static void
 put_recoded(struct text *text, const char *from, size_t chars)
 {
     for (size_t i = 0; i < chars; i++) {
         int high =
-            from[i] == '%' && i + 2 < chars ? hex_value(from[i + 1]) : -1;
-        int low = high >= 0 ? hex_value(from[i + 2]) : -1;
+            from[i] == '%' && i + 2 < chars ? text_hex_value(from[i + 1]) : -1;
+        int low = high >= 0 ? text_hex_value(from[i + 2]) : -1;
 
         if (low >= 0) {
             put_encoded(text, (unsigned char)(high * 16 + low));

@@ -40,4 +40,14 @@ text_string(struct text *text, const char *string)
     text_bytes(text, string, strlen(string));
 }
 
+/* The value of a hex digit, -1 for another character. [rt] */
+static inline int
+text_hex_value(char c)
+{
+    return c >= '0' && c <= '9'   ? c - '0'
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                  : -1;
+}
+
 #endif
