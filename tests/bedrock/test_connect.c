@@ -129,7 +129,7 @@ static int
 socket_to(unsigned port)
 {
     for (int descriptor = 3; descriptor < 256; descriptor++) {
-        struct sockaddr_in address;
+        struct sockaddr_in address = {0};
         socklen_t bytes = sizeof(address);
         if (!getpeername(descriptor, (struct sockaddr *)&address, &bytes) &&
             ntohs(address.sin_port) == port)
