@@ -8,6 +8,7 @@
 
 #include "gateway/log.h"
 #include "gateway/toolbroker/plugin_folder.h"
+#include "gateway/toolbroker/plugin_talk.h"
 
 static void
 notice(struct broker *b, enum broker_notice_kind kind, const char *provider,
@@ -229,7 +230,7 @@ static struct worker *
 worker_of_peer(const struct broker *b, const struct router_peer *peer)
 {
     for (const struct plugin *p = b->plugins; p; p = p->next) {
-        struct worker *w = plugin_worker_of_peer(p, peer);
+        struct worker *w = plugin_talk_find_peer(p, peer);
         if (w)
             return w;
     }
@@ -240,7 +241,7 @@ static struct worker *
 worker_of_token(const struct broker *b, const char *token)
 {
     for (const struct plugin *p = b->plugins; token && p; p = p->next) {
-        struct worker *w = plugin_worker_of_token(p, token);
+        struct worker *w = plugin_talk_find_token(p, token);
         if (w)
             return w;
     }
@@ -257,7 +258,7 @@ on_stranger(struct broker *b, const struct router_peer *peer,
     if (m->kind == WORKER_HELLO) {
         w = worker_of_token(b, m->token);
         if (w) {
-            plugin_hello(w, peer, m);
+            plugin_talk_hello(w, peer, m);
             return;
         }
         b->counters.refused_workers_total++;
@@ -306,7 +307,7 @@ broker_on_message(void *arg, const struct router_peer *peer, const char *bytes,
     else if (m.kind == WORKER_PROGRESS)
         on_progress(b, w, &m);
     else
-        plugin_message(w, &m);
+        plugin_talk_message(w, &m);
     worker_message_fini(&m);
 }
 

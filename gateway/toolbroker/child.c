@@ -13,6 +13,7 @@
 #define WINDOW_MS 100
 #define WINDOW_BYTES (64 * 1024)
 #define WINDOW_LINES 10
+#define FLOOD_WINDOWS 50
 /* After its death a child's last words are read, not its children's. */
 #define LAST_WORDS_BYTES (16 * 1024)
 
@@ -37,6 +38,7 @@ struct child {
     size_t line_bytes;
     size_t window_bytes;
     uint32_t window_lines;
+    uint32_t flood_windows;
     uint64_t dropped;
     char buffer[4096];
 };
@@ -147,9 +149,17 @@ on_window(uv_timer_t *timer)
 {
     struct child *c = timer->data;
 
+    bool flooding = c->window_lines >= WINDOW_LINES;
+
     c->window_bytes = 0;
     c->window_lines = 0;
-    tell_dropped(c);
+    /* one line about a flood, not one for each window of it */
+    if (c->dropped > 0 && flooding && ++c->flood_windows < FLOOD_WINDOWS) {
+        uv_timer_start(&c->window, on_window, WINDOW_MS, 0);
+    } else {
+        c->flood_windows = 0;
+        tell_dropped(c);
+    }
     uv_read_start((uv_stream_t *)&c->output, on_alloc, on_output);
 }
 

@@ -9,7 +9,7 @@
 #include "gateway/log.h"
 #include "gateway/toolbroker/plugin_folder.h"
 #include "gateway/toolbroker/plugin_queue.h"
-#include "gateway/toolbroker/tool_content.h"
+#include "gateway/toolbroker/plugin_talk.h"
 
 /* A plugin that never came up is given up after so many tries. */
 #define FIRST_STARTS_MAX 5
@@ -51,8 +51,8 @@ plugin_free(struct plugin **plugin)
     free(p);
 }
 
-static void
-settle(struct plugin *p)
+void
+plugin_settle(struct plugin *p)
 {
     if (p->settled)
         return;
@@ -60,10 +60,9 @@ settle(struct plugin *p)
     p->context->settled(p->context->arg);
 }
 
-/* Takes a new list (its content is moved). The old one lives until everybody
- * was told. */
-static void
-set_tools(struct plugin *p, struct tool_list *list)
+/* The old list lives until everybody was told. */
+void
+plugin_set_tools(struct plugin *p, struct tool_list *list)
 {
     struct tool_list old = p->tools;
 
@@ -82,9 +81,8 @@ stop_worker(struct worker *w)
     child_stop(w->child);
 }
 
-/* For good: this file, as it is, cannot be used. */
-static void
-refuse(struct plugin *p, const char *reason)
+void
+plugin_refuse(struct plugin *p, const char *reason)
 {
     struct tool_list none = {NULL, 0};
     char sentence[320];
@@ -101,8 +99,8 @@ refuse(struct plugin *p, const char *reason)
     plugin_queue_fail(p, sentence);
     p->context->notice(p->context->arg, BROKER_REFUSED, p->name, NULL, reason);
     if (p->tools.count > 0)
-        set_tools(p, &none);
-    settle(p);
+        plugin_set_tools(p, &none);
+    plugin_settle(p);
 }
 
 /* ---- a worker's process -------------------------------------------------- */
@@ -154,7 +152,7 @@ wait_for_restart(struct plugin *p, const char *how)
                  "%d starts failed, the last time %s; run voxring-toolhost "
                  "--check %.128s",
                  FIRST_STARTS_MAX, how, p->path);
-        refuse(p, reason);
+        plugin_refuse(p, reason);
         return;
     }
     wait_ns = restart_wait_ns(p);
@@ -171,7 +169,7 @@ wait_for_restart(struct plugin *p, const char *how)
     }
     p->context->wake_at(p->context->arg, p->due_ns);
     p->context->notice(p->context->arg, BROKER_CRASHED, p->name, NULL, reason);
-    settle(p);
+    plugin_settle(p);
 }
 
 static void
@@ -260,7 +258,7 @@ start_worker(struct plugin *p)
 
     p->current = NULL;
     if (plugin_folder_check(p->path, why, sizeof why) != VR_OK) {
-        refuse(p, why);
+        plugin_refuse(p, why);
         return;
     }
     p->state = PLUGIN_STARTING;
@@ -306,8 +304,6 @@ plugin_fail_worker(struct worker *w, const char *fault)
     child_kill(w->child);
 }
 
-static void send_text(struct worker *w, char *text);
-
 static void
 kill_oldest_retired(struct plugin *p)
 {
@@ -336,7 +332,7 @@ plugin_replace_hung(struct plugin *p)
         stop_worker(w);
     } else {
         w->state = WORKER_RETIRED;
-        send_text(w, worker_message_drain());
+        plugin_talk_send(w, worker_message_drain());
         kill_oldest_retired(p);
     }
     start_worker(p);
@@ -390,165 +386,4 @@ plugin_tick(struct plugin *p, uint64_t now_ns)
     if (p->current)
         due_ns = earlier(due_ns, tick_current(p, now_ns));
     return due_ns;
-}
-
-/* ---- what a worker says -------------------------------------------------- */
-
-struct worker *
-plugin_worker_of_peer(const struct plugin *p, const struct router_peer *peer)
-{
-    for (struct worker *w = p->workers; w; w = w->next) {
-        if (w->peer.count > 0 && w->peer.count == peer->count &&
-            memcmp(w->peer.bytes, peer->bytes, peer->count) == 0)
-            return w;
-    }
-    return NULL;
-}
-
-/* Takes as long for a nearly right token as for a wrong one. */
-static bool
-same_token(const char *a, const char *b)
-{
-    unsigned char difference = 0;
-
-    if (strlen(a) != strlen(b))
-        return false;
-    for (size_t i = 0; a[i]; i++)
-        difference |= (unsigned char)(a[i] ^ b[i]);
-    return difference == 0;
-}
-
-struct worker *
-plugin_worker_of_token(const struct plugin *p, const char *token)
-{
-    for (struct worker *w = p->workers; w; w = w->next) {
-        if (w->state == WORKER_STARTING && same_token(w->token, token))
-            return w;
-    }
-    return NULL;
-}
-
-static void
-send_text(struct worker *w, char *text)
-{
-    if (!text ||
-        router_send(w->plugin->context->router, &w->peer, text) != VR_OK)
-        w->plugin->context->counters->unsent_total++;
-    free(text);
-}
-
-void
-plugin_hello(struct worker *w, const struct router_peer *peer,
-             const struct worker_message *m)
-{
-    char reason[600];
-
-    w->peer = *peer;
-    if (m->protocol != WORKER_PROTOCOL) {
-        snprintf(reason, sizeof reason,
-                 "its toolhost speaks worker protocol %d, this gateway %d; "
-                 "install both from one version of voxring",
-                 m->protocol, WORKER_PROTOCOL);
-        refuse(w->plugin, reason);
-        return;
-    }
-    send_text(w, worker_message_welcome(m->id));
-    if (m->text) {
-        snprintf(reason, sizeof reason, "%.*s", (int)sizeof reason - 1,
-                 m->text);
-        refuse(w->plugin, reason);
-        return;
-    }
-    w->state = WORKER_LISTING;
-    send_text(w, worker_message_list());
-}
-
-static void
-become_ready(struct worker *w, struct tool_list *list)
-{
-    struct plugin *p = w->plugin;
-    bool again = p->was_ready;
-
-    w->state = WORKER_READY;
-    p->state = PLUGIN_READY;
-    p->was_ready = true;
-    if (again && tool_list_same(list, &p->tools)) {
-        tool_list_fini(list);
-    } else {
-        log_info(tools, p->name, "offers %zu tools", list->count);
-        set_tools(p, list);
-    }
-    if (p->state != PLUGIN_READY)
-        return;
-    if (again)
-        p->context->notice(p->context->arg, BROKER_RESTARTED, p->name, NULL,
-                           NULL);
-    settle(p);
-    plugin_queue_send(p);
-}
-
-static void
-on_listed(struct worker *w, const cJSON *result)
-{
-    struct tool_list list;
-    char why[400];
-
-    if (w->state != WORKER_LISTING)
-        return;
-    if (tool_list_read(&list, w->plugin->name, result, why, sizeof why) !=
-        VR_OK) {
-        refuse(w->plugin, why);
-    } else if (list.count == 0) {
-        tool_list_fini(&list);
-        refuse(w->plugin, "it offers no tools; remove it from the folder");
-    } else {
-        become_ready(w, &list);
-    }
-}
-
-static void
-on_log(struct worker *w, const struct worker_message *m)
-{
-    const char *name = w->plugin->name;
-
-    if (strcmp(m->level, "error") == 0)
-        log_error(tools, name, "%s", m->text);
-    else if (strcmp(m->level, "warning") == 0)
-        log_warn(tools, name, "%s", m->text);
-    else if (strcmp(m->level, "debug") == 0)
-        log_debug(tools, name, "%s", m->text);
-    else
-        log_info(tools, name, "%s", m->text);
-}
-
-void
-plugin_message(struct worker *w, const struct worker_message *m)
-{
-    switch (m->kind) {
-    case WORKER_LISTED:
-        on_listed(w, m->body);
-        break;
-    case WORKER_RESULT:
-        plugin_queue_answer(w, m);
-        break;
-    case WORKER_FAILED:
-        if (m->call_id != 0)
-            plugin_queue_answer(w, m);
-        else if (w->state == WORKER_LISTING)
-            refuse(w->plugin, m->text);
-        break;
-    case WORKER_LOG:
-        on_log(w, m);
-        break;
-    case WORKER_PING:
-        send_text(w, worker_message_pong(m->id));
-        break;
-    case WORKER_REQUEST:
-        send_text(w, worker_message_error(m->id, WORKER_ERROR_METHOD,
-                                          "The gateway has no such method"));
-        break;
-    default:
-        w->plugin->context->counters->malformed_total++;
-        break;
-    }
 }

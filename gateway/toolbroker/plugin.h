@@ -85,20 +85,14 @@ void plugin_stop(struct plugin *plugin);
  * never. [loop] */
 uint64_t plugin_tick(struct plugin *plugin, uint64_t now_ns);
 
-/* The worker of this connection, or the one that waits for this token; NULL if
- * there is none. [loop] */
-struct worker *plugin_worker_of_peer(const struct plugin *plugin,
-                                     const struct router_peer *peer);
-struct worker *plugin_worker_of_token(const struct plugin *plugin,
-                                      const char *token);
+/* For good: this file, as it is, cannot be used; `reason` says why. [loop] */
+void plugin_refuse(struct plugin *plugin, const char *reason);
 
-/* A hello with the right token arrived from `peer`. [loop] */
-void plugin_hello(struct worker *worker, const struct router_peer *peer,
-                  const struct worker_message *message);
+/* Its first start has come to some end. [loop] */
+void plugin_settle(struct plugin *plugin);
 
-/* Any other message of a known worker. [loop] */
-void plugin_message(struct worker *worker,
-                    const struct worker_message *message);
+/* Takes a new list, whose content is moved, and tells the broker. [loop] */
+void plugin_set_tools(struct plugin *plugin, struct tool_list *list);
 
 /* A worker's connection is of no more use: it is killed for `fault` (static
  * storage). [loop] */

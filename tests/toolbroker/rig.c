@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include "tests/toolbroker/rig.h"
+#include "tests/tools/shell.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -76,7 +77,7 @@ rig_init(struct rig *rig)
 static void
 run(const char *command)
 {
-    assert_int_equal(system(command), 0);
+    assert_int_equal(shell(command), 0);
 }
 
 void
@@ -322,7 +323,7 @@ rig_child(const struct rig *rig, const char *plugin)
     while ((entry = readdir(dir)) && pid == 0) {
         if (entry->d_name[0] >= '1' && entry->d_name[0] <= '9' &&
             is_child(rig, entry->d_name, plugin))
-            pid = atoi(entry->d_name);
+            pid = (int)strtol(entry->d_name, NULL, 10);
     }
     closedir(dir);
     return pid;

@@ -122,37 +122,36 @@ input_is_checked_before_the_plugin(void **state)
     assert_string_equal(end->reason, "There is no tool named no_such");
 }
 
+/* Asks echo to repeat `bytes` letters. */
+static enum tool_outcome
+echo_letters(size_t bytes)
+{
+    char *letters = malloc(bytes + 1);
+    char *json = NULL;
+    const struct rig_end *end;
+
+    memset(letters, 'x', bytes);
+    letters[bytes] = '\0';
+    assert_true(asprintf(&json, "{\"text\":\"%s\"}", letters) > 0);
+    end = rig_ask(&rig, "echo", json, 0);
+    free(json);
+    free(letters);
+    return end->outcome;
+}
+
 static void
 oversize_input_is_an_error(void **state)
 {
-    size_t bytes = 300 * 1024;
-    char *json = malloc(bytes + 32);
-    const struct rig_end *end;
-
     (void)state;
-    strcpy(json, "{\"text\":\"");
-    memset(json + 9, 'x', bytes);
-    strcpy(json + 9 + bytes, "\"}");
-    end = rig_ask(&rig, "echo", json, 0);
-    free(json);
-    assert_int_equal(end->outcome, TOOL_ERROR);
-    assert_non_null(strstr(end->reason, "larger than"));
+    assert_int_equal(echo_letters(300 * 1024), TOOL_ERROR);
+    assert_non_null(strstr(rig.ends[0].reason, "larger than"));
 }
 
 static void
 a_large_input_and_result_pass(void **state)
 {
-    size_t bytes = 200 * 1024;
-    char *json = malloc(bytes + 32);
-    const struct rig_end *end;
-
     (void)state;
-    strcpy(json, "{\"text\":\"");
-    memset(json + 9, 'x', bytes);
-    strcpy(json + 9 + bytes, "\"}");
-    end = rig_ask(&rig, "echo", json, 0);
-    free(json);
-    assert_int_equal(end->outcome, TOOL_OK);
+    assert_int_equal(echo_letters(200 * 1024), TOOL_OK);
 }
 
 static void

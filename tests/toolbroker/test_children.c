@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "tests/toolbroker/rig.h"
+#include "tests/tools/shell.h"
 
 static struct rig rig;
 
@@ -183,7 +184,7 @@ what_a_plugin_forked_dies_with_it(void **state)
 
     (void)state;
     assert_int_equal(end->outcome, TOOL_OK);
-    pid = atoi(strstr(end->content, ":") + 1);
+    pid = (int)strtol(strstr(end->content, ":") + 1, NULL, 10);
     assert_int_equal(kill(pid, 0), 0);
     rig_ask(&rig, "exit", "{}", 0);
     await_death(pid);
@@ -274,6 +275,49 @@ a_file_that_became_worse_is_refused(void **state)
     assert_non_null(broker_find(rig.broker, "echo"));
 }
 
+/* A gateway of its own in this process: says its child's id, then waits for
+ * ever in a call that hangs. */
+static void
+be_a_gateway(int say_fd)
+{
+    int pid;
+
+    rig_init(&rig);
+    rig_compile(&rig, "odd", "odd", "");
+    rig_open(&rig);
+    rig_call(&rig, "hang", "{}", 0);
+    rig_ask(&rig, "error", "{}", 100);
+    pid = rig_child(&rig, "odd.so");
+    (void)!write(say_fd, &pid, sizeof pid);
+    (void)!write(say_fd, rig.dir, sizeof rig.dir);
+    for (;;)
+        pause();
+}
+
+static void
+children_die_with_a_killed_gateway(void **state)
+{
+    char dir[sizeof rig.dir], command[128];
+    int fds[2], child = 0, status = 0;
+    pid_t gateway;
+
+    (void)state;
+    assert_int_equal(pipe(fds), 0);
+    gateway = fork();
+    if (gateway == 0)
+        be_a_gateway(fds[1]);
+    close(fds[1]);
+    assert_int_equal(read(fds[0], &child, sizeof child), sizeof child);
+    assert_int_equal(read(fds[0], dir, sizeof dir), sizeof dir);
+    close(fds[0]);
+    assert_true(child > 0);
+    kill(gateway, SIGKILL);
+    assert_int_equal(waitpid(gateway, &status, 0), gateway);
+    await_death(child);
+    snprintf(command, sizeof command, "rm -rf %s", dir);
+    assert_int_equal(shell(command), 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
 
 int
@@ -291,6 +335,7 @@ main(void)
                                         start_with_secrets, stop_with_secrets),
         TEST(a_plugin_that_keeps_dying_fails_calls_at_once),
         TEST(a_file_that_became_worse_is_refused),
+        cmocka_unit_test(children_die_with_a_killed_gateway),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "tests/tools/shell.h"
 #include "tools/voxring_tool.h"
 
 #define AT(type, member, offset) \
@@ -91,7 +92,7 @@ the_header_stands_alone(void **state)
     for (size_t i = 0; i < 2; i++) {
         snprintf(command, sizeof command, "%s tools/voxring_tool.h",
                  compilers[i]);
-        assert_int_equal(system(command), 0);
+        assert_int_equal(shell(command), 0);
     }
 }
 

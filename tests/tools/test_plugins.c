@@ -15,6 +15,7 @@
 
 #include <cjson/cJSON.h>
 
+#include "tests/tools/shell.h"
 #include "tools/voxring_tool.h"
 
 static struct {
@@ -207,9 +208,9 @@ echo_builds_anywhere(void **state)
              "cc -Wall -Wextra -Werror -I. -shared -fPIC -o echo.so echo.c "
              "-lcjson",
              dir, dir);
-    assert_int_equal(system(command), 0);
+    assert_int_equal(shell(command), 0);
     snprintf(command, sizeof command, "rm -rf %s", dir);
-    assert_int_equal(system(command), 0);
+    assert_int_equal(shell(command), 0);
 }
 
 int

@@ -20,6 +20,8 @@
 #include <cjson/cJSON.h>
 #include <zmq.h>
 
+#include "tests/tools/shell.h"
+
 #define WAIT_MS 20000
 
 static struct {
@@ -57,7 +59,7 @@ start(void **state)
              "cc -std=gnu11 -w -I. -shared -fPIC -pthread -o %s/odd.so "
              "tests/tools/plugins/odd.c",
              host.dir);
-    assert_int_equal(system(command), 0);
+    assert_int_equal(shell(command), 0);
     host.context = zmq_ctx_new();
     host.router = zmq_socket(host.context, ZMQ_ROUTER);
     zmq_setsockopt(host.router, ZMQ_RCVTIMEO, &wait_ms, sizeof wait_ms);
@@ -133,7 +135,7 @@ stop(void **state)
     zmq_close(host.router);
     zmq_ctx_term(host.context);
     snprintf(command, sizeof command, "rm -rf %s", host.dir);
-    return system(command);
+    return shell(command);
 }
 
 static void

@@ -55,14 +55,16 @@ echo_call(const struct voxring_call *call)
     cJSON *input = cJSON_Parse(call->input_json);
     const cJSON *text = cJSON_GetObjectItemCaseSensitive(input, "text");
     cJSON *output = cJSON_CreateObject();
+    size_t bytes = 0;
     char *said = NULL;
     char *json = NULL;
 
-    if (cJSON_IsString(text))
-        said = malloc(strlen(prefix) + strlen(text->valuestring) + 1);
+    if (cJSON_IsString(text)) {
+        bytes = strlen(prefix) + strlen(text->valuestring) + 1;
+        said = malloc(bytes);
+    }
     if (said) {
-        strcpy(said, prefix);
-        strcat(said, text->valuestring);
+        snprintf(said, bytes, "%s%s", prefix, text->valuestring);
         cJSON_AddStringToObject(output, "text", said);
         json = cJSON_PrintUnformatted(output);
     }

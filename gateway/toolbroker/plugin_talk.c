@@ -1,0 +1,169 @@
+#include "gateway/toolbroker/plugin_talk.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gateway/log.h"
+#include "gateway/toolbroker/plugin_queue.h"
+
+struct worker *
+plugin_talk_find_peer(const struct plugin *p, const struct router_peer *peer)
+{
+    for (struct worker *w = p->workers; w; w = w->next) {
+        if (w->peer.count > 0 && w->peer.count == peer->count &&
+            memcmp(w->peer.bytes, peer->bytes, peer->count) == 0)
+            return w;
+    }
+    return NULL;
+}
+
+/* Takes as long for a nearly right token as for a wrong one. */
+static bool
+same_token(const char *a, const char *b)
+{
+    unsigned char difference = 0;
+
+    if (strlen(a) != strlen(b))
+        return false;
+    for (size_t i = 0; a[i]; i++)
+        difference |= (unsigned char)(a[i] ^ b[i]);
+    return difference == 0;
+}
+
+struct worker *
+plugin_talk_find_token(const struct plugin *p, const char *token)
+{
+    for (struct worker *w = p->workers; w; w = w->next) {
+        if (w->state == WORKER_STARTING && same_token(w->token, token))
+            return w;
+    }
+    return NULL;
+}
+
+void
+plugin_talk_send(struct worker *w, char *text)
+{
+    if (!text ||
+        router_send(w->plugin->context->router, &w->peer, text) != VR_OK)
+        w->plugin->context->counters->unsent_total++;
+    free(text);
+}
+
+void
+plugin_talk_hello(struct worker *w, const struct router_peer *peer,
+                  const struct worker_message *m)
+{
+    char reason[600];
+
+    w->peer = *peer;
+    if (m->protocol != WORKER_PROTOCOL) {
+        snprintf(reason, sizeof reason,
+                 "its toolhost speaks worker protocol %d, this gateway %d; "
+                 "install both from one version of voxring",
+                 m->protocol, WORKER_PROTOCOL);
+        plugin_refuse(w->plugin, reason);
+        return;
+    }
+    plugin_talk_send(w, worker_message_welcome(m->id));
+    if (m->text) {
+        snprintf(reason, sizeof reason, "%.*s", (int)sizeof reason - 1,
+                 m->text);
+        plugin_refuse(w->plugin, reason);
+        return;
+    }
+    w->state = WORKER_LISTING;
+    plugin_talk_send(w, worker_message_list());
+}
+
+static void
+become_ready(struct worker *w, struct tool_list *list)
+{
+    struct plugin *p = w->plugin;
+    bool again = p->was_ready;
+
+    w->state = WORKER_READY;
+    p->state = PLUGIN_READY;
+    p->was_ready = true;
+    if (again && tool_list_same(list, &p->tools)) {
+        tool_list_fini(list);
+    } else {
+        log_info(tools, p->name, "offers %zu tools", list->count);
+        plugin_set_tools(p, list);
+    }
+    if (p->state != PLUGIN_READY)
+        return;
+    if (again)
+        p->context->notice(p->context->arg, BROKER_RESTARTED, p->name, NULL,
+                           NULL);
+    plugin_settle(p);
+    plugin_queue_send(p);
+}
+
+static void
+on_listed(struct worker *w, const cJSON *result)
+{
+    struct tool_list list;
+    char why[400];
+
+    if (w->state != WORKER_LISTING)
+        return;
+    if (tool_list_read(&list, w->plugin->name, result, why, sizeof why) !=
+        VR_OK) {
+        plugin_refuse(w->plugin, why);
+    } else if (list.count == 0) {
+        tool_list_fini(&list);
+        plugin_refuse(w->plugin,
+                      "it offers no tools; remove it from the folder");
+    } else {
+        become_ready(w, &list);
+    }
+}
+
+static void
+on_log(struct worker *w, const struct worker_message *m)
+{
+    const char *name = w->plugin->name;
+
+    if (strcmp(m->level, "error") == 0)
+        log_error(tools, name, "%s", m->text);
+    else if (strcmp(m->level, "warning") == 0)
+        log_warn(tools, name, "%s", m->text);
+    else if (strcmp(m->level, "debug") == 0)
+        log_debug(tools, name, "%s", m->text);
+    else
+        log_info(tools, name, "%s", m->text);
+}
+
+void
+plugin_talk_message(struct worker *w, const struct worker_message *m)
+{
+    switch (m->kind) {
+    case WORKER_LISTED:
+        on_listed(w, m->body);
+        break;
+    case WORKER_RESULT:
+        plugin_queue_answer(w, m);
+        break;
+    case WORKER_FAILED:
+        if (m->call_id != 0)
+            plugin_queue_answer(w, m);
+        else if (w->state == WORKER_LISTING)
+            plugin_refuse(w->plugin, m->text);
+        break;
+    case WORKER_LOG:
+        on_log(w, m);
+        break;
+    case WORKER_PING:
+        plugin_talk_send(w, worker_message_pong(m->id));
+        break;
+    case WORKER_REQUEST:
+        plugin_talk_send(
+            w, worker_message_error(m->id, WORKER_ERROR_METHOD,
+                                    "The gateway has no such method"));
+        break;
+    default:
+        w->plugin->context->counters->malformed_total++;
+        break;
+    }
+}
