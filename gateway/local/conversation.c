@@ -228,12 +228,16 @@ on_utterance(void *arg, const char *heard)
     const struct script_line *line = understand(c, &heard);
 
     note(c, "endpoint", "turn");
-    if (line == NULL)
-        return;
-    note(c, "heard", heard);
-    emit_completion_start(&c->emit);
-    tell_transcript(c, line, heard);
-    answer(c, line, heard);
+    if (line != NULL) {
+        note(c, "heard", heard);
+        emit_completion_start(&c->emit);
+        tell_transcript(c, line, heard);
+    }
+    turns_hold(&c->turns, false);
+    if (line != NULL)
+        answer(c, line, heard);
+    else
+        turns_tick(&c->turns, c->now_ms);
 }
 
 /* v1 tells nothing about speech, and a script may leave it out when the user
@@ -260,6 +264,7 @@ on_speech(void *arg, uint64_t offset_ms)
     if (c->tells_speech)
         emit_speech_start(&c->emit, offset_ms);
     turns_interrupt(&c->turns, c->now_ms);
+    turns_hold(&c->turns, true);
     emit_completion_start(&c->emit);
 }
 

@@ -13,6 +13,8 @@
 #include <sphinxbase/jsgf.h>
 
 #define SEARCH "script"
+/* More than these are not worth their memory. */
+#define IDLE_MAX 8
 
 struct ear {
     struct ear *next; /* idle ones, in the pool */
@@ -26,6 +28,7 @@ struct ear_pool {
     char *model;   /* folder of the acoustic model */
     char *grammar; /* JSGF */
     struct ear *idle;
+    size_t idle_count;
 };
 
 static char *
@@ -150,6 +153,7 @@ ear_pool_new(const char *const *phrases, size_t count, char *problem,
     else if (lexicon_init(&pool->lexicon, phrases, count, problem,
                           problem_size))
         pool->idle = decoder_new(pool);
+    pool->idle_count = pool->idle != NULL;
     if (pool->idle != NULL)
         return pool;
     if (problem[0] == '\0')
@@ -185,10 +189,12 @@ ear_open(struct ear_pool *pool)
 {
     struct ear *ear = pool->idle;
 
-    if (ear != NULL)
+    if (ear != NULL) {
         pool->idle = ear->next;
-    else
+        pool->idle_count--;
+    } else {
         ear = decoder_new(pool);
+    }
     if (ear == NULL)
         return NULL;
     ps_start_stream(ear->decoder);
@@ -219,9 +225,14 @@ ear_close(struct ear **ear, char *heard, size_t heard_size)
     phrase = ps_get_hyp(e->decoder, &score);
     if (phrase != NULL)
         snprintf(heard, heard_size, "%s", phrase);
+    *ear = NULL;
+    if (e->pool->idle_count >= IDLE_MAX) {
+        decoder_free(e);
+        return;
+    }
     e->next = e->pool->idle;
     e->pool->idle = e;
-    *ear = NULL;
+    e->pool->idle_count++;
 }
 
 #else

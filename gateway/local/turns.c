@@ -459,7 +459,7 @@ take_step(struct turns *t, struct turn *turn, uint64_t now_ms)
 void
 turns_tick(struct turns *t, uint64_t now_ms)
 {
-    bool moved = true;
+    bool moved = !t->held;
 
     while (moved && !t->config.emit->failed) {
         speech_tick(&t->speech, now_ms);
@@ -479,11 +479,19 @@ turns_tick(struct turns *t, uint64_t now_ms)
 uint64_t
 turns_deadline_ms(const struct turns *t)
 {
+    if (t->held)
+        return UINT64_MAX;
     if (speech_active(&t->speech))
         return speech_deadline_ms(&t->speech);
     if (t->current != NULL && t->current->step == STEP_PAUSE)
         return t->current->pause_until_ms;
     return UINT64_MAX;
+}
+
+void
+turns_hold(struct turns *t, bool held)
+{
+    t->held = held;
 }
 
 /* ---- interruption -------------------------------------------------------- */
@@ -540,6 +548,7 @@ turns_interrupt(struct turns *t, uint64_t now_ms)
 void
 turns_stop(struct turns *t)
 {
+    t->held = false;
     speech_cut(&t->speech);
     speech_finals(&t->speech, "END_TURN");
     drop_current(t);

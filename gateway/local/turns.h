@@ -23,6 +23,7 @@ struct turns {
     struct speech speech;
     const struct prompt *prompt;
     bool tools_block; /* v1: nothing is said before the result is there */
+    bool held;        /* the user has the floor */
     struct turn *current;
     struct turn *ready;   /* in order, want the floor */
     struct turn *waiting; /* for tool results, off the floor */
@@ -47,6 +48,9 @@ void turns_on_result(struct turns *t, const char *tool_use_id,
 /* The user speaks up: whatever speaks or is still heard ends, with the signals
  * the script chose. False: nothing was to interrupt. [loop] */
 bool turns_interrupt(struct turns *t, uint64_t now_ms);
+
+/* While held, no turn begins or goes on; the user is speaking. [loop] */
+void turns_hold(struct turns *t, bool held);
 
 /* Whether the assistant speaks, is heard, or is about to. [loop] */
 bool turns_busy(const struct turns *t, uint64_t now_ms);

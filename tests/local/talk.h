@@ -17,7 +17,6 @@ struct talk {
     char message[256];
     bool ended;
     long rate_hz;
-    char chunk_note[64];
 };
 
 /* Opens a conversation with the script's text (NULL: the built-in one). */

@@ -130,6 +130,37 @@ test_the_example_is_the_builtin(void **state)
     assert_null(script);
 }
 
+/* The page names every number, with its default where it stands alone. */
+static void
+test_the_page_is_complete(void **state)
+{
+    static const char *const keys[] = {
+#define SCRIPT_NUMBER(key, standard, least, most, what) "`" #key "`",
+#include "gateway/local/script.tbl.h"
+#undef SCRIPT_NUMBER
+    };
+    FILE *file = fopen("gateway/local/SCRIPT.md", "r");
+    char *text = calloc(1, 100000);
+
+    (void)state;
+    if (file == NULL)
+        skip();
+    assert_non_null(text);
+    assert_true(fread(text, 1, 99999, file) > 0);
+    fclose(file);
+    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+        if (strstr(text, keys[i]) == NULL)
+            fail_msg("SCRIPT.md does not explain %s", keys[i]);
+    }
+#define SCRIPT_NUMBER(key, standard, least, most, what)       \
+    if (strncmp(#key, "chunk", 5) != 0 &&                     \
+        strstr(text, "`" #key "` | " #standard " |") == NULL) \
+        fail_msg("SCRIPT.md has another default for " #key);
+#include "gateway/local/script.tbl.h"
+#undef SCRIPT_NUMBER
+    free(text);
+}
+
 static void
 test_numbers_and_defaults(void **state)
 {
@@ -263,6 +294,7 @@ main(void)
         cmocka_unit_test(test_a_missing_file),
         cmocka_unit_test(test_a_short_problem_buffer),
         cmocka_unit_test(test_the_example_is_the_builtin),
+        cmocka_unit_test(test_the_page_is_complete),
         cmocka_unit_test(test_numbers_and_defaults),
         cmocka_unit_test(test_matching),
         cmocka_unit_test(test_lines_go_round),
