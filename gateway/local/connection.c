@@ -46,6 +46,7 @@ struct connection {
 };
 
 static void pump(struct connection *connection);
+static void go_on(struct connection *connection);
 
 /* ---- closing ---- */
 
@@ -107,7 +108,7 @@ on_written(uv_write_t *write, int status)
     if (status < 0)
         close_now(connection);
     else
-        pump(connection);
+        go_on(connection);
 }
 
 /* Turns what HTTP/2 has to say into ciphertext, up to a piece. */
@@ -230,6 +231,16 @@ arm(struct connection *connection)
                    deadline_ms > now_ms ? deadline_ms - now_ms : 1, 0);
 }
 
+/* After whatever happened: sends what came of it and sets the timer. */
+static void
+go_on(struct connection *connection)
+{
+    if (connection->h2 != NULL && h2_stream_count(connection->h2) > 0)
+        connection->idle_since_ms = now_read().mono_ms;
+    pump(connection);
+    arm(connection);
+}
+
 static void
 on_timer(uv_timer_t *timer)
 {
@@ -242,15 +253,13 @@ on_timer(uv_timer_t *timer)
             close_now(connection);
         }
     } else if (h2_stream_count(connection->h2) > 0) {
-        connection->idle_since_ms = now.mono_ms;
         h2_tick(connection->h2, now);
-        pump(connection);
     } else if (now.mono_ms >= idle_deadline_ms(connection)) {
         jsonlog_note(connection->config->log, connection->place, "connection",
                      "idle, closed");
         connection_shut(connection);
     }
-    arm(connection);
+    go_on(connection);
 }
 
 /* ---- receiving ---- */
@@ -295,8 +304,6 @@ receive(struct connection *connection)
             return true;
         if (result != TLS_OK)
             return false;
-        if (h2_stream_count(connection->h2) > 0)
-            connection->idle_since_ms = now.mono_ms;
         if (!h2_receive(connection->h2, connection->plain, count, now))
             return false;
     }
@@ -323,8 +330,7 @@ on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *data)
         close_now(connection);
         return;
     }
-    pump(connection);
-    arm(connection);
+    go_on(connection);
 }
 
 struct connection *

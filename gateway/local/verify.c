@@ -213,6 +213,31 @@ check_body_kind(const struct request *request, struct refusal *refusal)
     return true;
 }
 
+/* Says what would have been right, as AWS does, the session token left out:
+ * messages end up in logs. */
+static bool
+mismatch(struct bytes *canonical, const char *text, struct refusal *refusal)
+{
+    static const char token[] = "\nx-amz-security-token:";
+    char *all = (char *)canonical->data;
+    char *secret = strstr(all, token);
+    const char *rest = "";
+    if (secret != NULL) {
+        secret += strlen(token);
+        rest = secret + strcspn(secret, "\n");
+    }
+    int head = secret ? (int)(secret - all) : (int)canonical->count;
+    return refusal_set(
+        refusal, REFUSAL_bad_signature,
+        "The request signature we calculated does not match the signature you "
+        "provided. Check your AWS Secret Access Key and signing method. "
+        "Consult the service documentation for details.\n\n"
+        "The Canonical String for this request should have been\n"
+        "'%.*s%s%.2000s'\n\nThe String-to-Sign should have been\n'%s'\n",
+        head < 4000 ? head : 4000, all, secret ? "(session token)" : "", rest,
+        text);
+}
+
 /* Computes the right signature and compares; `canonical` is room to work. */
 static bool
 check_match(const struct verify_keys *keys, const struct request *request,
@@ -242,14 +267,7 @@ check_match(const struct verify_keys *keys, const struct request *request,
     sigv4_hex(digest, right);
     if (sigv4_same(right, given->signature))
         return true;
-    return refusal_set(
-        refusal, REFUSAL_bad_signature,
-        "The request signature we calculated does not match the signature you "
-        "provided. Check your AWS Secret Access Key and signing method. "
-        "Consult the service documentation for details.\n\n"
-        "The Canonical String for this request should have been\n'%.6000s'\n\n"
-        "The String-to-Sign should have been\n'%s'\n",
-        (const char *)canonical->data, text);
+    return mismatch(canonical, text, refusal);
 }
 
 bool

@@ -336,6 +336,25 @@ no_more_events_in_time(void **state)
     life_end(&life);
 }
 
+/* Five minutes without a stream pass in a tenth of a second. */
+static void
+unused_connection_is_closed(void **state)
+{
+    struct client_program program;
+    const char *const fast[] = {"--time-scale", "3000", NULL};
+    (void)state;
+    assert_true(client_program_start(&program, fast));
+    struct client *client =
+        client_connect(program.port, program.ca_file, "\x02h2");
+    assert_non_null(client);
+    assert_true(client_run(client, NULL, NULL, 10000));
+    assert_false(client_alive(client));
+    assert_true(client_said_goaway(client));
+    client_free(&client);
+    assert_int_equal(client_program_stop(&program), 0);
+    client_program_clean(&program);
+}
+
 /* Starts the program from a process that dies at once; gives its place. */
 static bool
 start_orphan(struct client_program *program)
@@ -394,6 +413,7 @@ main(void)
         cmocka_unit_test(ends_with_streams_open),
         cmocka_unit_test(no_event_in_time),
         cmocka_unit_test(no_more_events_in_time),
+        cmocka_unit_test(unused_connection_is_closed),
         cmocka_unit_test(ends_with_its_parent)};
     return cmocka_run_group_tests_name("local/program", tests, NULL, NULL);
 }

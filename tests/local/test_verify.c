@@ -181,6 +181,9 @@ official_requests(void **state)
         assert_false(
             verify_signature(&keys, &request, now_ms, &chain, &refusal));
         assert_int_equal(refusal.code, REFUSAL_bad_signature);
+        assert_non_null(strstr(refusal.message, "\n20"));
+        assert_true(keys.session_token[0] == '\0' ||
+                    strstr(refusal.message, keys.session_token) == NULL);
         request_fini(&request);
         count++;
     }
