@@ -6,12 +6,25 @@
 
 typedef const char *(config_check_fn)(const char *text);
 
-const char *config_check_region(const char *text);   /* [any] */
-const char *config_check_endpoint(const char *text); /* [any] */
-const char *config_check_ipc(const char *text);      /* [any] */
-const char *config_check_absolute(const char *text); /* [any] */
-const char *config_check_name(const char *text);     /* [any] */
-const char *config_check_voice(const char *text);    /* [any] */
-const char *config_check_log(const char *text);      /* [any] */
+/* An AWS region's code. [any] */
+const char *config_check_region(const char *text);
+
+/* An https:// address without a path. [any] */
+const char *config_check_endpoint(const char *text);
+
+/* An ipc:// address. [any] */
+const char *config_check_ipc(const char *text);
+
+/* A path that begins with a slash. [any] */
+const char *config_check_absolute(const char *text);
+
+/* A session's name, as config_name_valid(). [any] */
+const char *config_check_name(const char *text);
+
+/* A voice's id. [any] */
+const char *config_check_voice(const char *text);
+
+/* Levels, as log_levels() takes them. [any] */
+const char *config_check_log(const char *text);
 
 #endif

@@ -23,8 +23,7 @@ struct config_problems {
 /* [any] */
 void config_problems_init(struct config_problems *problems, const char *file);
 
-/* Adds "FILE:LINE: PATH: message"; the line is `item`'s, if it has one. [any]
- */
+/* Adds "FILE:LINE: PATH: message", the line `item`'s if it has one. [any] */
 void config_problem(struct config_problems *problems, const cJSON *item,
                     const char *path, const char *format, ...) VR_PRINTF(4, 5);
 

@@ -79,12 +79,13 @@ void config_value_read(const struct config_row *row, void *base,
 /* Frees one value and clears its member. [any] */
 void config_value_free(const struct config_row *row, void *base);
 
-/* One value as JSON; NULL if it is unset or memory is out. Caller frees. [any]
- */
+/* One value as JSON; NULL if unset or memory is out. Caller frees. [any] */
 cJSON *config_value_to_json(const struct config_row *row, const void *base);
 
-/* "a whole number from 10 to 100 (ms)": what would be right. [any] */
-void config_value_describe(const struct config_row *row, char *text,
-                           size_t text_size);
+/* Adds the problem "is 5; use a whole number from 10 to 100 ms". `right` is what
+ * would be, NULL: what the row says. [any] */
+void config_value_complain(const struct config_row *row, const cJSON *item,
+                           const char *path, const char *right,
+                           struct config_reader *reader);
 
 #endif

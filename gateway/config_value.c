@@ -6,10 +6,8 @@
 #include <string.h>
 
 #include "gateway/config.h"
+#include "gateway/config_list.h"
 #include "gateway/config_table.h"
-
-#define ITEMS_MAX 256 /* of one list */
-#define HISTORY_BYTES_MAX 204800
 
 static void *
 member_of(const struct config_row *row, void *base)
@@ -70,9 +68,8 @@ describe_texts(const struct config_row *row, char *text, size_t text_size)
                  row->max);
 }
 
-void
-config_value_describe(const struct config_row *row, char *text,
-                      size_t text_size)
+static void
+describe(const struct config_row *row, char *text, size_t text_size)
 {
     switch (row->kind) {
     case CONFIG_TEXT:
@@ -90,16 +87,18 @@ config_value_describe(const struct config_row *row, char *text,
         snprintf(text, text_size, "a path");
         break;
     case CONFIG_PATHS:
-        snprintf(text, text_size, "a path, or a list of at most %d", ITEMS_MAX);
+        snprintf(text, text_size, "a path, or a list of at most %d",
+                 CONFIG_ITEMS_MAX);
         break;
     case CONFIG_NAMES:
         snprintf(text, text_size,
-                 "\"*\" for all, or a list of at most %d names", ITEMS_MAX);
+                 "\"*\" for all, or a list of at most %d names",
+                 CONFIG_ITEMS_MAX);
         break;
     case CONFIG_HISTORY:
         snprintf(text, text_size,
                  "a list of at most %d {\"role\": ..., \"text\": ...}",
-                 ITEMS_MAX);
+                 CONFIG_ITEMS_MAX);
         break;
     case CONFIG_OBJECT:
         snprintf(text, text_size, "an object, { ... }");
@@ -110,15 +109,15 @@ config_value_describe(const struct config_row *row, char *text,
     }
 }
 
-/* "is 5; use a whole number from 10 to 100 ms" */
-static void
-complain(const struct config_row *row, const cJSON *item, const char *path,
-         const char *right, struct config_reader *reader)
+void
+config_value_complain(const struct config_row *row, const cJSON *item,
+                      const char *path, const char *right,
+                      struct config_reader *reader)
 {
     char described[256];
     char *shown = cJSON_PrintUnformatted(item);
     if (!right) {
-        config_value_describe(row, described, sizeof described);
+        describe(row, described, sizeof described);
         right = described;
     }
     config_problem(reader->problems, item, path, "is %.48s%s; use %s",
@@ -169,7 +168,7 @@ good_text(const struct config_row *row, const cJSON *item, const char *path,
         good = !right;
     }
     if (!good)
-        complain(row, item, path, right, reader);
+        config_value_complain(row, item, path, right, reader);
     return good;
 }
 
@@ -222,7 +221,7 @@ read_uint(const struct config_row *row, uint32_t *member, const cJSON *item,
     if (good)
         *member = (uint32_t)v;
     else
-        complain(row, item, path, NULL, reader);
+        config_value_complain(row, item, path, NULL, reader);
 }
 
 static void
@@ -233,7 +232,7 @@ read_number(const struct config_row *row, double *member, const cJSON *item,
     if (cJSON_IsNumber(item) && v >= row->min && v <= row->max)
         *member = v;
     else
-        complain(row, item, path, NULL, reader);
+        config_value_complain(row, item, path, NULL, reader);
 }
 
 static void
@@ -243,7 +242,7 @@ read_choices(const struct config_row *row, uint32_t *member, const cJSON *item,
     const cJSON *word;
     uint32_t bits = 0;
     if (!cJSON_IsArray(item)) {
-        complain(row, item, path, NULL, reader);
+        config_value_complain(row, item, path, NULL, reader);
         return;
     }
     cJSON_ArrayForEach(word, item)
@@ -252,161 +251,12 @@ read_choices(const struct config_row *row, uint32_t *member, const cJSON *item,
                               ? choice_of(row->choices, word->valuestring)
                               : 0;
         if (!choice) {
-            complain(row, word, path, NULL, reader);
+            config_value_complain(row, word, path, NULL, reader);
             return;
         }
         bits |= 1u << (choice - 1);
     }
     *member = bits;
-}
-
-/* ---- lists ---- */
-
-static void
-strings_free(struct config_strings *strings)
-{
-    for (size_t i = 0; i < strings->count; i++)
-        free(strings->items[i]);
-    free(strings->items);
-    *strings = (struct config_strings){0};
-}
-
-static bool
-good_list(const struct config_row *row, const cJSON *item, const char *path,
-          struct config_reader *reader)
-{
-    if (cJSON_IsArray(item) && cJSON_GetArraySize(item) <= ITEMS_MAX)
-        return true;
-    complain(row, item, path, NULL, reader);
-    return false;
-}
-
-/* One entry of a list, added to `strings`, which has the room. */
-static void
-read_entry(const struct config_row *row, struct config_strings *strings,
-           const cJSON *item, const char *path, struct config_reader *reader)
-{
-    struct config_row entry = *row;
-    char *text = NULL;
-    entry.kind = CONFIG_TEXT;
-    if (row->kind == CONFIG_PATHS)
-        read_path(&entry, &text, item, path, reader);
-    else
-        read_text(&entry, &text, item, path, reader);
-    if (text)
-        strings->items[strings->count++] = text;
-}
-
-static void
-read_strings(const struct config_row *row, struct config_strings *member,
-             const cJSON *item, const char *path, struct config_reader *reader)
-{
-    struct config_strings strings = {0};
-    const cJSON *entry;
-    size_t index = 0;
-    bool one = row->kind == CONFIG_PATHS && cJSON_IsString(item);
-    strings.all = row->kind == CONFIG_NAMES && cJSON_IsString(item) &&
-                  !strcmp(item->valuestring, "*");
-    if (!one && !strings.all && !good_list(row, item, path, reader))
-        return;
-    int room = one ? 1 : cJSON_GetArraySize(item);
-    strings.items = room > 0 ? calloc((size_t)room, sizeof(char *)) : NULL;
-    if (room > 0 && !strings.items) {
-        config_problem(reader->problems, item, path, "out of memory");
-        return;
-    }
-    if (one)
-        read_entry(row, &strings, item, path, reader);
-    cJSON_ArrayForEach(entry, item)
-    {
-        char at[CONFIG_PATH_BYTES + 24];
-        snprintf(at, sizeof at, "%s[%zu]", path, index++);
-        read_entry(row, &strings, entry, at, reader);
-    }
-    strings_free(member);
-    *member = strings;
-}
-
-/* ---- history ---- */
-
-static void
-history_free(struct config_history *history)
-{
-    for (size_t i = 0; i < history->count; i++) {
-        free(history->items[i].role);
-        free(history->items[i].text);
-    }
-    free(history->items);
-    *history = (struct config_history){0};
-}
-
-static const struct config_row message_rows[] = {
-    {"role", CONFIG_TEXT, offsetof(struct config_message, role), "null", 0, 0,
-     "USER|ASSISTANT", NULL, "", "who said it"},
-    {"text", CONFIG_TEXT, offsetof(struct config_message, text), "null", 1,
-     51200, NULL, NULL, "", "what was said"},
-};
-static const struct config_table message_table = {message_rows, 2};
-
-static void
-read_message(struct config_message *message, const cJSON *item,
-             const char *path, struct config_reader *reader)
-{
-    size_t before = reader->problems->count;
-    config_table_read(&message_table, message, item, path, NULL, reader);
-    if (reader->problems->count == before && (!message->role || !message->text))
-        config_problem(reader->problems, item, path,
-                       "lacks its %s; use {\"role\": \"USER\" or "
-                       "\"ASSISTANT\", \"text\": ...}",
-                       message->role ? "text" : "role");
-}
-
-static void
-check_history(const struct config_history *history, const cJSON *item,
-              const char *path, struct config_reader *reader)
-{
-    size_t bytes = 0;
-    for (size_t i = 0; i < history->count; i++)
-        bytes += history->items[i].text ? strlen(history->items[i].text) : 0;
-    if (bytes > HISTORY_BYTES_MAX)
-        config_problem(reader->problems, item, path,
-                       "holds %zu bytes of text; use at most %d, leaving out "
-                       "the oldest",
-                       bytes, HISTORY_BYTES_MAX);
-    if (history->count && history->items[0].role &&
-        strcmp(history->items[0].role, "USER"))
-        config_problem(reader->problems, cJSON_GetArrayItem(item, 0), path,
-                       "begins with ASSISTANT, which the model refuses; "
-                       "begin with a USER message");
-}
-
-static void
-read_history(const struct config_row *row, struct config_history *member,
-             const cJSON *item, const char *path, struct config_reader *reader)
-{
-    struct config_history history = {0};
-    const cJSON *entry;
-    if (!good_list(row, item, path, reader))
-        return;
-    int room = cJSON_GetArraySize(item);
-    history.items =
-        room > 0 ? calloc((size_t)room, sizeof *history.items) : NULL;
-    if (room > 0 && !history.items) {
-        config_problem(reader->problems, item, path, "out of memory");
-        return;
-    }
-    cJSON_ArrayForEach(entry, item)
-    {
-        char at[CONFIG_PATH_BYTES + 24];
-        snprintf(at, sizeof at, "%s[%zu]", path, history.count);
-        if (!cJSON_IsNull(entry))
-            read_message(&history.items[history.count++], entry, at, reader);
-        else
-            complain(row, entry, at, "{\"role\": ..., \"text\": ...}", reader);
-    }
-    check_history(&history, item, path, reader);
-    history_free(member);
-    *member = history;
 }
 
 /* ---- objects ---- */
@@ -421,7 +271,7 @@ read_object(const struct config_row *row, cJSON **member, const cJSON *item,
         cJSON_ArrayForEach(child, item) good = good && cJSON_IsObject(child);
     }
     if (!good) {
-        complain(row, item, path, NULL, reader);
+        config_value_complain(row, item, path, NULL, reader);
         return;
     }
     cJSON_Delete(*member);
@@ -459,10 +309,10 @@ config_value_read(const struct config_row *row, void *base, const cJSON *item,
         break;
     case CONFIG_PATHS:
     case CONFIG_NAMES:
-        read_strings(row, member, item, path, reader);
+        config_strings_read(row, member, item, path, reader);
         break;
     case CONFIG_HISTORY:
-        read_history(row, member, item, path, reader);
+        config_history_read(row, member, item, path, reader);
         break;
     case CONFIG_OBJECT:
     case CONFIG_OBJECTS:
@@ -483,10 +333,10 @@ config_value_free(const struct config_row *row, void *base)
         break;
     case CONFIG_PATHS:
     case CONFIG_NAMES:
-        strings_free(member);
+        config_strings_free(member);
         break;
     case CONFIG_HISTORY:
-        history_free(member);
+        config_history_free(member);
         break;
     case CONFIG_OBJECT:
     case CONFIG_OBJECTS:
@@ -523,30 +373,6 @@ show_choices(const char *choices, uint32_t bits, bool list)
     return array;
 }
 
-static cJSON *
-show_strings(const struct config_strings *strings)
-{
-    cJSON *array = strings->all ? NULL : cJSON_CreateArray();
-    if (strings->all)
-        return cJSON_CreateString("*");
-    for (size_t i = 0; i < strings->count; i++)
-        cJSON_AddItemToArray(array, cJSON_CreateString(strings->items[i]));
-    return array;
-}
-
-static cJSON *
-show_history(const struct config_history *history)
-{
-    cJSON *array = cJSON_CreateArray();
-    for (size_t i = 0; i < history->count; i++) {
-        cJSON *message = cJSON_CreateObject();
-        cJSON_AddStringToObject(message, "role", history->items[i].role);
-        cJSON_AddStringToObject(message, "text", history->items[i].text);
-        cJSON_AddItemToArray(array, message);
-    }
-    return array;
-}
-
 cJSON *
 config_value_to_json(const struct config_row *row, const void *base)
 {
@@ -559,7 +385,7 @@ config_value_to_json(const struct config_row *row, const void *base)
                    : NULL;
     case CONFIG_PATHS:
     case CONFIG_NAMES:
-        return show_strings(member);
+        return config_strings_to_json(member);
     case CONFIG_UINT:
         return cJSON_CreateNumber(*(const uint32_t *)member);
     case CONFIG_NUMBER:
@@ -570,7 +396,7 @@ config_value_to_json(const struct config_row *row, const void *base)
     case CONFIG_CHOICES:
         return show_choices(row->choices, *(const uint32_t *)member, true);
     case CONFIG_HISTORY:
-        return show_history(member);
+        return config_history_to_json(member);
     case CONFIG_OBJECT:
     case CONFIG_OBJECTS:
         return *(cJSON *const *)member

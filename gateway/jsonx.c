@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define WHOLE_MAX 9007199254740992.0 /* 2^53 */
+#define NUMBER_BYTES_MAX 63          /* all that cJSON reads of one */
 
 /* ---- reading ---- */
 
@@ -166,10 +167,28 @@ flaw_in_text(const char *s, size_t left, size_t *bytes)
     return NULL;
 }
 
+/* A number, which cJSON would make infinite, and then print as null, when it is
+ * too large. `*bytes` gets its size. */
 static const char *
-flaw_outside(const char *s, size_t left, size_t *depth)
+flaw_in_number(const char *s, size_t left, size_t *bytes)
 {
-    if (!jsonx_utf8_bytes(s, left))
+    char number[NUMBER_BYTES_MAX + 1];
+    size_t n = 0;
+    while (n < left && s[n] && strchr("+-.0123456789eE", s[n]))
+        n++;
+    *bytes = n;
+    if (n > NUMBER_BYTES_MAX)
+        return "a number has too many digits";
+    memcpy(number, s, n);
+    number[n] = '\0';
+    return isfinite(strtod(number, NULL)) ? NULL : "a number is too large";
+}
+
+static const char *
+flaw_outside(const char *s, size_t left, size_t *depth, size_t *bytes)
+{
+    *bytes = jsonx_utf8_bytes(s, left);
+    if (!*bytes)
         return "a byte is no UTF-8";
     if ((unsigned char)*s < 0x20 && *s != '\n' && *s != '\r' && *s != '\t')
         return "a control character stands outside any text";
@@ -177,6 +196,8 @@ flaw_outside(const char *s, size_t left, size_t *depth)
         return "it is nested too deeply";
     if ((*s == '}' || *s == ']') && *depth)
         --*depth;
+    if (*s == '-' || (*s >= '0' && *s <= '9'))
+        return flaw_in_number(s, left, bytes);
     return NULL;
 }
 
@@ -188,19 +209,15 @@ jsonx_flaw(const char *text, size_t text_bytes, size_t *offset)
     size_t n;
     for (size_t i = 0; i < text_bytes; i += n) {
         const char *flaw;
-        n = 1;
         if (inside)
             flaw = flaw_in_text(text + i, text_bytes - i, &n);
         else
-            flaw = flaw_outside(text + i, text_bytes - i, &depth);
+            flaw = flaw_outside(text + i, text_bytes - i, &depth, &n);
         if (flaw) {
             *offset = i;
             return flaw;
         }
-        if (text[i] == '"')
-            inside = !inside;
-        else if (!inside)
-            n = jsonx_utf8_bytes(text + i, text_bytes - i);
+        inside ^= text[i] == '"';
     }
     return NULL;
 }

@@ -50,10 +50,10 @@ char *jsonx_utf8(const char *text);
 /* Deepest nesting of arrays and objects that is accepted. */
 #define JSONX_DEPTH_MAX 64
 
-/* What cJSON would let pass or silently cut: bytes that are no UTF-8, raw
- * control characters, \u0000, nesting beyond JSONX_DEPTH_MAX. NULL if there is
- * none, else a phrase, "a text holds a raw line break; write \n", and the byte
- * it is about in `*offset`. [any] */
+/* What cJSON would let pass, or cut without a word: bytes that are no UTF-8,
+ * raw control characters, \u0000, numbers that no double holds, nesting beyond
+ * JSONX_DEPTH_MAX. NULL if there is none, else a phrase, "a number is too
+ * large", and the byte it is about in `*offset`. [any] */
 const char *jsonx_flaw(const char *text, size_t text_bytes, size_t *offset);
 
 /* Parses exactly one document without flaws and nothing behind it but white

@@ -23,8 +23,7 @@ struct ledger *ledger_new(void);
 /* Accepts NULL inside. [loop] */
 void ledger_free(struct ledger **ledger);
 
-/* Writes a topic, "v1/transcript/robot". `session` NULL is the gateway. [any]
- */
+/* Writes "v1/transcript/robot"; `session` NULL is the gateway. [any] */
 void ledger_topic(enum event_type type, const char *session,
                   char topic[LEDGER_TOPIC_BYTES]);
 

@@ -215,8 +215,8 @@ bad_values_name_path_line_and_remedy(void **state)
     expect_session_problem("\"input\":{\"rate_hz\":44100}",
                            "input.rate_hz: is 44100; use 8000, 16000, 24000 "
                            "or 48000 Hz");
-    expect_session_problem("\"inference\":{\"top_p\":1e999}",
-                           "inference.top_p: is null; use a number from 0 to "
+    expect_session_problem("\"inference\":{\"top_p\":1.5}",
+                           "inference.top_p: is 1.5; use a number from 0 to "
                            "1");
     expect_session_problem("\"voice\":7",
                            "voice: is 7; use a text of 1 to 64 bytes");
@@ -378,6 +378,8 @@ static void
 syntax_errors_name_the_line(void **state)
 {
     (void)state;
+    expect_problem("{\n\"log\": 1e999}",
+                   "2: a number is too large, at: 1e999}");
     expect_problem("{\n\"log\": \"info\",\n}",
                    "3: nothing follows a comma; remove the comma before }");
     expect_problem("{\n\"log\": \"info\"\n\"bus\": {}}",

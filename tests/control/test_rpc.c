@@ -160,6 +160,7 @@ bad_documents_are_refused(void **state)
     expect_error("", -32700, "null", "at byte 0");
     expect_error("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"e\\u0000\"}",
                  -32700, "null", "\\u0000");
+    expect_error("[1e999]", -32700, "null", "a number is too large");
     expect_error("1", -32600, "null", "request must be an object");
     expect_error("[]", -32600, "null", "batch is empty");
     expect_error("{\"id\":1,\"method\":\"echo\"}", -32600, "1",
@@ -195,8 +196,8 @@ bad_parameters_are_named(void **state)
     expect_error(ECHO("{\"text\":\"\",\"n\":-1}"), -32602, "1",
                  "n is -1; use a whole number from 0");
     expect_error(ECHO("{\"text\":\"\",\"n\":1.5}"), -32602, "1", "n is 1.5");
-    expect_error(ECHO("{\"text\":\"\",\"x\":1e999}"), -32602, "1",
-                 "x is null; use a number");
+    expect_error(ECHO("{\"text\":\"\",\"x\":\"1\"}"), -32602, "1",
+                 "x is \"1\"; use a number");
     expect_error(ECHO("{\"text\":\"\",\"b\":0}"), -32602, "1",
                  "b is 0; use true or false");
     expect_error(ECHO("{\"text\":\"\",\"wait\":\"respons\"}"), -32602, "1",

@@ -1,0 +1,181 @@
+#include "gateway/config_list.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define HISTORY_BYTES_MAX 204800
+
+/* ---- strings ---- */
+
+void
+config_strings_free(struct config_strings *strings)
+{
+    for (size_t i = 0; i < strings->count; i++)
+        free(strings->items[i]);
+    free(strings->items);
+    *strings = (struct config_strings){0};
+}
+
+static bool
+good_list(const struct config_row *row, const cJSON *item, const char *path,
+          struct config_reader *reader)
+{
+    if (cJSON_IsArray(item) && cJSON_GetArraySize(item) <= CONFIG_ITEMS_MAX)
+        return true;
+    config_value_complain(row, item, path, NULL, reader);
+    return false;
+}
+
+/* One entry of a list, added to `strings`, which has the room. */
+static void
+read_entry(const struct config_row *row, struct config_strings *strings,
+           const cJSON *item, const char *path, struct config_reader *reader)
+{
+    struct config_row entry = *row;
+    char *text = NULL;
+    entry.kind = row->kind == CONFIG_PATHS ? CONFIG_PATH : CONFIG_TEXT;
+    entry.offset = 0;
+    config_value_read(&entry, &text, item, path, reader);
+    if (text)
+        strings->items[strings->count++] = text;
+}
+
+void
+config_strings_read(const struct config_row *row, struct config_strings *member,
+                    const cJSON *item, const char *path,
+                    struct config_reader *reader)
+{
+    struct config_strings strings = {0};
+    const cJSON *entry;
+    size_t index = 0;
+    bool one = row->kind == CONFIG_PATHS && cJSON_IsString(item);
+    strings.all = row->kind == CONFIG_NAMES && cJSON_IsString(item) &&
+                  !strcmp(item->valuestring, "*");
+    if (!one && !strings.all && !good_list(row, item, path, reader))
+        return;
+    int room = one ? 1 : cJSON_GetArraySize(item);
+    strings.items = room > 0 ? calloc((size_t)room, sizeof(char *)) : NULL;
+    if (room > 0 && !strings.items) {
+        config_problem(reader->problems, item, path, "out of memory");
+        return;
+    }
+    if (one)
+        read_entry(row, &strings, item, path, reader);
+    cJSON_ArrayForEach(entry, item)
+    {
+        char at[CONFIG_PATH_BYTES + 24];
+        snprintf(at, sizeof at, "%s[%zu]", path, index++);
+        read_entry(row, &strings, entry, at, reader);
+    }
+    config_strings_free(member);
+    *member = strings;
+}
+
+/* ---- history ---- */
+
+void
+config_history_free(struct config_history *history)
+{
+    for (size_t i = 0; i < history->count; i++) {
+        free(history->items[i].role);
+        free(history->items[i].text);
+    }
+    free(history->items);
+    *history = (struct config_history){0};
+}
+
+static const struct config_row message_rows[] = {
+    {"role", CONFIG_TEXT, offsetof(struct config_message, role), "null", 0, 0,
+     "USER|ASSISTANT", NULL, "", "who said it"},
+    {"text", CONFIG_TEXT, offsetof(struct config_message, text), "null", 1,
+     51200, NULL, NULL, "", "what was said"},
+};
+static const struct config_table message_table = {message_rows, 2};
+
+static void
+read_message(struct config_message *message, const cJSON *item,
+             const char *path, struct config_reader *reader)
+{
+    size_t before = reader->problems->count;
+    config_table_read(&message_table, message, item, path, NULL, reader);
+    if (reader->problems->count == before && (!message->role || !message->text))
+        config_problem(reader->problems, item, path,
+                       "lacks its %s; use {\"role\": \"USER\" or "
+                       "\"ASSISTANT\", \"text\": ...}",
+                       message->role ? "text" : "role");
+}
+
+static void
+check_history(const struct config_history *history, const cJSON *item,
+              const char *path, struct config_reader *reader)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < history->count; i++)
+        bytes += history->items[i].text ? strlen(history->items[i].text) : 0;
+    if (bytes > HISTORY_BYTES_MAX)
+        config_problem(reader->problems, item, path,
+                       "holds %zu bytes of text; use at most %d, leaving out "
+                       "the oldest",
+                       bytes, HISTORY_BYTES_MAX);
+    if (history->count && history->items[0].role &&
+        strcmp(history->items[0].role, "USER"))
+        config_problem(reader->problems, cJSON_GetArrayItem(item, 0), path,
+                       "begins with ASSISTANT, which the model refuses; "
+                       "begin with a USER message");
+}
+
+void
+config_history_read(const struct config_row *row, struct config_history *member,
+                    const cJSON *item, const char *path,
+                    struct config_reader *reader)
+{
+    struct config_history history = {0};
+    const cJSON *entry;
+    if (!good_list(row, item, path, reader))
+        return;
+    int room = cJSON_GetArraySize(item);
+    history.items =
+        room > 0 ? calloc((size_t)room, sizeof *history.items) : NULL;
+    if (room > 0 && !history.items) {
+        config_problem(reader->problems, item, path, "out of memory");
+        return;
+    }
+    cJSON_ArrayForEach(entry, item)
+    {
+        char at[CONFIG_PATH_BYTES + 24];
+        snprintf(at, sizeof at, "%s[%zu]", path, history.count);
+        if (!cJSON_IsNull(entry))
+            read_message(&history.items[history.count++], entry, at, reader);
+        else
+            config_value_complain(row, entry, at,
+                                  "{\"role\": ..., \"text\": ...}", reader);
+    }
+    check_history(&history, item, path, reader);
+    config_history_free(member);
+    *member = history;
+}
+
+cJSON *
+config_strings_to_json(const struct config_strings *strings)
+{
+    cJSON *array = strings->all ? NULL : cJSON_CreateArray();
+    if (strings->all)
+        return cJSON_CreateString("*");
+    for (size_t i = 0; i < strings->count; i++)
+        cJSON_AddItemToArray(array, cJSON_CreateString(strings->items[i]));
+    return array;
+}
+
+cJSON *
+config_history_to_json(const struct config_history *history)
+{
+    cJSON *array = cJSON_CreateArray();
+    for (size_t i = 0; i < history->count; i++) {
+        cJSON *message = cJSON_CreateObject();
+        cJSON_AddStringToObject(message, "role", history->items[i].role);
+        cJSON_AddStringToObject(message, "text", history->items[i].text);
+        cJSON_AddItemToArray(array, message);
+    }
+    return array;
+}

@@ -1,0 +1,63 @@
+/* The configuration file from arbitrary bytes: no crash, no leak; a file that
+ * is accepted is shown as a file that is accepted and shown the same.
+ *
+ * fuzz-module: gateway/config.c gateway/config_check.c gateway/config_file.c
+ * fuzz-module: gateway/config_list.c gateway/config_problem.c
+ * fuzz-module: gateway/config_session.c
+ * fuzz-module: gateway/config_table.c gateway/config_value.c gateway/jsonc.c
+ * fuzz-module: gateway/jsonx.c gateway/strbuf.c gateway/log.c
+ * fuzz-module: gateway/log_sink.c ipc
+ */
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gateway/config.h"
+
+/* Given to libFuzzer's own main(), which has no header. */
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count);
+
+/* Prompt files would read what is on this machine. */
+static int
+names_a_file(const uint8_t *bytes, size_t count)
+{
+    return memmem(bytes, count, "_file", 5) != NULL ||
+           memmem(bytes, count, "\\u", 2) != NULL;
+}
+
+static void
+must_load_again(const struct config *config)
+{
+    struct config *again;
+    char *problems;
+    cJSON *shown = config_to_json(config);
+    char *text = cJSON_PrintUnformatted(shown);
+    if (config_parse(text, strlen(text), "again", &again, &problems) != VR_OK)
+        abort();
+    cJSON *twice = config_to_json(again);
+    if (!cJSON_Compare(shown, twice, 1))
+        abort();
+    cJSON_Delete(shown);
+    cJSON_Delete(twice);
+    cJSON_free(text);
+    config_free(&again);
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
+{
+    struct config *config;
+    char *problems;
+    if (names_a_file(bytes, count))
+        return 0;
+    enum vr_status status =
+        config_parse((const char *)bytes, count, "fuzz", &config, &problems);
+    if ((status == VR_OK) != (config != NULL) ||
+        (status == VR_OK) != (problems == NULL))
+        abort();
+    if (config)
+        must_load_again(config);
+    config_free(&config);
+    free(problems);
+    return 0;
+}
