@@ -56,7 +56,7 @@ look_for_player(struct listener *l, uint64_t now_ns)
         return;
     bool present = ring_host_has_player(l->ring);
     if (present && !l->present) {
-        l->spoke = false;
+        l->spoke = l->dumb = false;
         l->said_ns = now_ns;
         l->arrived = l->position;
     }
@@ -71,21 +71,25 @@ player_speaks(struct listener *l, uint64_t said, uint64_t head, uint64_t now_ns)
 {
     if (said > l->said) {
         l->spoke = true;
+        l->dumb = false;
         l->said = said;
         l->said_ns = now_ns;
     }
     if (l->position >= head || said >= head)
         l->said_ns = now_ns;
-    return l->present &&
-           (now_ns < l->said_ns || now_ns - l->said_ns < PLAYER_SILENT_NS);
+    bool silent =
+        now_ns > l->said_ns && now_ns - l->said_ns >= PLAYER_SILENT_NS;
+    if (silent && !l->spoke)
+        l->dumb = true;
+    return l->present && !l->dumb && !silent;
 }
 
 /* A player that spoke once is trusted to come back to what it has not played;
  * one that never speaks is not waited for. */
 static uint64_t
-unplayed(const struct listener *l, bool by_player)
+unplayed(const struct listener *l)
 {
-    if (!l->present || !(l->spoke || by_player))
+    if (!l->present || l->dumb)
         return l->position;
     uint64_t flushed = ring_host_flush_to(l->ring);
     uint64_t from = l->said > l->arrived ? l->said : l->arrived;
@@ -109,7 +113,7 @@ listener_update(struct listener *l, uint64_t now_ns)
     if (by_player)
         set_clock(l, l->position, now_ns);
     l->estimated = !by_player;
-    l->unplayed = unplayed(l, by_player);
+    l->unplayed = unplayed(l);
 }
 
 void

@@ -20,8 +20,9 @@ struct listener {
     /* The estimate: at clock_ns the frame clock_frame was played. */
     uint64_t clock_ns, clock_frame;
     /* The player, as of looked_ns: whether it said anything since it came when
-     * the position was `arrived`, and when it last did. */
-    bool looked, present, spoke;
+     * the position was `arrived`, and when it last did; dumb: it did not, in
+     * time in which it should have. */
+    bool looked, present, spoke, dumb;
     uint64_t looked_ns, arrived, said, said_ns;
 };
 
