@@ -3,6 +3,7 @@
 #include <cjson/cJSON.h>
 #include <errno.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +23,42 @@ write_line(const struct jsonlog *log, const char *text, size_t count)
             return;
         text += size;
         count -= (size_t)size;
+    }
+}
+
+/* Size of the UTF-8 character that starts at `p`; 0 if none does. */
+static size_t
+character_size(const uint8_t *p)
+{
+    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+    size_t size = p[0] < 0x80   ? 1
+                  : p[0] < 0xc0 ? 0
+                  : p[0] < 0xe0 ? 2
+                  : p[0] < 0xf0 ? 3
+                  : p[0] < 0xf8 ? 4
+                                : 0;
+    uint32_t code = p[0] & (0xff >> (size + 1));
+    for (size_t i = 1; i < size; i++) {
+        if ((p[i] & 0xc0) != 0x80)
+            return 0;
+        code = code << 6 | (p[i] & 0x3f);
+    }
+    bool surrogate = code >= 0xd800 && code <= 0xdfff;
+    if (size > 1 && (code < least[size] || code > 0x10ffff || surrogate))
+        return 0;
+    return size;
+}
+
+/* What clients send ends up here: a line is always good UTF-8 without control
+ * characters, so that it breaks no reader and no terminal. */
+static void
+clean_line(char *line)
+{
+    for (uint8_t *p = (uint8_t *)line; *p != 0;) {
+        size_t size = character_size(p);
+        if (size == 0 || *p < ' ' || *p == 0x7f)
+            *p = *p == '\n' ? ' ' : '?';
+        p += size ? size : 1;
     }
 }
 
@@ -57,6 +94,7 @@ write_json(const struct jsonlog *log, cJSON *line)
     if (text == NULL)
         return;
     /* The NUL's place takes the newline, so that a line is one write. */
+    clean_line(text);
     size_t count = strlen(text);
     text[count] = '\n';
     write_line(log, text, count + 1);
@@ -118,10 +156,7 @@ write_text(const struct jsonlog *log, struct jsonlog_place place,
                         kind, text);
     if (size >= (int)sizeof(line) - 1)
         size = (int)sizeof(line) - 2;
-    for (int i = 0; i < size; i++) {
-        if (line[i] == '\n')
-            line[i] = ' ';
-    }
+    clean_line(line);
     line[size] = '\n';
     write_line(log, line, (size_t)size + 1);
 }
