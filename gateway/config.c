@@ -7,6 +7,7 @@
 #include "gateway/config_session.h"
 #include "gateway/config_table.h"
 #include "gateway/jsonc.h"
+#include "gateway/jsonx.h"
 #include "ipc/ring_host.h"
 
 #define FILE_BYTES_MAX (4u * 1024u * 1024u)
@@ -89,10 +90,20 @@ check_endpoints(const struct config *config, const cJSON *json,
                        "two endpoints are the same; give each its own path");
 }
 
+/* "https://HOST/" is what people copy; the stream adds its own path. */
+static void
+trim_endpoint(char *endpoint)
+{
+    size_t bytes = endpoint ? strlen(endpoint) : 0;
+    if (bytes && endpoint[bytes - 1] == '/')
+        endpoint[bytes - 1] = '\0';
+}
+
 static void
 derive(struct config *config, const cJSON *json, struct config_reader *reader)
 {
     derive_region(config, reader);
+    trim_endpoint(config->bedrock.endpoint);
     derive_runtime_dir(config, reader);
     derive_endpoint(config, &config->bus.events, "events", reader);
     derive_endpoint(config, &config->bus.control, "control", reader);
@@ -280,10 +291,8 @@ config_to_json(const struct config *config)
     config_table_to_json(&config_root_table, config, json);
     cJSON *sessions = cJSON_AddObjectToObject(json, "sessions");
     for (size_t i = 0; i < config->session_count; i++) {
-        cJSON *session = config_session_to_json(config->sessions[i]);
-        if (!cJSON_AddItemToObject(sessions, config->sessions[i]->name,
-                                   session))
-            cJSON_Delete(session);
+        jsonx_put(sessions, config->sessions[i]->name,
+                  config_session_to_json(config->sessions[i]));
     }
     return json;
 }

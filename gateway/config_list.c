@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gateway/jsonx.h"
+
 #define HISTORY_BYTES_MAX 204800
 
 /* ---- strings ---- */
@@ -163,7 +165,7 @@ config_strings_to_json(const struct config_strings *strings)
     if (strings->all)
         return cJSON_CreateString("*");
     for (size_t i = 0; i < strings->count; i++)
-        cJSON_AddItemToArray(array, cJSON_CreateString(strings->items[i]));
+        jsonx_put(array, NULL, cJSON_CreateString(strings->items[i]));
     return array;
 }
 
@@ -175,7 +177,7 @@ config_history_to_json(const struct config_history *history)
         cJSON *message = cJSON_CreateObject();
         cJSON_AddStringToObject(message, "role", history->items[i].role);
         cJSON_AddStringToObject(message, "text", history->items[i].text);
-        cJSON_AddItemToArray(array, message);
+        jsonx_put(array, NULL, message);
     }
     return array;
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "gateway/config.h"
+#include "gateway/jsonx.h"
 
 #define MEMBERS_MAX 1024 /* of one object */
 #define WORD_BYTES_MAX 48
@@ -225,7 +226,9 @@ read_defaults(const struct config_table *table, void *base,
     for (size_t i = 0; i < table->row_count; i++) {
         const struct config_row *row = &table->rows[i];
         cJSON *item = cJSON_Parse(row->fallback);
-        if (item && !cJSON_IsNull(item))
+        if (!item)
+            config_problem(reader->problems, NULL, row->path, "out of memory");
+        else if (!cJSON_IsNull(item))
             config_value_read(row, base, item, row->path, reader);
         cJSON_Delete(item);
     }
@@ -269,8 +272,7 @@ config_table_to_json(const struct config_table *table, const void *base,
         cJSON *value = config_value_to_json(row, base);
         if (!value)
             value = cJSON_CreateNull();
-        if (!cJSON_AddItemToObject(parent, dot ? dot + 1 : row->path, value))
-            cJSON_Delete(value);
+        jsonx_put(parent, dot ? dot + 1 : row->path, value);
     }
 }
 

@@ -8,6 +8,7 @@
 #include "gateway/config.h"
 #include "gateway/config_list.h"
 #include "gateway/config_table.h"
+#include "gateway/jsonx.h"
 
 static void *
 member_of(const struct config_row *row, void *base)
@@ -366,7 +367,7 @@ show_choices(const char *choices, uint32_t bits, bool list)
             cJSON *text = cJSON_CreateString(word);
             if (!list)
                 return text;
-            cJSON_AddItemToArray(array, text);
+            jsonx_put(array, NULL, text);
         }
         choices += n + (choices[n] == '|');
     }

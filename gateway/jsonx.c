@@ -84,6 +84,16 @@ jsonx_u64(const cJSON *object, const char *key, uint64_t *value)
 
 /* ---- writing ---- */
 
+bool
+jsonx_put(cJSON *parent, const char *key, cJSON *item)
+{
+    bool added = item && (key ? cJSON_AddItemToObject(parent, key, item)
+                              : cJSON_AddItemToArray(parent, item));
+    if (!added)
+        cJSON_Delete(item);
+    return added;
+}
+
 void
 jsonx_add_u64(cJSON *object, const char *key, uint64_t value)
 {

@@ -35,6 +35,10 @@ bool jsonx_u64(const cJSON *object, const char *key, uint64_t *value);
 /* Adds a 64-bit number as decimal text. [any] */
 void jsonx_add_u64(cJSON *object, const char *key, uint64_t value);
 
+/* Adds an item under a key, or to an array (`key` NULL), and frees it where it
+ * cannot be added; NULL is let pass. False if nothing was added. [any] */
+bool jsonx_put(cJSON *parent, const char *key, cJSON *item);
+
 /* Adds a text; NULL adds nothing. Bytes that are no UTF-8 become U+FFFD, so
  * that the document stays valid. [any] */
 void jsonx_add_text(cJSON *object, const char *key, const char *text);

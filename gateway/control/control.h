@@ -40,8 +40,8 @@ enum vr_status control_register(struct control *control, const char *method,
 void control_shutdown(struct control *control);
 
 /* Does control_shutdown(), then closes; the answers leave within 500 ms while
- * zmq_ctx_term() runs. The loop must turn once more afterwards. Accepts NULL
- * inside. [loop] */
+ * zmq_ctx_term() runs. The loop must turn once more afterwards. Not from inside
+ * a handler. Accepts NULL inside. [loop] */
 void control_close(struct control **control);
 
 /* Counted since control_open(). */

@@ -72,7 +72,7 @@ static void
 put_answer(const struct place *place, cJSON *answer)
 {
     if (place->batch && place->batch->answers) {
-        cJSON_AddItemToArray(place->batch->answers, answer);
+        jsonx_put(place->batch->answers, NULL, answer);
         return;
     }
     send_json(place->rpc, place->peer, answer);
@@ -99,8 +99,7 @@ answer_new(cJSON *id)
     cJSON_AddStringToObject(answer, "jsonrpc", "2.0");
     if (!id)
         id = cJSON_CreateNull();
-    if (!cJSON_AddItemToObject(answer, "id", id))
-        cJSON_Delete(id);
+    jsonx_put(answer, "id", id);
     return answer;
 }
 
@@ -113,8 +112,7 @@ put_error(const struct place *place, cJSON *id, enum rpc_error code,
     cJSON *error = cJSON_AddObjectToObject(answer, "error");
     cJSON_AddNumberToObject(error, "code", code);
     jsonx_add_text(error, "message", message);
-    if (data && !cJSON_AddItemToObject(error, "data", data))
-        cJSON_Delete(data);
+    jsonx_put(error, "data", data);
     put_answer(place, answer);
 }
 
@@ -236,8 +234,7 @@ rpc_reply(struct rpc_call *call, cJSON *result)
     cJSON *answer = answer_new(take_id(call));
     if (!result)
         result = cJSON_CreateNull();
-    if (!cJSON_AddItemToObject(answer, "result", result))
-        cJSON_Delete(result);
+    jsonx_put(answer, "result", result);
     put_answer(&place, answer);
     call_free(call);
 }

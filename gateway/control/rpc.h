@@ -63,8 +63,8 @@ struct rpc_stats {
 /* NULL when memory is out. [loop] */
 struct rpc *rpc_new(rpc_send_fn *send, void *send_arg);
 
-/* Answers every open call with RPC_SHUTDOWN first. Accepts NULL inside.
- * [loop] */
+/* Answers every open call with RPC_SHUTDOWN first. Not from inside a handler.
+ * Accepts NULL inside. [loop] */
 void rpc_free(struct rpc **rpc);
 
 /* Adds a method. `params` is its list as in gateway/control/control.tbl.h, and

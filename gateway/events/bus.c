@@ -77,12 +77,10 @@ envelope(struct bus *bus, enum event_type type,
     jsonx_add_u64(event, "sequence", sequence);
     jsonx_add_text(event, "epoch", bus->epoch);
     jsonx_add_text(event, "conversation", subject->conversation);
-    if (!cJSON_AddItemToObject(event, "data", data)) {
-        cJSON_Delete(data);
-        cJSON_Delete(event);
-        return NULL;
-    }
-    return event;
+    if (jsonx_put(event, "data", data))
+        return event;
+    cJSON_Delete(event);
+    return NULL;
 }
 
 static void
@@ -190,9 +188,8 @@ bus_snapshot(const struct bus *bus)
 {
     cJSON *snapshot = cJSON_CreateObject();
     jsonx_add_text(snapshot, "epoch", bus->epoch);
-    cJSON_AddItemToObject(snapshot, "sequences",
-                          ledger_sequences(bus->ledger, 0));
-    cJSON_AddItemToObject(snapshot, "states", ledger_states(bus->ledger));
+    jsonx_put(snapshot, "sequences", ledger_sequences(bus->ledger, 0));
+    jsonx_put(snapshot, "states", ledger_states(bus->ledger));
     return snapshot;
 }
 

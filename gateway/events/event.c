@@ -86,13 +86,6 @@ parent_of(cJSON *data, const char *path, const char **word)
 }
 
 static void
-add_value(cJSON *parent, const char *word, cJSON *value)
-{
-    if (value && !cJSON_AddItemToObject(parent, word, value))
-        cJSON_Delete(value);
-}
-
-static void
 add_taken(cJSON *parent, const char *word, const struct event_field *field,
           cJSON **member)
 {
@@ -101,7 +94,7 @@ add_taken(cJSON *parent, const char *word, const struct event_field *field,
     if (!value && field->must)
         value = field->kind == EVENT_LIST ? cJSON_CreateArray()
                                           : cJSON_CreateObject();
-    add_value(parent, word, value);
+    jsonx_put(parent, word, value);
 }
 
 static void
@@ -109,7 +102,7 @@ add_number(cJSON *parent, const char *word, double value, bool absent,
            bool must)
 {
     if (!absent || must)
-        add_value(parent, word, cJSON_CreateNumber(absent ? 0 : value));
+        jsonx_put(parent, word, cJSON_CreateNumber(absent ? 0 : value));
 }
 
 static void

@@ -184,8 +184,7 @@ keep_tool(struct ledger *ledger, const cJSON *event)
     if (cJSON_GetArraySize(ledger->tools) >= BUS_TOOLS_MAX)
         cJSON_Delete(cJSON_DetachItemFromArray(ledger->tools, 0));
     cJSON *copy = cJSON_Duplicate(event, true);
-    if (copy && !cJSON_AddItemToObject(ledger->tools, tool, copy))
-        cJSON_Delete(copy);
+    jsonx_put(ledger->tools, tool, copy);
 }
 
 void
@@ -246,10 +245,10 @@ ledger_states(const struct ledger *ledger)
     cJSON *states = cJSON_CreateArray();
     for (size_t i = 0; i < ledger->entry_count; i++) {
         if (ledger->entries[i]->kept)
-            cJSON_AddItemToArray(
-                states, cJSON_Duplicate(ledger->entries[i]->kept, true));
+            jsonx_put(states, NULL,
+                      cJSON_Duplicate(ledger->entries[i]->kept, true));
     }
     cJSON_ArrayForEach(tool, ledger->tools)
-        cJSON_AddItemToArray(states, cJSON_Duplicate(tool, true));
+        jsonx_put(states, NULL, cJSON_Duplicate(tool, true));
     return states;
 }

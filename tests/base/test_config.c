@@ -537,6 +537,44 @@ sessions_open_with_parameters_too(void **state)
     free(wrong);
 }
 
+/* ---- no memory ---- */
+
+static long allocations_left;
+
+static void *
+scarce(size_t bytes)
+{
+    return allocations_left-- > 0 ? malloc(bytes) : NULL;
+}
+
+static void
+no_allocation_of_json_is_taken_for_granted(void **state)
+{
+    (void)state;
+    static const char text[] =
+        "{\"plugins\":{\"path\":[\"/a\"],\"config\":{\"a\":{}}},"
+        "\"sessions\":{\"r\":{\"history\":[{\"role\":\"USER\","
+        "\"text\":\"x\"}],\"tools\":[\"a\"]}}}";
+    cJSON_Hooks hooks = {scarce, free};
+    enum vr_status status = VR_NO_MEMORY;
+    for (long n = 0; status != VR_OK; n++) {
+        teardown(NULL);
+        allocations_left = n;
+        cJSON_InitHooks(&hooks);
+        status = config_parse(text, sizeof text - 1, "t", &config, &problems);
+        cJSON_InitHooks(NULL);
+        assert_true(status == VR_OK || (problems && !config));
+        assert_true(n < 10000);
+    }
+    for (long n = 0; allocations_left <= 0 || n == 0; n++) {
+        allocations_left = n;
+        cJSON_InitHooks(&hooks);
+        cJSON_Delete(config_to_json(config));
+        cJSON_InitHooks(NULL);
+        assert_true(n < 10000);
+    }
+}
+
 /* ---- one list ---- */
 
 static const cJSON *
@@ -646,6 +684,7 @@ main(void)
         TEST(paths_start_at_the_files_folder),
         TEST(files_that_cannot_be_read_say_why),
         TEST(sessions_open_with_parameters_too),
+        TEST(no_allocation_of_json_is_taken_for_granted),
         TEST(the_example_documents_every_key_with_its_default),
         TEST(what_is_shown_loads_again_and_matches_the_table),
         TEST(check_prints_settings_or_problems),

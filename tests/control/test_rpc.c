@@ -303,6 +303,39 @@ statuses_have_codes(void **state)
     assert_int_equal(rpc_error_of(VR_INVALID), RPC_PARAMS);
 }
 
+static long allocations_left;
+
+static void *
+scarce(size_t bytes)
+{
+    return allocations_left-- > 0 ? malloc(bytes) : NULL;
+}
+
+static void
+no_allocation_of_json_is_taken_for_granted(void **state)
+{
+    (void)state;
+    static const char text[] =
+        "[{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"echo\",\"params\":"
+        "{\"text\":\"x\"}},{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":"
+        "\"hold\"},{\"jsonrpc\":\"2.0\",\"id\":3,\"method\":\"none\"}]";
+    cJSON_Hooks hooks = {scarce, free};
+    allocations_left = 0;
+    for (long n = 0; allocations_left <= 0; n++) {
+        held_count = 0;
+        answers[0] = '\0';
+        allocations_left = n;
+        cJSON_InitHooks(&hooks);
+        rpc_receive(rpc, &peer, text, sizeof text - 1);
+        if (held_count)
+            rpc_reply(held[0], cJSON_CreateArray());
+        cJSON_InitHooks(NULL);
+        assert_int_equal(rpc_stats(rpc).pending, 0);
+        assert_true(n < 10000);
+    }
+    assert_non_null(strstr(answers, "\"result\":[]"));
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int
@@ -318,6 +351,7 @@ main(void)
         TEST(shutdown_answers_what_waits_and_refuses_the_rest),
         TEST(lists_of_parameters_are_checked),
         TEST(statuses_have_codes),
+        TEST(no_allocation_of_json_is_taken_for_granted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -461,6 +461,36 @@ a_taken_or_bad_endpoint_is_refused(void **state)
     assert_null(silent);
 }
 
+static long allocations_left;
+
+static void *
+scarce(size_t bytes)
+{
+    return allocations_left-- > 0 ? malloc(bytes) : NULL;
+}
+
+static void
+no_allocation_of_json_is_taken_for_granted(void **state)
+{
+    (void)state;
+    cJSON_Hooks hooks = {scarce, free};
+    allocations_left = 0;
+    for (long n = 0; allocations_left <= 0; n++) {
+        allocations_left = n;
+        cJSON_InitHooks(&hooks);
+        publish_state("robot", "streaming");
+        publish_tool("clock", "offered");
+        cJSON_Delete(bus_snapshot(bus));
+        cJSON_InitHooks(NULL);
+        assert_true(n < 10000);
+    }
+    assert_true(bus_dropped(bus) > 0);
+    cJSON *snapshot = bus_snapshot(bus);
+    assert_int_equal(
+        cJSON_GetArraySize(cJSON_GetObjectItem(snapshot, "states")), 2);
+    cJSON_Delete(snapshot);
+}
+
 /* ---- schemas and documentation ---- */
 
 /* A value for every field, so that each type is validated in full. */
@@ -580,6 +610,7 @@ main(void)
         TEST(what_is_remembered_is_bounded),
         TEST(last_events_leave_before_the_end),
         TEST(a_taken_or_bad_endpoint_is_refused),
+        TEST(no_allocation_of_json_is_taken_for_granted),
         TEST(every_type_is_as_documented),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
