@@ -250,7 +250,7 @@ may_tell_speech(const struct conversation *c)
     if (c->family == FAMILY_V1)
         return false;
     return (barge_in & BARGE_SPEECH_START) != 0 ||
-           !turns_busy(&c->turns, c->now_ms);
+           !turns_is_heard(&c->turns, c->now_ms);
 }
 
 static void

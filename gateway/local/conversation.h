@@ -40,35 +40,37 @@ struct conversation_ops {
 };
 
 /* Loads a script file (JSON with comments); NULL path gives the built-in one.
- * On failure NULL, and `problem` says file, line and what is right. */
+ * On failure NULL, and `problem` says file, line and what is right. [loop] */
 struct script *script_load(const char *path, char *problem,
                            size_t problem_size);
 /* Makes what --ear real needs: a grammar of the script's phrases and a first
  * decoder. Due before a conversation with EAR_REAL; false: `problem` says
- * which word has no pronunciation, or what to install. */
+ * which word has no pronunciation, or what to install. [loop] */
 bool script_prepare_ear(struct script *script, char *problem,
                         size_t problem_size);
-/* Every conversation with it must be freed before. */
+/* Every conversation with it must be freed before. [loop] */
 void script_free(struct script **script);
 
-/* NULL when memory is out, or with EAR_REAL before script_prepare_ear(). */
+/* NULL when memory is out, or with EAR_REAL before script_prepare_ear().
+ * [loop] */
 struct conversation *conversation_new(const struct conversation_config *config,
                                       const struct conversation_ops *ops,
                                       void *arg);
+/* Accepts NULL; sets the caller's to NULL. [loop] */
 void conversation_free(struct conversation **conversation);
 
-/* Takes one client event, already unwrapped and verified. */
+/* Takes one client event, already unwrapped and verified. [loop] */
 void conversation_on_event(struct conversation *conversation, const char *json,
                            size_t json_bytes, uint64_t now_ms);
 
-/* The client ended its side (the signed empty frame and END_STREAM). */
+/* The client ended its side (the signed empty frame and END_STREAM). [loop] */
 void conversation_on_end(struct conversation *conversation, uint64_t now_ms);
 
-/* Lets time pass: timeouts, paced output, slow tools. */
+/* Lets time pass: timeouts, paced output, slow tools. [loop] */
 void conversation_tick(struct conversation *conversation, uint64_t now_ms);
 
 /* When conversation_tick() must run next, on the clock of now_ms;
- * UINT64_MAX: never. */
+ * UINT64_MAX: never. [loop] */
 uint64_t conversation_deadline_ms(const struct conversation *conversation);
 
 #endif

@@ -29,7 +29,9 @@ struct emit {
     struct emit_tokens reported;  /* of these, told by usageEvents */
 };
 
+/* `send` gets each event; the session gets its id. [loop] */
 void emit_init(struct emit *e, emit_fn *send, void *arg);
+/* Frees what the prompt left. [loop] */
 void emit_fini(struct emit *e);
 
 /* A random version 4 UUID. [any] */
@@ -37,8 +39,10 @@ void emit_new_id(char id[EMIT_ID_BYTES]);
 
 /* The prompt that later events belong to. [loop] */
 void emit_prompt(struct emit *e, const char *prompt_name);
-/* Sent once per prompt, before its first content; later calls do nothing. */
+/* Sent once per prompt, before its first content; later calls do nothing.
+ * [loop] */
 void emit_completion_start(struct emit *e);
+/* Sent only when a completion is open. [loop] */
 void emit_completion_end(struct emit *e);
 
 /* A whole TEXT block. `content` NULL leaves out the textOutput. [loop] */
@@ -48,10 +52,13 @@ void emit_text(struct emit *e, const char *role, const char *stage,
 void emit_tool_use(struct emit *e, const char *tool_use_id, const char *name,
                    const char *content);
 
+/* One AUDIO block: its start, its chunks (s16 mono), its end; the end does
+ * nothing when no block is open. [loop] */
 void emit_audio_start(struct emit *e, long rate_hz);
 void emit_audio(struct emit *e, const int16_t *samples, size_t frames);
 void emit_audio_end(struct emit *e, const char *stop_reason);
 
+/* Offsets are milliseconds of input audio. [loop] */
 void emit_speech_start(struct emit *e, uint64_t offset_ms);
 void emit_speech_end(struct emit *e, uint64_t offset_ms,
                      uint64_t detection_offset_ms);

@@ -39,6 +39,7 @@ struct endpoint {
     uint32_t loud_steps; /* a bit for each of the last 32 steps */
 };
 
+/* Quiet, at the audio's beginning. [any] */
 void endpoint_init(struct endpoint *e, const struct endpoint_config *config);
 
 /* Takes frames up to the end of a step and tells what that step brought;
@@ -46,7 +47,7 @@ void endpoint_init(struct endpoint *e, const struct endpoint_config *config);
 enum endpoint_event endpoint_feed(struct endpoint *e, const int16_t **samples,
                                   size_t *frames);
 
-/* Ends an utterance that has begun: the audio is over. False: none had. */
+/* Ends an utterance that has begun: the audio is over. False: none had. [any] */
 bool endpoint_finish(struct endpoint *e);
 
 #endif

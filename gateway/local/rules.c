@@ -324,6 +324,10 @@ on_content_start(struct rules *r, struct shape *s, const cJSON *object,
         shape_fail(s, "block %.40s is still open", r->block.name);
         return;
     }
+    if (r->names.count >= NAMES_MAX) {
+        shape_fail(s, "more than %d blocks on one stream", NAMES_MAX);
+        return;
+    }
     if (!names_add(&r->names, name)) {
         shape_fail(s, "contentName %.40s was used before", name);
         return;

@@ -30,8 +30,10 @@ struct speech {
     uint64_t play_end_us; /* on the clock of now_ms */
 };
 
+/* Everything is borrowed for life. [loop] */
 void speech_init(struct speech *s, struct emit *emit, struct voice *voice,
                  const struct script_numbers *numbers);
+/* Forgets a text under way without a word. [loop] */
 void speech_fini(struct speech *s);
 /* The prompt's voice, borrowed, and rate. [loop] */
 void speech_set_voice(struct speech *s, const char *voice_id, long rate_hz);

@@ -497,6 +497,12 @@ turns_hold(struct turns *t, bool held)
 /* ---- interruption -------------------------------------------------------- */
 
 bool
+turns_is_heard(const struct turns *t, uint64_t now_ms)
+{
+    return speech_is_heard(&t->speech, now_ms);
+}
+
+bool
 turns_busy(const struct turns *t, uint64_t now_ms)
 {
     return t->current != NULL || t->ready != NULL ||
@@ -529,10 +535,6 @@ drop_current(struct turns *t)
 bool
 turns_interrupt(struct turns *t, uint64_t now_ms)
 {
-    if (t->current != NULL && t->current->step == STEP_PAUSE) {
-        t->config.note(t->config.arg, "dropped: the user went on speaking");
-        drop_current(t);
-    }
     if (!speech_is_heard(&t->speech, now_ms))
         return false;
     if (speech_active(&t->speech)) {

@@ -29,7 +29,9 @@ struct turns {
     struct turn *waiting; /* for tool results, off the floor */
 };
 
+/* What the config points to is borrowed for life. [loop] */
 void turns_init(struct turns *t, const struct turns_config *config);
+/* Forgets every turn without a word. [loop] */
 void turns_fini(struct turns *t);
 
 /* A prompt began; borrowed until turns_stop(). [loop] */
@@ -46,11 +48,15 @@ void turns_on_result(struct turns *t, const char *tool_use_id,
                      const char *result, uint64_t now_ms);
 
 /* The user speaks up: whatever speaks or is still heard ends, with the signals
- * the script chose. False: nothing was to interrupt. [loop] */
+ * the script chose. An answer that has not begun is kept. False: nothing was
+ * to interrupt. [loop] */
 bool turns_interrupt(struct turns *t, uint64_t now_ms);
 
 /* While held, no turn begins or goes on; the user is speaking. [loop] */
 void turns_hold(struct turns *t, bool held);
+
+/* Whether there is something that turns_interrupt() would end. [loop] */
+bool turns_is_heard(const struct turns *t, uint64_t now_ms);
 
 /* Whether the assistant speaks, is heard, or is about to. [loop] */
 bool turns_busy(const struct turns *t, uint64_t now_ms);

@@ -12,18 +12,18 @@
 
 #define NOVA2 "amazon.nova-2-sonic-v1:0"
 #define V1 "amazon.nova-sonic-v1:0"
-#define TOOL(name)                                                             \
-    "{\"toolSpec\":{\"name\":\"" name "\",\"description\":\"d\","              \
+#define TOOL(name)                                                \
+    "{\"toolSpec\":{\"name\":\"" name "\",\"description\":\"d\"," \
     "\"inputSchema\":{\"json\":\"{\\\"type\\\":\\\"object\\\"}\"}}}"
 #define CLOCK TOOL("clock")
-#define SPOKEN                                                                 \
-    "contentStart(SPECULATIVE) textOutput contentEnd(PARTIAL_TURN) "           \
+#define SPOKEN                                                       \
+    "contentStart(SPECULATIVE) textOutput contentEnd(PARTIAL_TURN) " \
     "contentStart(AUDIO) audioOutput "
 #define FINAL "contentStart(FINAL) textOutput "
 #define TOOL_USE "contentStart(TOOL) toolUse contentEnd(TOOL_USE) "
 #define HEARD FINAL "contentEnd(PARTIAL_TURN) "
-#define LONG_TEXT                                                              \
-    "one two three four five six seven eight nine ten eleven twelve "          \
+#define LONG_TEXT                                                     \
+    "one two three four five six seven eight nine ten eleven twelve " \
     "thirteen fourteen fifteen sixteen seventeen eighteen nineteen twenty"
 
 static void
@@ -89,8 +89,9 @@ test_unknown_text(void **state)
     int from = 0;
 
     (void)state;
-    talk_open(&t, "{\"lines\":[{\"hear\":\"x\"}],"
-                  "\"unknown\":{\"say\":\"You wrote {text}\"}}",
+    talk_open(&t,
+              "{\"lines\":[{\"hear\":\"x\"}],"
+              "\"unknown\":{\"say\":\"You wrote {text}\"}}",
               EAR_NONE, NOVA2);
     talk_start(&t, "");
     talk_text(&t, "T1", "Wie bitte?");
@@ -130,12 +131,11 @@ test_offsets_and_sensitivity(void **state)
     talk_tone(&t, 500);
     talk_silence(&t, 1600);
     event = talk_find(&t, "userSpeechStart", &from);
-    assert_in_range(
-        cJSON_GetObjectItem(event, "inputAudioOffsetMs")->valueint, 940, 1030);
+    assert_in_range(cJSON_GetObjectItem(event, "inputAudioOffsetMs")->valueint,
+                    940, 1030);
     event = talk_find(&t, "userSpeechEnd", &from);
-    assert_in_range(
-        cJSON_GetObjectItem(event, "inputAudioOffsetMs")->valueint, 1490,
-        1520);
+    assert_in_range(cJSON_GetObjectItem(event, "inputAudioOffsetMs")->valueint,
+                    1490, 1520);
     assert_in_range(
         cJSON_GetObjectItem(event, "inputAudioDetectionOffsetMs")->valueint,
         1970, 2000);
@@ -194,13 +194,13 @@ test_scripted_tool_turn(void **state)
     assert_clean(&t);
     assert_string_equal(talk_said(&t, "ASSISTANT", "SPECULATIVE", &from),
                         "It is 12:34.");
-    assert_flow(&t,
-                "userSpeechStart completionStart userSpeechEnd " HEARD HEARD
-                SPOKEN "contentEnd(PARTIAL_TURN) " TOOL_USE FINAL
-                "contentEnd(PARTIAL_TURN) " SPOKEN
-                "contentEnd(PARTIAL_TURN) " SPOKEN
-                "contentEnd(END_TURN) " FINAL "contentEnd(PARTIAL_TURN) "
-                FINAL "contentEnd(END_TURN) completionEnd(END_TURN)");
+    assert_flow(
+        &t,
+        "userSpeechStart completionStart userSpeechEnd " HEARD HEARD SPOKEN
+        "contentEnd(PARTIAL_TURN) " TOOL_USE FINAL
+        "contentEnd(PARTIAL_TURN) " SPOKEN "contentEnd(PARTIAL_TURN) " SPOKEN
+        "contentEnd(END_TURN) " FINAL "contentEnd(PARTIAL_TURN) " FINAL
+        "contentEnd(END_TURN) completionEnd(END_TURN)");
     talk_close(&t);
 }
 
@@ -384,8 +384,7 @@ test_barge_in_in_full(void **state)
     barge_in(&t, "[\"marker\",\"stop_reason\",\"speech_start\"]", EAR_NONE);
     assert_flow(&t, "completionStart " SPOKEN
                     "userSpeechStart contentEnd(END_TURN) " FINAL
-                    "contentEnd(INTERRUPTED) " FINAL
-                    "contentEnd(INTERRUPTED)");
+                    "contentEnd(INTERRUPTED) " FINAL "contentEnd(INTERRUPTED)");
     said = talk_said(&t, "ASSISTANT", "FINAL", &from);
     assert_int_equal(strncmp(said, "one two three", 13), 0);
     assert_null(strstr(said, "twenty"));
@@ -457,8 +456,9 @@ test_speech_when_nothing_plays_is_no_barge_in(void **state)
     struct talk t;
 
     (void)state;
-    talk_open(&t, "{\"endpoint_ms\":500,\"lines\":[{\"hear\":\"go\",\"say\":"
-                  "\"Yes.\"}]}",
+    talk_open(&t,
+              "{\"endpoint_ms\":500,\"lines\":[{\"hear\":\"go\",\"say\":"
+              "\"Yes.\"}]}",
               EAR_SCRIPT, NOVA2);
     talk_start(&t, "");
     for (int i = 0; i < 3; i++) {
@@ -466,6 +466,28 @@ test_speech_when_nothing_plays_is_no_barge_in(void **state)
         talk_silence(&t, 5000);
     }
     assert_int_equal(talk_notes(&t, "turn: answered"), 3);
+    assert_int_equal(talk_notes(&t, "turn: interrupted"), 0);
+    talk_close(&t);
+}
+
+/* An answer that has not begun when the user speaks comes afterwards. */
+static void
+test_an_answer_that_is_due_is_kept(void **state)
+{
+    struct talk t;
+    int from = 0;
+
+    (void)state;
+    talk_open(&t,
+              "{\"endpoint_ms\":500,\"lines\":[{\"hear\":\"go\","
+              "\"slow_ms\":300,\"say\":\"Yes.\"}]}",
+              EAR_NONE, NOVA2);
+    talk_start(&t, "");
+    talk_text(&t, "T1", "go");
+    talk_tone(&t, 800);
+    assert_int_equal(talk_count(&t, "contentStart"), 0);
+    talk_silence(&t, 2000);
+    assert_string_equal(talk_said(&t, "ASSISTANT", "FINAL", &from), "Yes.");
     assert_int_equal(talk_notes(&t, "turn: interrupted"), 0);
     talk_close(&t);
 }
@@ -478,8 +500,9 @@ test_prompt_end_stops_the_answer(void **state)
     struct talk t;
 
     (void)state;
-    talk_open(&t, "{\"audio_speed_percent\":100,\"lines\":[{\"hear\":\"go\","
-                  "\"say\":\"" LONG_TEXT ".\"}]}",
+    talk_open(&t,
+              "{\"audio_speed_percent\":100,\"lines\":[{\"hear\":\"go\","
+              "\"say\":\"" LONG_TEXT ".\"}]}",
               EAR_NONE, NOVA2);
     talk_start(&t, "");
     talk_text(&t, "T1", "go");
@@ -568,8 +591,9 @@ test_silence_timeout_where_the_script_asks(void **state)
     struct talk t;
 
     (void)state;
-    talk_open(&t, "{\"silence_timeout_ms\":175000,\"lines\":[{\"hear\":"
-                  "\"x\"}]}",
+    talk_open(&t,
+              "{\"silence_timeout_ms\":175000,\"lines\":[{\"hear\":"
+              "\"x\"}]}",
               EAR_NONE, NOVA2);
     talk_start(&t, "");
     for (int i = 0; i < 17; i++)
@@ -589,8 +613,9 @@ test_a_line_that_silence_brings(void **state)
     int from = 0;
 
     (void)state;
-    talk_open(&t, "{\"lines\":[{\"on\":\"silence\",\"after_ms\":5000,\"say\":"
-                  "\"Are you there?\"}]}",
+    talk_open(&t,
+              "{\"lines\":[{\"on\":\"silence\",\"after_ms\":5000,\"say\":"
+              "\"Are you there?\"}]}",
               EAR_SCRIPT, NOVA2);
     talk_start(&t, "");
     talk_silence(&t, 4900);
@@ -614,8 +639,7 @@ test_hurry_is_noted_once(void **state)
         t.now_ms -= 32;
         talk_silence(&t, 32);
     }
-    assert_int_equal(talk_notes(&t, "violation: audioInput: more than 3 s"),
-                     1);
+    assert_int_equal(talk_notes(&t, "violation: audioInput: more than 3 s"), 1);
     assert_false(t.ended);
     talk_close(&t);
 }
@@ -724,8 +748,7 @@ test_audio_is_faster_than_real_time(void **state)
     talk_start(&t, "");
     talk_text(&t, "T", "tell me a story");
     from_ms = t.now_ms;
-    while (talk_notes(&t, "turn: answered") == 0 &&
-           t.now_ms < from_ms + 60000)
+    while (talk_notes(&t, "turn: answered") == 0 && t.now_ms < from_ms + 60000)
         talk_silence(&t, 100);
     sent_ms = (double)(t.now_ms - from_ms);
     while ((event = talk_find(&t, "audioOutput", &from)) != NULL)
@@ -757,6 +780,7 @@ main(void)
         cmocka_unit_test(test_barge_in_each_form),
         cmocka_unit_test(test_barge_in_after_the_last_byte),
         cmocka_unit_test(test_speech_when_nothing_plays_is_no_barge_in),
+        cmocka_unit_test(test_an_answer_that_is_due_is_kept),
         cmocka_unit_test(test_prompt_end_stops_the_answer),
         cmocka_unit_test(test_end_without_session_end),
         cmocka_unit_test(test_a_violation_ends_the_stream),

@@ -90,9 +90,6 @@ hear_all_phrases(long rate_hz)
             talk_silence(&t, 2500);
             assert_string_equal(last_heard(&t), phrase->valuestring);
         }
-        /* Let a long answer be over, and the stream not become too old. */
-        if (t.now_ms > 200000)
-            break;
     }
     assert_string_equal(t.exception, "");
     talk_close(&t);

@@ -553,10 +553,11 @@ send_text(struct rules *rules, size_t bytes)
     int used;
 
     assert_non_null(event);
-    used = sprintf(event, "{\"textInput\":{\"promptName\":\"P\","
-                          "\"contentName\":\"h\",\"content\":\"");
+    used = snprintf(event, 200,
+                    "{\"textInput\":{\"promptName\":\"P\","
+                    "\"contentName\":\"h\",\"content\":\"");
     memset(event + used, 'a', bytes);
-    strcpy(event + used + bytes, "\"}}");
+    snprintf(event + used + bytes, 100, "%s", "\"}}");
     good = send(rules, event, &input);
     free(event);
     return good;
