@@ -122,7 +122,7 @@ scaled_deadline(const struct call *call, double from_now_ms)
 
 /* A 200 without an error is owed only once something good came. */
 static void
-accept(struct call *call)
+answer(struct call *call)
 {
     call->state = CALL_TALKING;
     respond(call, 200, NULL, EVENT_STREAM_TYPE, 0);
@@ -160,7 +160,7 @@ static void
 except(struct call *call, const char *exception, const char *message)
 {
     if (call->state == CALL_VERIFIED)
-        accept(call);
+        answer(call);
     if (call->state != CALL_TALKING)
         return;
     jsonlog_note(call->config->log, call->place, "exception", "%s: %s",
@@ -188,6 +188,15 @@ violate(struct call *call, const char *message)
 
 /* ---- what the conversation says ---- */
 
+/* Drops from `unread` what is given out, so that the limit counts only what
+ * waits. */
+static void
+compact(struct call *call)
+{
+    bytes_drop(&call->unread, call->read_bytes);
+    call->read_bytes = 0;
+}
+
 static void
 on_emit(void *arg, const char *json, size_t json_bytes)
 {
@@ -195,6 +204,8 @@ on_emit(void *arg, const char *json, size_t json_bytes)
     if (call->state != CALL_TALKING)
         return;
     jsonlog_event(call->config->log, call->place, "sent", json, json_bytes);
+    if (call->unread.count > CALL_UNREAD_BYTES_MAX / 2)
+        compact(call);
     envelope_seal(&call->unread, json, json_bytes,
                   roll(call, ENVELOPE_PADDING_MAX + 1));
     if (call->unread.failed) {
@@ -368,7 +379,7 @@ on_event(struct call *call)
     if (call->state == CALL_VERIFIED) {
         if (!start_conversation(call))
             return;
-        accept(call);
+        answer(call);
     }
     jsonlog_event(call->config->log, call->place, "received", json,
                   call->json.count);
@@ -464,10 +475,8 @@ call_read(struct call *call, uint8_t *out, size_t capacity, bool *ended)
         memcpy(out, call->unread.data + call->read_bytes, count);
     call->read_bytes += count;
     if (call->read_bytes == call->unread.count ||
-        call->read_bytes > call->unread.count / 2) {
-        bytes_drop(&call->unread, call->read_bytes);
-        call->read_bytes = 0;
-    }
+        call->read_bytes > call->unread.count / 2)
+        compact(call);
     *ended = count == left &&
              (call->state == CALL_FINISHING || call->state == CALL_LINGERING);
     return count;
