@@ -439,7 +439,7 @@ take_step(struct turns *t, struct turn *turn, uint64_t now_ms)
         call_next(t, turn);
         return true;
     case STEP_WHILE:
-        if (!t->tools_block)
+        if (!t->tools_block && turn->sent_calls == turn->call_count)
             say(t, turn, turn->line->say_while, now_ms);
         turn->step = STEP_WAIT;
         return true;
