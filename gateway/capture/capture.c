@@ -353,8 +353,9 @@ on_frames(struct capture *c, uint64_t now_ns)
         return;
     c->starved = false;
     uint64_t first = c->window.any ? c->window.from : c->ahead.from;
+    uint64_t ns = now_ns > c->starved_ns ? now_ns - c->starved_ns : 0;
     if (c->ops.on_resumed)
-        c->ops.on_resumed(c->arg, first, now_ns - c->starved_ns);
+        c->ops.on_resumed(c->arg, first, ns);
 }
 
 /* One chunk of silence when it is due. */
@@ -375,7 +376,7 @@ static bool
 gap_is_over(struct capture *c, uint64_t now_ns)
 {
     uint64_t last_ns = ring_host_last_commit_ns(c->ring, now_ns);
-    return now_ns - last_ns >= c->gap_ns && ring_host_readable(c->ring) == 0;
+    return now_ns >= last_ns + c->gap_ns && ring_host_readable(c->ring) == 0;
 }
 
 bool

@@ -1,10 +1,10 @@
 #include <stdlib.h>
 #include <string.h>
+#include <cjson/cJSON.h>
 
 #include "gateway/base64.h"
 #include "gateway/sonic/audio_input.h"
 #include "gateway/sonic/batch.h"
-#include "gateway/sonic/encode.h"
 
 #if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
 #error "samples are sent as they lie in memory, which must be little endian"
