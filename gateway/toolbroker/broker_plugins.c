@@ -2,6 +2,7 @@
  * workers, and telling the outside. */
 #include "gateway/toolbroker/broker_internal.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,15 +10,22 @@
 #include "gateway/log.h"
 #include "gateway/toolbroker/plugin_folder.h"
 #include "gateway/toolbroker/plugin_talk.h"
+#include "gateway/toolbroker/tool_content.h"
 
 static void
 notice(struct broker *b, enum broker_notice_kind kind, const char *provider,
        const char *tool, const char *reason)
 {
-    struct broker_notice n = {kind, provider, tool, reason};
+    char who[PATH_MAX], why[1024];
+    struct broker_notice n = {kind, who, tool, reason ? why : NULL};
 
-    if (!b->closing && b->callbacks.on_notice)
-        b->callbacks.on_notice(b->callbacks.arg, &n);
+    if (b->closing || !b->callbacks.on_notice)
+        return;
+    snprintf(who, sizeof who, "%s", provider);
+    snprintf(why, sizeof why, "%s", reason ? reason : "");
+    tool_content_clean(who);
+    tool_content_clean(why);
+    b->callbacks.on_notice(b->callbacks.arg, &n);
 }
 
 static void
@@ -173,6 +181,8 @@ on_file(void *arg, const char *path, const char *name, const char *reason)
     struct plugin *p = NULL;
     char why[700];
 
+    if (!reason && !tool_content_is_utf8(name, strlen(name)))
+        reason = "the file's name is not UTF-8; rename it";
     if (!reason && same) {
         snprintf(why, sizeof why,
                  "%.300s has the name of %.300s; rename or remove one of them",

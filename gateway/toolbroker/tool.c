@@ -81,7 +81,12 @@ read_schema(struct tool *tool, const cJSON *schema, char *why, size_t why_size)
         return VR_PROTOCOL;
     }
     tool->schema_json = cJSON_PrintUnformatted(tool->schema);
-    return tool->schema_json ? VR_OK : VR_NO_MEMORY;
+    if (!tool->schema_json)
+        return VR_NO_MEMORY;
+    if (tool_content_is_utf8(tool->schema_json, strlen(tool->schema_json)))
+        return VR_OK;
+    snprintf(why, why_size, "the schema of tool %s is not UTF-8", tool->name);
+    return VR_PROTOCOL;
 }
 
 static bool

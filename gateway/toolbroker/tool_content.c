@@ -28,6 +28,24 @@ utf8_tail(unsigned char lead, unsigned char *low, unsigned char *high)
     return -1;
 }
 
+/* The bytes of the character at `p`, 0 if there is none. */
+static size_t
+utf8_bytes(const unsigned char *p, const unsigned char *end)
+{
+    unsigned char low, high;
+    int tail = utf8_tail(*p, &low, &high);
+
+    if (tail < 0 || end - p <= tail)
+        return 0;
+    for (int i = 1; i <= tail; i++) {
+        if (p[i] < low || p[i] > high)
+            return 0;
+        low = 0x80;
+        high = 0xbf;
+    }
+    return (size_t)tail + 1;
+}
+
 bool
 tool_content_is_utf8(const char *text, size_t text_bytes)
 {
@@ -35,18 +53,26 @@ tool_content_is_utf8(const char *text, size_t text_bytes)
     const unsigned char *end = p + text_bytes;
 
     while (p < end) {
-        unsigned char low, high;
-        int tail = utf8_tail(*p++, &low, &high);
-        if (tail < 0 || end - p < tail)
+        size_t n = utf8_bytes(p, end);
+        if (n == 0)
             return false;
-        for (; tail > 0; tail--, p++) {
-            if (*p < low || *p > high)
-                return false;
-            low = 0x80;
-            high = 0xbf;
-        }
+        p += n;
     }
     return true;
+}
+
+void
+tool_content_clean(char *text)
+{
+    unsigned char *p = (unsigned char *)text;
+    unsigned char *end = p + strlen(text);
+
+    while (p < end) {
+        size_t n = utf8_bytes(p, end);
+        if (n == 0)
+            *p = '?';
+        p += n > 0 ? n : 1;
+    }
 }
 
 cJSON *
@@ -177,17 +203,13 @@ set_reason(struct tool_content *content, const cJSON *value, const char *text)
 {
     const cJSON *error = cJSON_GetObjectItemCaseSensitive(value, "error");
     const char *reason = text;
-    size_t n;
 
     if (cJSON_IsString(error))
         reason = error->valuestring;
     else if (cJSON_IsString(value))
         reason = value->valuestring;
     snprintf(content->reason, sizeof content->reason, "%s", reason);
-    n = strlen(content->reason);
-    while (n > 0 && !tool_content_is_utf8(content->reason, n))
-        n--;
-    content->reason[n] = '\0';
+    tool_content_clean(content->reason);
 }
 
 static void

@@ -16,6 +16,10 @@
 /* True if these bytes are UTF-8 as RFC 3629 has it. [any] */
 bool tool_content_is_utf8(const char *text, size_t text_bytes);
 
+/* Puts '?' in the place of every byte that is not part of UTF-8: names and
+ * sentences go to the bus, which is JSON. [any] */
+void tool_content_clean(char *text);
+
 /* Parses text that must be exactly one JSON value; NULL if it is not. The
  * tree is the caller's to cJSON_Delete(). [any] */
 cJSON *tool_content_parse(const char *text);

@@ -138,8 +138,10 @@ toolcall_end(struct toolcall_table *table, struct toolcall *call,
     call->end_ns = clock_mono_ns();
     call->content_json = content_json;
     call->reason = reason ? strdup(reason) : NULL;
-    if (!call->content_json && reason)
-        call->content_json = tool_content_error(reason);
+    if (call->reason)
+        tool_content_clean(call->reason);
+    if (!call->content_json && call->reason)
+        call->content_json = tool_content_error(call->reason);
     call->next = NULL;
     *table->ended_tail = call;
     table->ended_tail = &call->next;

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gateway/toolbroker/tool_content.h"
+
 #define LIST_ID "tools/list"
 
 static const cJSON *
@@ -13,12 +15,16 @@ member(const cJSON *object, const char *name)
     return cJSON_GetObjectItemCaseSensitive(object, name);
 }
 
+/* A string as it may go on to logs and the bus. */
 static const char *
 string_member(const cJSON *object, const char *name)
 {
     const cJSON *item = member(object, name);
 
-    return cJSON_IsString(item) ? item->valuestring : NULL;
+    if (!cJSON_IsString(item))
+        return NULL;
+    tool_content_clean(item->valuestring);
+    return item->valuestring;
 }
 
 static void

@@ -83,6 +83,7 @@ bad_plugins_are_refused_and_good_ones_work(void **state)
     for (size_t i = 0; i < sizeof bent / sizeof bent[0]; i++)
         rig_compile(&rig, "shape", bent[i][0], bent[i][1]);
     write_file("text.so", "this is no library");
+    write_file("\xff.so", "");
     write_file("empty.so", "");
     write_file("ignored.txt", "");
     snprintf(path, sizeof path, "%s/plugins/folder.so", rig.dir);
@@ -92,6 +93,7 @@ bad_plugins_are_refused_and_good_ones_work(void **state)
     for (size_t i = 0; i < sizeof bent / sizeof bent[0]; i++)
         expect_refusal(bent[i][0], bent[i][2]);
     expect_refusal("text", "cannot be loaded");
+    expect_refusal("?", "name is not UTF-8");
     expect_refusal("empty", "cannot be loaded");
     expect_refusal("folder", "is not a file");
     assert_int_equal(broker_tool_count(rig.broker), 1);

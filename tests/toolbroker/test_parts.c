@@ -190,12 +190,15 @@ utf8_is_rfc_3629(void **state)
                                       "\xf5\x80\x80\x80",
                                       "\xe2\x28\xa1",
                                       "\xe2\x82"};
+    char text[] = "a\xc3\xa4\xffz\xe2\x82";
 
     (void)state;
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
         assert_true(tool_content_is_utf8(good[i], strlen(good[i])));
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
         assert_false(tool_content_is_utf8(bad[i], strlen(bad[i])));
+    tool_content_clean(text);
+    assert_string_equal(text, "a\xc3\xa4?z??");
 }
 
 /* ---- lists ------------------------------------------------------------------- */

@@ -166,6 +166,7 @@ static void
 call_error_text(const struct voxring_call *call)
 {
     host->complete(call->token, VOXRING_ERROR, "no luck at all");
+    host->log(VOXRING_LOG_WARN, "bytes \xff\xfe in a log line");
 }
 
 static void
