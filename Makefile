@@ -83,9 +83,12 @@ use_tools := toolhost ipc
 
 # module: the libraries that come with its archive.
 lib_ipc := -lpthread
-lib_cli := -lzmq -lcjson -lm
-lib_base := -luv -lcjson
+lib_cli := -lzmq -lcjson -lspeexdsp -lm
+lib_base := -luv -lcjson -lspeexdsp -lm
 lib_capture := -lspeexdsp -lm
+lib_playback := -lspeexdsp -lm
+lib_plugin_echo := -lcjson
+lib_plugin_clock := -lcjson
 lib_bedrock := -lcurl -lnghttp2 -lssl -lcrypto
 lib_events := -lzmq
 lib_control := -lzmq
@@ -218,8 +221,9 @@ build/fuzz/%: tests/fuzz/%.c $(wildcard gateway/*/*.c ipc/*.c gateway/*.c)
 	$(Q)m=$$(sed -n 's,^.*fuzz-module: *,,p' $<); \
 	clang $(CPPFLAGS_ALL) -std=c11 -g -O1 -pthread \
 		-fsanitize=fuzzer,address,undefined -o $@ $< \
-		$$(for d in $$m; do ls $$d/*.c | grep -v /main.c; done) \
-		-lcjson -lcrypto -lm
+		$$(for d in $$m; do case $$d in *.c) echo $$d;; \
+			*) ls $$d/*.c | grep -v /main.c;; esac; done | sort -u) \
+		-lcjson -lcrypto -lssl -lnghttp2 -lcurl -luv -lzmq -lspeexdsp -lm
 
 fuzzers: $(FUZZERS)
 fuzz: deps ## run each fuzz target for FUZZ_SECONDS (20) with clang's libFuzzer

@@ -38,18 +38,14 @@ cut(struct session *s, struct response *r, enum cut_signal signal,
     uint64_t now_ns)
 {
     struct playback_cut cut = {0};
-    bool news = !r->interrupted;
-    if (news)
+    if (!r->interrupted) {
         playback_interrupt(s->playback, r->id, now_ns, &cut);
-    uint64_t response_id = r->id;
+        s->counters.interruptions++;
+        report_interruption(s, r, signals[signal].name, cut.heard_ms,
+                            cut.estimated, cut.flush_to);
+    }
     dialogue_interrupted(s->dialogue, r, signals[signal].model_stopped,
                          cut.heard_ms, cut.estimated, now_ns);
-    r = dialogue_response(s->dialogue, response_id);
-    if (!news || !r)
-        return;
-    s->counters.interruptions++;
-    report_interruption(s, r, signals[signal].name, cut.heard_ms, cut.estimated,
-                        cut.flush_to);
 }
 
 bool

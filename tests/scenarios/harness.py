@@ -12,6 +12,7 @@ import tempfile
 import time
 
 import zmq
+from zmq.utils.monitor import recv_monitor_message
 
 ROOT = os.environ.get("VOXRING_ROOT", os.path.dirname(os.path.dirname(
     os.path.dirname(os.path.abspath(__file__)))))
@@ -31,9 +32,17 @@ class Bus:
         self.socket = self.context.socket(zmq.SUB)
         for topic in topics:
             self.socket.setsockopt_string(zmq.SUBSCRIBE, topic)
+        self.socket.setsockopt(zmq.RECONNECT_IVL, 10)
+        self.monitor = self.socket.get_monitor_socket(
+            zmq.EVENT_HANDSHAKE_SUCCEEDED)
         self.socket.connect(f"ipc://{runtime_dir}/events.sock")
         self.seen = []
         self.at = 0
+
+    def wait_connected(self):
+        if not self.monitor.poll(int(LIMIT_S * 1000)):
+            raise AssertionError("the event socket did not answer")
+        recv_monitor_message(self.monitor)
 
     def poll(self, timeout_s):
         if not self.socket.poll(max(0, int(timeout_s * 1000))):
@@ -73,6 +82,7 @@ class Bus:
         return [e for e in self.seen if e["type"] == f"voxring.{kind}.v1"]
 
     def close(self):
+        self.socket.disable_monitor()
         self.socket.close(0)
         self.context.term()
 
@@ -110,6 +120,7 @@ class Gateway:
             if line != "voxringd ready":
                 self.process.wait(10)
                 raise AssertionError(f"not ready: {line!r}\n{self.log_text()}")
+            self.bus.wait_connected()
 
     def log_text(self):
         self.log.flush()
@@ -135,6 +146,11 @@ class Gateway:
         if "error" in answer:
             raise RpcError(answer["error"])
         return answer["result"]
+
+    def wait_streaming(self, session="robot"):
+        """Subscribed first, so that nothing is missed, then asked."""
+        if self.call("session.get", session=session)["state"] != "streaming":
+            self.bus.wait("session.state", state="streaming")
 
     def cli(self, *arguments, **more):
         return subprocess.run([program("voxring"), *arguments],
