@@ -17,6 +17,15 @@ ring_lock_take(int fd, long at)
     return fcntl(fd, F_OFD_SETLK, &lock) == 0;
 }
 
+void
+ring_lock_free(int fd)
+{
+    struct flock lock = lock_at(0, 0);
+
+    lock.l_type = F_UNLCK;
+    fcntl(fd, F_OFD_SETLK, &lock);
+}
+
 bool
 ring_lock_held(int fd, long at)
 {

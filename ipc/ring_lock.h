@@ -10,6 +10,10 @@
  * [any] */
 bool ring_lock_take(int fd, long at);
 
+/* Gives back all that the open file description of `fd` holds, also where a
+ * child that was just forked still has a copy of the descriptor. [any] */
+void ring_lock_free(int fd);
+
 /* Whether anybody else's open file description holds byte `at`. True also when
  * that cannot be found out. [any] */
 bool ring_lock_held(int fd, long at);

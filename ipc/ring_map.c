@@ -192,9 +192,13 @@ ring_map_detach(struct ring_map *map)
 {
     if (map->fork.next == NULL)
         return;
-    /* In a child the mapping is not there, and something else may be. */
-    if (map->layout != NULL && !ring_fork_is_child(&map->fork))
-        munmap(map->layout, map->bytes);
+    /* In a child the mapping is not there, and something else may be; the
+     * locks are the parent's. */
+    if (!ring_fork_is_child(&map->fork)) {
+        if (map->layout != NULL)
+            munmap(map->layout, map->bytes);
+        ring_lock_free(map->fork.fd[RING_MAP_OBJECT_FD]);
+    }
     ring_fork_remove(&map->fork);
     memset(map, 0, sizeof *map);
 }
