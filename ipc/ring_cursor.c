@@ -8,28 +8,36 @@ ring_cursor_head(const struct ring_map *map)
     return atomic_load_explicit(&map->layout->head, memory_order_acquire);
 }
 
-uint64_t
-ring_cursor_oldest(const struct ring_map *map, uint64_t head)
+/* The first position not below the ring's first that is `margin` frames away
+ * from being overwritten; at most head. */
+static uint64_t
+safe_position(const struct ring_map *map, uint64_t head, uint64_t margin)
 {
     /* Relaxed: what this is used for is checked again after the copy. */
     uint64_t intent =
         atomic_load_explicit(&map->layout->intent, memory_order_relaxed);
-    uint64_t oldest = map->first_position;
+    uint64_t position = map->first_position;
 
-    if (intent > map->capacity_frames && intent - map->capacity_frames > oldest)
-        oldest = intent - map->capacity_frames;
-    return oldest < head ? oldest : head;
+    if (intent > map->capacity_frames &&
+        intent - map->capacity_frames >= position)
+        position = intent - map->capacity_frames + margin;
+    return position < head ? position : head;
+}
+
+uint64_t
+ring_cursor_oldest(const struct ring_map *map, uint64_t head)
+{
+    return safe_position(map, head, 0);
 }
 
 uint64_t
 ring_cursor_after_lap(const struct ring_map *map, uint64_t head)
 {
-    uint64_t oldest = ring_cursor_oldest(map, head);
     uint64_t margin = map->format.rate_hz / 10;
 
     if (margin > map->capacity_frames / 16)
         margin = map->capacity_frames / 16;
-    return head - oldest > margin ? oldest + margin : head;
+    return safe_position(map, head, margin);
 }
 
 static bool

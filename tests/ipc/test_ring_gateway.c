@@ -1,0 +1,749 @@
+/* Gateways that die, come back, meet another, or find no space. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+#include <cjson/cJSON.h>
+
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "ipc/ring_layout.h"
+#include "tests/ipc/harness.h"
+
+static int16_t samples[65536];
+static char lines[4096];
+
+static void
+note_line(void *arg, const char *line)
+{
+    (void)arg;
+    strncat(lines, line, sizeof lines - strlen(lines) - 1);
+}
+
+static struct vr_writer *
+logged_writer(const char *session)
+{
+    struct vr_options options = harness_options();
+    struct vr_writer *w;
+
+    lines[0] = '\0';
+    options.log = note_line;
+    assert_int_equal(vr_writer_open(&w, session, &options, NULL, 0), VR_OK);
+    return w;
+}
+
+/* Writes 10 ms at a time until that returns `wanted`; how many writes. */
+static uint64_t
+write_until(struct vr_writer *w, enum vr_status wanted)
+{
+    uint64_t count = 1;
+
+    while (vr_write(w, samples, 160, 0) != wanted) {
+        usleep(1000);
+        count++;
+    }
+    return count;
+}
+
+static void
+test_writer_survives_the_gateway(void **state)
+{
+    struct peer *gateway = peer_start();
+    struct vr_writer_stats stats;
+    struct vr_writer *w;
+    uint64_t unread, alone;
+
+    (void)state;
+    assert_string_equal(peer_ask(gateway, "host g1 1 65536"), "VR_OK ");
+    w = logged_writer("g1");
+    assert_int_equal(vr_write(w, samples, 160, 0), VR_OK);
+    peer_ask(gateway, "hread 100");
+    peer_kill(&gateway, SIGKILL);
+    /* 60 frames unread, then what is written before the death is noticed. */
+    unread = (write_until(w, VR_CLOSED) - 1) * 160 + 60;
+    vr_writer_stats(w, &stats, sizeof stats);
+    assert_int_equal(stats.attached, 0);
+    assert_int_equal(stats.lost_frames, unread + 160);
+    assert_int_equal(vr_space(w), 0);
+    assert_int_equal(vr_wait_space(w, 1, 1), VR_TIMEOUT);
+    assert_non_null(strstr(lines, "gone"));
+
+    gateway = peer_start();
+    assert_string_equal(peer_ask(gateway, "host g1 1 65536"), "VR_OK ");
+    alone = write_until(w, VR_OK) - 1;
+    vr_writer_stats(w, &stats, sizeof stats);
+    assert_int_equal(stats.lost_frames, unread + 160 + alone * 160);
+    assert_int_equal(stats.attached, 1);
+    assert_int_equal(stats.attach_count, 2);
+    assert_int_equal(stats.position, 160);
+    assert_int_equal(
+        strncmp(peer_ask(gateway, "hread 500"), "VR_OK 0 160 ", 12), 0);
+    vr_writer_close(&w);
+    peer_end(&gateway);
+}
+
+/* The gateway restarts while the producer's eye is elsewhere. */
+static void
+test_writer_waits_for_space_across_a_restart(void **state)
+{
+    struct peer *gateway = peer_start(), *file = peer_start();
+
+    (void)state;
+    assert_string_equal(peer_ask(gateway, "host g2 1 4096"), "VR_OK ");
+    assert_string_equal(peer_ask(file, "writer g2 file"), "VR_OK ");
+    assert_string_equal(peer_ask(file, "write 4096"), "VR_OK ");
+    assert_string_equal(peer_ask(file, "space 100 0"), "VR_TIMEOUT ");
+    peer_tell(file, "space 100 15000");
+    peer_kill(&gateway, SIGKILL);
+    gateway = peer_start();
+    assert_string_equal(peer_ask(gateway, "host g2 1 4096"), "VR_OK ");
+    assert_string_equal(peer_hear(file), "VR_OK ");
+    peer_end(&file);
+    peer_end(&gateway);
+}
+
+static void
+test_reader_survives_the_gateway(void **state)
+{
+    struct peer *gateway = peer_start();
+    struct vr_reader *r;
+    struct vr_block block;
+    uint64_t epoch;
+
+    (void)state;
+    assert_string_equal(peer_ask(gateway, "host g3 0 4096"), "VR_OK ");
+    r = harness_reader("g3", VR_RING_OUT, VR_PLAYER, VR_START_NOW);
+    peer_ask(gateway, "hwrite 300");
+    assert_int_equal(vr_read(r, samples, 100, &block), VR_OK);
+    epoch = block.epoch;
+    peer_kill(&gateway, SIGKILL);
+    /* What it wrote before it died is still heard, and then told. */
+    assert_int_equal(vr_read(r, samples, 1000, &block), VR_OK);
+    assert_int_equal(block.frames, 200);
+    assert_int_equal(harness_right(samples, 100, 200, 1), 200);
+    assert_int_equal(vr_wait(r, 10000), VR_OK);
+    assert_int_equal(vr_read(r, samples, 1000, &block), VR_CLOSED);
+    assert_int_equal(vr_read(r, samples, 1000, &block), VR_AGAIN);
+    assert_int_equal(vr_wait(r, 1), VR_TIMEOUT);
+    assert_non_null(strstr(vr_reader_error(r), "voxringd"));
+
+    gateway = peer_start();
+    assert_string_equal(peer_ask(gateway, "host g3 0 4096"), "VR_OK ");
+    peer_ask(gateway, "hwrite 50");
+    do
+        assert_int_equal(vr_wait(r, 10000), VR_OK);
+    while (vr_read(r, samples, 1000, &block) == VR_AGAIN);
+    assert_int_equal(block.position, 0);
+    assert_int_equal(block.frames, 50);
+    assert_int_not_equal(block.epoch, epoch);
+    vr_reader_close(&r);
+    peer_end(&gateway);
+}
+
+/* Somebody else is first at the new gateway. */
+static void
+test_lease_lost_over_a_restart(void **state)
+{
+    struct peer *gateway = peer_start(), *rival = peer_start();
+    struct vr_writer *w;
+
+    (void)state;
+    assert_string_equal(peer_ask(gateway, "host g4 1 4096"), "VR_OK ");
+    w = harness_writer("g4");
+    peer_kill(&gateway, SIGKILL);
+    gateway = peer_start();
+    assert_string_equal(peer_ask(gateway, "host g4 1 4096"), "VR_OK ");
+    assert_string_equal(peer_ask(rival, "writer g4 rival"), "VR_OK ");
+    write_until(w, VR_BUSY);
+    assert_non_null(strstr(vr_writer_error(w), "\"rival\""));
+    peer_kill(&rival, SIGKILL);
+    write_until(w, VR_OK);
+    vr_writer_close(&w);
+    peer_end(&gateway);
+}
+
+static void
+test_other_format_after_a_restart(void **state)
+{
+    struct ring_host *host = harness_host("g5", VR_RING_IN, 16000, 1, 0);
+    struct vr_writer *w = harness_writer("g5");
+
+    (void)state;
+    ring_host_close(&host);
+    host = harness_host("g5", VR_RING_IN, 48000, 1, 0);
+    write_until(w, VR_INVALID);
+    assert_non_null(strstr(vr_writer_error(w), "48000 Hz"));
+    vr_writer_close(&w);
+    ring_host_close(&host);
+}
+
+static void
+test_live_gateway_is_left_alone(void **state)
+{
+    struct peer *gateway = peer_start();
+    struct ring_host_config config = {.runtime_dir = harness_dir,
+                                      .session = "g6",
+                                      .ring = VR_RING_IN,
+                                      .format = {16000, 1}};
+    char why[VR_ERROR_BYTES] = "";
+    struct ring_host *host;
+    struct vr_writer *w;
+
+    (void)state;
+    assert_string_equal(peer_ask(gateway, "host g6 1 4096"), "VR_OK ");
+    peer_kill(&gateway, SIGSTOP);
+    assert_int_equal(ring_host_open(&host, &config, why, sizeof why), VR_BUSY);
+    assert_non_null(strstr(why, "Another voxringd"));
+    peer_kill(&gateway, SIGCONT);
+    w = harness_writer("g6");
+    assert_int_equal(vr_write(w, samples, 160, 0), VR_OK);
+    vr_writer_close(&w);
+    peer_kill(&gateway, SIGKILL);
+    /* A dead gateway's ring is no ring for new clients, and no obstacle. */
+    assert_int_equal(
+        vr_writer_open(&w, "g6",
+                       &(struct vr_options){.runtime_dir = harness_dir}, why,
+                       sizeof why),
+        VR_NOT_FOUND);
+    assert_non_null(strstr(why, "start voxringd"));
+    assert_int_equal(ring_host_open(&host, &config, why, sizeof why), VR_OK);
+    ring_host_close(&host);
+}
+
+static void
+test_refused_configs(void **state)
+{
+    struct ring_host_config config = {
+        .runtime_dir = harness_dir, .session = "g7", .format = {44100, 1}};
+    char why[VR_ERROR_BYTES] = "";
+    struct ring_host *host;
+
+    (void)state;
+    assert_int_equal(ring_host_open(&host, &config, why, sizeof why),
+                     VR_INVALID);
+    assert_non_null(strstr(why, "44100"));
+    config.format.rate_hz = 16000;
+    config.min_frames = UINT64_MAX;
+    assert_int_equal(ring_host_open(&host, &config, why, sizeof why),
+                     VR_INVALID);
+    config.min_frames = 0;
+    config.session = "A/B";
+    assert_int_equal(ring_host_open(&host, &config, why, sizeof why),
+                     VR_INVALID);
+    config.session = "g7";
+    config.runtime_dir = "/nowhere";
+    assert_int_equal(ring_host_open(&host, &config, why, sizeof why),
+                     VR_NOT_FOUND);
+    assert_null(host);
+}
+
+/* ---- no space ---------------------------------------------------------- */
+
+/* In a child: 0 if a ring too large is refused as it should be. */
+static int
+refused_for_space(void)
+{
+    struct ring_host_config config = {.runtime_dir = harness_dir,
+                                      .session = "g8",
+                                      .ring = VR_RING_IN,
+                                      .format = {16000, 1},
+                                      .min_frames = 1 << 20};
+    char why[VR_ERROR_BYTES] = "", object[128];
+    struct ring_host *host;
+
+    if (ring_host_open(&host, &config, why, sizeof why) != VR_NO_SPACE)
+        return 1;
+    /* 2^20 frames of 2 bytes, and the header. */
+    if (strstr(why, "2101248 bytes") == NULL)
+        return 2;
+    config.min_frames = 2048;
+    if (ring_host_open(&host, &config, why, sizeof why) != VR_OK)
+        return 3;
+    snprintf(object, sizeof object, "%s", ring_host_name(host));
+    ring_host_close(&host);
+    return shm_open(object, O_RDWR, 0) >= 0 ? 4 : 0;
+}
+
+static void
+expect_child(pid_t child, int expected)
+{
+    int status = -1;
+
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), expected);
+}
+
+static void
+test_limit_leaves_nothing_behind(void **state)
+{
+    pid_t child = fork();
+
+    (void)state;
+    if (child == 0) {
+        struct rlimit limit = {1 << 20, 1 << 20};
+        signal(SIGXFSZ, SIG_IGN);
+        _exit(setrlimit(RLIMIT_FSIZE, &limit) != 0 ? 9 : refused_for_space());
+    }
+    expect_child(child, 0);
+}
+
+/* A /dev/shm of one MiB, where this process may have its own. */
+static void
+test_full_dev_shm_leaves_nothing_behind(void **state)
+{
+    pid_t child = fork();
+    int status = -1;
+
+    (void)state;
+    if (child == 0) {
+        if (unshare(CLONE_NEWNS) != 0 &&
+            unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0)
+            _exit(77);
+        if (mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+            mount("tmpfs", "/dev/shm", "tmpfs", 0, "size=1m") != 0)
+            _exit(77);
+        _exit(refused_for_space());
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 77) {
+        print_message("skipped: no mount namespace of our own here\n");
+        skip();
+    }
+    assert_int_equal(status, 0);
+}
+
+/* ---- repair ------------------------------------------------------------ */
+
+static unsigned faults_seen[RING_FAULT_COUNT];
+
+static void
+note_fault(void *arg, enum ring_fault fault, const char *sentence)
+{
+    (void)arg;
+    assert_non_null(strstr(sentence, "/voxring-"));
+    faults_seen[fault]++;
+}
+
+static struct ring_host *
+watched_host(const char *session, enum vr_ring ring)
+{
+    struct ring_host_config config = {.runtime_dir = harness_dir,
+                                      .session = session,
+                                      .ring = ring,
+                                      .format = {16000, 1},
+                                      .min_frames = HARNESS_FRAMES,
+                                      .on_fault = note_fault};
+    struct ring_host *host;
+
+    memset(faults_seen, 0, sizeof faults_seen);
+    assert_int_equal(ring_host_open(&host, &config, NULL, 0), VR_OK);
+    return host;
+}
+
+/* What a hostile peer has: the object, to do with as it likes. */
+static struct ring_layout *
+map_as_peer(const struct ring_host *host, int *fd)
+{
+    void *pages;
+
+    *fd = shm_open(ring_host_name(host), O_RDWR, 0);
+    assert_true(*fd >= 0);
+    pages = mmap(NULL, sizeof(struct ring_layout), PROT_READ | PROT_WRITE,
+                 MAP_SHARED, *fd, 0);
+    assert_ptr_not_equal(pages, MAP_FAILED);
+    return pages;
+}
+
+static void
+unmap_as_peer(struct ring_layout *layout, int fd)
+{
+    munmap(layout, sizeof *layout);
+    close(fd);
+}
+
+static void
+test_impossible_heads(void **state)
+{
+    static const uint64_t heads[] = {5, 0, UINT64_MAX, UINT64_C(1) << 62,
+                                     UINT64_C(1) << 50};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof heads / sizeof heads[0]; i++) {
+        struct ring_host *host = watched_host("g9", VR_RING_IN);
+        struct vr_writer *w = harness_writer("g9");
+        struct ring_host_span span;
+        struct ring_layout *peer;
+        int fd;
+
+        assert_int_equal(vr_write(w, samples, 100, 0), VR_OK);
+        assert_int_equal(ring_host_readable(host), 100);
+        peer = map_as_peer(host, &fd);
+        atomic_store(&peer->head, heads[i]);
+        assert_int_equal(ring_host_readable(host), 100);
+        assert_true(ring_host_damaged(host));
+        assert_int_equal(ring_host_peek(host, samples, 100, &span), 0);
+        assert_int_equal(faults_seen[RING_FAULT_HEAD], 1);
+        unmap_as_peer(peer, fd);
+        assert_int_equal(ring_host_recreate(host, NULL, 0), VR_OK);
+        assert_false(ring_host_damaged(host));
+        /* Positions go on, and what was unread is told as lost. */
+        assert_int_equal(ring_host_peek(host, samples, 100, &span), 0);
+        assert_int_equal(span.lost_frames, 100);
+        assert_int_equal(span.position, 100);
+        while (vr_write(w, samples, 10, 0) != VR_OK ||
+               ring_host_readable(host) == 0)
+            usleep(1000);
+        assert_true(ring_host_peek(host, samples, 100, &span) > 0);
+        assert_int_equal(span.position, 100);
+        vr_writer_close(&w);
+        ring_host_close(&host);
+    }
+}
+
+static void
+test_impossible_intent_and_played(void **state)
+{
+    struct ring_host *in = watched_host("g10", VR_RING_IN);
+    struct ring_host *out = watched_host("g10", VR_RING_OUT);
+    struct vr_writer *w = harness_writer("g10");
+    struct ring_host_span span;
+    struct ring_layout *peer;
+    int fd;
+
+    (void)state;
+    assert_int_equal(vr_write(w, samples, 100, 0), VR_OK);
+    peer = map_as_peer(in, &fd);
+    atomic_store(&peer->intent, UINT64_MAX);
+    assert_int_equal(ring_host_peek(in, samples, 100, &span), 0);
+    assert_int_equal(faults_seen[RING_FAULT_HEAD], 1);
+    unmap_as_peer(peer, fd);
+
+    ring_host_write(out, samples, 100);
+    peer = map_as_peer(out, &fd);
+    atomic_store(&peer->played, 101);
+    assert_int_equal(ring_host_played(out), 0);
+    assert_int_equal(ring_host_played(out), 0);
+    assert_int_equal(faults_seen[RING_FAULT_PLAYED], 1);
+    assert_false(ring_host_damaged(out));
+    atomic_store(&peer->played, 60);
+    assert_int_equal(ring_host_played(out), 60);
+    unmap_as_peer(peer, fd);
+    vr_writer_close(&w);
+    ring_host_close(&in);
+    ring_host_close(&out);
+}
+
+/* Geometry is private on both sides after attach. */
+static void
+test_geometry_is_not_read_again(void **state)
+{
+    struct ring_host *host = watched_host("g11", VR_RING_IN);
+    struct vr_writer *w = harness_writer("g11");
+    struct vr_reader *r =
+        harness_reader("g11", VR_RING_IN, VR_OTHER, VR_START_NOW);
+    struct ring_host_span span;
+    struct ring_layout *peer;
+    struct vr_writer *late;
+    struct vr_block block;
+    int fd;
+
+    (void)state;
+    peer = map_as_peer(host, &fd);
+    peer->capacity_frames = UINT64_C(1) << 40;
+    peer->channels = 9;
+    peer->frame_bytes = 4000;
+    peer->rate_hz = 1;
+    for (uint64_t at = 0; at < 20000; at += 500) {
+        harness_fill(samples, at, 500, 1);
+        assert_int_equal(vr_write(w, samples, 500, 0), VR_OK);
+        assert_int_equal(ring_host_peek(host, samples, 500, &span), 500);
+        assert_int_equal(harness_right(samples, at, 500, 1), 500);
+        ring_host_advance(host, 500);
+        assert_int_equal(vr_read(r, samples, 500, &block), VR_OK);
+        assert_int_equal(harness_right(samples, at, 500, 1), 500);
+    }
+    vr_writer_close(&w);
+    /* And a header that cannot be is refused. */
+    assert_int_equal(
+        vr_writer_open(&late, "g11",
+                       &(struct vr_options){.runtime_dir = harness_dir}, NULL,
+                       0),
+        VR_CORRUPT);
+    peer->abi = 2;
+    assert_int_equal(
+        vr_writer_open(&late, "g11",
+                       &(struct vr_options){.runtime_dir = harness_dir}, NULL,
+                       0),
+        VR_VERSION);
+    unmap_as_peer(peer, fd);
+    vr_reader_close(&r);
+    ring_host_close(&host);
+}
+
+/* A reader led astray finds back, and never hangs or runs away. */
+static void
+test_reader_ignores_nonsense(void **state)
+{
+    struct ring_host *host = watched_host("g12", VR_RING_OUT);
+    struct vr_reader *r =
+        harness_reader("g12", VR_RING_OUT, VR_OTHER, VR_START_NOW);
+    static const uint64_t values[] = {
+        0, 1, UINT64_MAX, UINT64_C(1) << 63, 4096, UINT64_C(1) << 61, 12345};
+    struct ring_layout *peer;
+    struct vr_block block;
+    int fd;
+
+    (void)state;
+    peer = map_as_peer(host, &fd);
+    for (size_t i = 0; i < 7 * 7 * 7; i++) {
+        atomic_store(&peer->head, values[i % 7]);
+        atomic_store(&peer->intent, values[i / 7 % 7]);
+        atomic_store(&peer->flush_to, values[i / 49]);
+        atomic_store(&peer->flush_seq, i * 2);
+        for (int calls = 0; calls < 3; calls++) {
+            assert_int_not_equal(vr_read(r, samples, 65536 / 2, &block),
+                                 VR_STATE);
+            assert_in_range(block.frames, 0, HARNESS_FRAMES);
+        }
+    }
+    atomic_store(&peer->flush_seq, 0);
+    unmap_as_peer(peer, fd);
+    harness_fill(samples, 0, 500, 1);
+    ring_host_write(host, samples, 500);
+    while (vr_read(r, samples, 500, &block) != VR_AGAIN)
+        continue;
+    assert_int_equal(block.position, 500);
+    harness_fill(samples, 500, 100, 1);
+    ring_host_write(host, samples, 100);
+    assert_int_equal(vr_read(r, samples, 500, &block), VR_OK);
+    assert_int_equal(block.position, 500);
+    assert_int_equal(harness_right(samples, 500, 100, 1), 100);
+    vr_reader_close(&r);
+    ring_host_close(&host);
+}
+
+static void
+truncate_object(const struct ring_host *host)
+{
+    int fd = shm_open(ring_host_name(host), O_RDWR, 0);
+
+    assert_true(fd >= 0);
+    assert_int_equal(ftruncate(fd, 0), 0);
+    close(fd);
+}
+
+static void
+test_truncation_is_survived(void **state)
+{
+    struct ring_host *in = watched_host("g13", VR_RING_IN);
+    struct ring_host *out = watched_host("g13", VR_RING_OUT);
+    struct ring_host_span span;
+    struct ring_host_faults faults;
+    struct peer *mic = peer_start();
+
+    (void)state;
+    assert_int_equal(ring_host_guard_install(), VR_OK);
+    assert_string_equal(peer_ask(mic, "writer g13 mic"), "VR_OK ");
+    assert_string_equal(peer_ask(mic, "write 300"), "VR_OK ");
+    assert_int_equal(ring_host_readable(in), 300);
+    truncate_object(in);
+    truncate_object(out);
+    assert_int_equal(ring_host_peek(in, samples, 300, &span), 0);
+    assert_true(ring_host_damaged(in));
+    assert_int_equal(faults_seen[RING_FAULT_TRUNCATE], 1);
+    ring_host_write(out, samples, 20000);
+    assert_true(ring_host_damaged(out));
+    assert_true(ring_host_check(out));
+    assert_int_equal(faults_seen[RING_FAULT_TRUNCATE], 2);
+    ring_host_flush(out, 10, 1);
+    assert_int_equal(ring_host_played(out), 0);
+
+    assert_int_equal(ring_host_recreate(in, NULL, 0), VR_OK);
+    assert_int_equal(ring_host_recreate(out, NULL, 0), VR_OK);
+    assert_int_equal(ring_host_head(out), 20000);
+    ring_host_faults(out, &faults);
+    assert_int_equal(faults.recreated, 1);
+    assert_false(ring_host_check(in));
+    assert_false(ring_host_check(out));
+    peer_kill(&mic, SIGKILL);
+    mic = peer_start();
+    assert_string_equal(peer_ask(mic, "writer g13 mic"), "VR_OK ");
+    assert_string_equal(peer_ask(mic, "write 300"), "VR_OK ");
+    assert_int_equal(ring_host_peek(in, samples, 300, &span), 300);
+    assert_int_equal(span.lost_frames, 300);
+    assert_int_equal(harness_right(samples, span.position, 300, 1), 300);
+    peer_end(&mic);
+    ring_host_close(&in);
+    ring_host_close(&out);
+    ring_host_guard_remove();
+}
+
+static volatile sig_atomic_t other_bus_errors;
+static void *other_pages;
+static size_t other_bytes;
+
+static void
+on_other_sigbus(int number)
+{
+    (void)number;
+    other_bus_errors++;
+    mmap(other_pages, other_bytes, PROT_READ | PROT_WRITE,
+         MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+}
+
+/* What is not about a ring goes to whom it belonged. */
+static void
+test_guard_passes_on_what_is_not_its_own(void **state)
+{
+    int fd = memfd_create("other", MFD_CLOEXEC);
+
+    (void)state;
+    other_bytes = (size_t)sysconf(_SC_PAGESIZE);
+    other_pages =
+        mmap(NULL, other_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    assert_ptr_not_equal(other_pages, MAP_FAILED);
+    signal(SIGBUS, on_other_sigbus);
+    assert_int_equal(ring_host_guard_install(), VR_OK);
+    *(volatile char *)other_pages = 1;
+    assert_int_equal(other_bus_errors, 1);
+    ring_host_guard_remove();
+    signal(SIGBUS, SIG_DFL);
+    munmap(other_pages, other_bytes);
+    close(fd);
+}
+
+static void
+test_removed_names_are_noticed(void **state)
+{
+    struct ring_host *host = watched_host("g14", VR_RING_IN);
+    char bell[256];
+
+    (void)state;
+    assert_false(ring_host_check(host));
+    shm_unlink(ring_host_name(host));
+    assert_true(ring_host_check(host));
+    assert_int_equal(faults_seen[RING_FAULT_NAME], 1);
+    assert_int_equal(ring_host_recreate(host, NULL, 0), VR_OK);
+    assert_false(ring_host_check(host));
+    snprintf(bell, sizeof bell, "%s/g14.in.bell", harness_dir);
+    assert_int_equal(unlink(bell), 0);
+    assert_int_equal(mkfifo(bell, 0600), 0);
+    assert_true(ring_host_check(host));
+    assert_int_equal(faults_seen[RING_FAULT_BELL], 1);
+    assert_int_equal(ring_host_recreate(host, NULL, 0), VR_OK);
+    assert_false(ring_host_check(host));
+    ring_host_close(&host);
+    assert_int_equal(access(bell, F_OK), -1);
+}
+
+/* ---- the index --------------------------------------------------------- */
+
+static void
+test_index(void **state)
+{
+    struct ring_host *rings[3] = {
+        harness_host("g15", VR_RING_IN, 16000, 1, 0), NULL,
+        harness_host("g15", VR_RING_OUT, 24000, 2, 0)};
+    char path[256], text[4096], why[VR_ERROR_BYTES];
+    cJSON *json, *list, *in;
+    FILE *file;
+    size_t n;
+
+    (void)state;
+    assert_int_equal(
+        ring_host_publish_index(harness_dir, rings, 3, why, sizeof why), VR_OK);
+    assert_int_equal(
+        ring_host_publish_index(harness_dir, rings, 3, why, sizeof why), VR_OK);
+    snprintf(path, sizeof path, "%s/rings.json", harness_dir);
+    file = fopen(path, "r");
+    assert_non_null(file);
+    n = fread(text, 1, sizeof text - 1, file);
+    fclose(file);
+    text[n] = '\0';
+    json = cJSON_Parse(text);
+    list = cJSON_GetObjectItem(json, "rings");
+    assert_int_equal(cJSON_GetArraySize(list), 2);
+    in = cJSON_GetArrayItem(list, 0);
+    assert_string_equal(cJSON_GetObjectItem(in, "session")->valuestring, "g15");
+    assert_string_equal(cJSON_GetObjectItem(in, "direction")->valuestring,
+                        "in");
+    assert_string_equal(cJSON_GetObjectItem(in, "name")->valuestring,
+                        ring_host_name(rings[0]));
+    assert_int_equal(cJSON_GetObjectItem(in, "rate_hz")->valueint, 16000);
+    assert_int_equal(cJSON_GetObjectItem(in, "capacity_frames")->valueint,
+                     HARNESS_FRAMES);
+    assert_non_null(cJSON_GetObjectItem(in, "doorbell"));
+    cJSON_Delete(json);
+    ring_host_remove_index(harness_dir);
+    assert_int_equal(access(path, F_OK), -1);
+    assert_int_equal(
+        ring_host_publish_index("/nowhere", rings, 3, why, sizeof why),
+        VR_SYSTEM);
+    ring_host_close(&rings[0]);
+    ring_host_close(&rings[2]);
+}
+
+/* Nobody but the owner, whatever the umask; nothing passed on by exec. */
+static void
+test_modes(void **state)
+{
+    struct ring_host *host;
+    mode_t mask = umask(0);
+    struct stat st;
+    char bell[256];
+    int fd;
+
+    (void)state;
+    host = harness_host("g16", VR_RING_IN, 16000, 1, 0);
+    umask(mask);
+    fd = shm_open(ring_host_name(host), O_RDONLY, 0);
+    assert_int_equal(fstat(fd, &st), 0);
+    assert_int_equal(st.st_mode & 07777, 0600);
+    snprintf(bell, sizeof bell, "%s/g16.in.bell", harness_dir);
+    assert_int_equal(stat(bell, &st), 0);
+    assert_int_equal(st.st_mode & 07777, 0600);
+    assert_int_equal(fcntl(ring_host_bell_fd(host), F_GETFD), FD_CLOEXEC);
+    close(fd);
+    ring_host_close(&host);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_writer_survives_the_gateway),
+        cmocka_unit_test(test_writer_waits_for_space_across_a_restart),
+        cmocka_unit_test(test_reader_survives_the_gateway),
+        cmocka_unit_test(test_lease_lost_over_a_restart),
+        cmocka_unit_test(test_other_format_after_a_restart),
+        cmocka_unit_test(test_live_gateway_is_left_alone),
+        cmocka_unit_test(test_refused_configs),
+        cmocka_unit_test(test_limit_leaves_nothing_behind),
+        cmocka_unit_test(test_full_dev_shm_leaves_nothing_behind),
+        cmocka_unit_test(test_impossible_heads),
+        cmocka_unit_test(test_impossible_intent_and_played),
+        cmocka_unit_test(test_geometry_is_not_read_again),
+        cmocka_unit_test(test_reader_ignores_nonsense),
+        cmocka_unit_test(test_truncation_is_survived),
+        cmocka_unit_test(test_guard_passes_on_what_is_not_its_own),
+        cmocka_unit_test(test_removed_names_are_noticed),
+        cmocka_unit_test(test_index),
+        cmocka_unit_test(test_modes),
+    };
+
+    return cmocka_run_group_tests(tests, harness_up, harness_down);
+}
