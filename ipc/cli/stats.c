@@ -1,0 +1,84 @@
+/* voxring stats: the counters as tables for people. */
+#include <stdio.h>
+#include <string.h>
+
+#include "ipc/cli/control.h"
+#include "ipc/cli/say.h"
+
+#define TIMEOUT_MS 10000
+#define DEPTH_MAX 4
+
+static void
+print_number(const cJSON *item)
+{
+    const char *name = item->string ? item->string : "";
+    size_t length = strlen(name);
+    bool whole = item->valuedouble == (double)(int64_t)item->valuedouble &&
+                 !(length > 7 && strcmp(name + length - 7, "seconds") == 0);
+    if (whole)
+        printf("%14.0f", item->valuedouble);
+    else
+        printf("%14.3f", item->valuedouble);
+}
+
+/* Member names beginning with those of the objects around them. */
+static void
+print_members(const cJSON *object, const char *prefix, int depth)
+{
+    const cJSON *item = NULL;
+    cJSON_ArrayForEach(item, object)
+    {
+        char name[128];
+        snprintf(name, sizeof name, "%s%s%s", prefix, *prefix ? "." : "",
+                 item->string ? item->string : "?");
+        if (cJSON_IsObject(item) && depth < DEPTH_MAX) {
+            print_members(item, name, depth + 1);
+            continue;
+        }
+        if (!cJSON_IsNumber(item) && !cJSON_IsString(item))
+            continue;
+        printf("  ");
+        say_text(stdout, name);
+        printf("%*s", (int)(strlen(name) < 40 ? 41 - strlen(name) : 1), "");
+        if (cJSON_IsNumber(item))
+            print_number(item);
+        else
+            say_text(stdout, item->valuestring);
+        putchar('\n');
+    }
+}
+
+static void
+print_sessions(const cJSON *sessions)
+{
+    const cJSON *session = NULL;
+    cJSON_ArrayForEach(session, sessions)
+    {
+        printf("\nsession ");
+        say_text(stdout, session->string ? session->string : "?");
+        printf(" (%s)\n", control_text(session, "state", "?"));
+        print_members(session, "", 0);
+    }
+}
+
+int
+stats_run(struct cli *cli)
+{
+    cJSON *params = cJSON_CreateObject(), *result;
+    if (cli->options.session)
+        cJSON_AddStringToObject(params, "session", cli->options.session);
+    int code = control_ask(cli, "gateway.stats", params,
+                           control_timeout_ms(cli, TIMEOUT_MS), &result);
+    if (code == CLI_DONE && cli->options.json) {
+        control_print(cli, result);
+    } else if (code == CLI_DONE) {
+        cJSON *sessions =
+            cJSON_DetachItemFromObjectCaseSensitive(result, "sessions");
+        puts("gateway");
+        print_members(result, "", 0);
+        print_sessions(sessions);
+        cJSON_Delete(sessions);
+    }
+    cJSON_Delete(result);
+    return code;
+}
