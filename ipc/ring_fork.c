@@ -99,6 +99,7 @@ ring_fork_end(void)
 void
 ring_fork_add(struct ring_fork *entry)
 {
+    entry->open = true;
     entry->forked = false;
     entry->prev = list.prev;
     entry->next = &list;
@@ -113,6 +114,7 @@ ring_fork_remove(struct ring_fork *entry)
     close_all(entry);
     entry->prev->next = entry->next;
     entry->next->prev = entry->prev;
+    entry->open = false;
     ring_fork_end();
 }
 

@@ -15,6 +15,7 @@
 struct ring_fork {
     struct ring_fork *next, *prev;
     int fd[RING_FORK_FDS]; /* -1: none */
+    bool open;             /* registered; `next` belongs to the neighbours */
     bool forked;           /* in a child: everything is closed */
 };
 

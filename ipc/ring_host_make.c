@@ -276,7 +276,7 @@ ring_host_unmake(struct ring_host *r)
 {
     struct ring_map *map = &r->map;
 
-    if (map->fork.next == NULL)
+    if (!map->fork.open)
         return;
     if (!ring_fork_is_child(&map->fork)) {
         if (map->fork.fd[RING_MAP_BELL_FD] >= 0 && bell_is_named(r))

@@ -190,7 +190,7 @@ ring_map_attach(struct ring_map *map, const char *object, enum vr_ring ring,
 void
 ring_map_detach(struct ring_map *map)
 {
-    if (map->fork.next == NULL)
+    if (!map->fork.open)
         return;
     /* In a child the mapping is not there, and something else may be; the
      * locks are the parent's. */
