@@ -55,11 +55,10 @@ CLASSIFY_ACTION(refresh, "look for credentials again, then open a new stream")
 #define REMEDY_CLOCK                                                           \
     "Set the machine's clock, for example by NTP: AWS accepts five minutes "   \
     "of difference"
-#define REMEDY_WAIT "Nothing to do: it is tried again after a while"
-#define REMEDY_AGAIN "Nothing to do: a new stream takes over the history"
+#define REMEDY_WAIT "Nothing is wrong on this side: wait a while"
+#define REMEDY_AGAIN "Nothing is wrong on this side: a new stream is needed"
 #define REMEDY_IDLE                                                            \
-    "Send audio or silence all the time while a stream is open; a new stream " \
-    "takes over the history"
+    "Send audio or silence all the time while a stream is open"
 #define REMEDY_QUOTA                                                           \
     "Use fewer sessions at once, or raise the quota 'On-demand InvokeModel "   \
     "concurrent requests' for the model in Service Quotas"
@@ -174,7 +173,7 @@ CLASSIFY_ERROR("", "", 502, transient, back_off, REMEDY_WAIT)
 CLASSIFY_ERROR("", "", 503, transient, back_off, REMEDY_WAIT)
 CLASSIFY_ERROR("", "", 504, transient, back_off, REMEDY_WAIT)
 CLASSIFY_ERROR("", "", 0, unknown, back_off,
-               "See the message; it is tried again after a while")
+               "See the message")
 #undef REMEDY_MODEL
 #undef REMEDY_SUCCESSOR
 #undef REMEDY_KEYS
@@ -193,25 +192,24 @@ CLASSIFY_ERROR("", "", 0, unknown, back_off,
  * `exception` and `http_status` are looked up above. */
 #ifdef CLASSIFY_CAUSE
 CLASSIFY_CAUSE(end_stream, transient, reconnect,
-               "Nothing to do: a new stream takes over the history")
+               "Nothing is wrong on this side: a new stream is needed")
 CLASSIFY_CAUSE(fin, network, reconnect,
-               "Nothing to do: a new stream takes over the history")
+               "Nothing is wrong on this side: a new stream is needed")
 CLASSIFY_CAUSE(rst_stream, transient, reconnect,
-               "Nothing to do: a new stream takes over the history")
+               "Nothing is wrong on this side: a new stream is needed")
 CLASSIFY_CAUSE(goaway, transient, reconnect,
-               "Nothing to do: a new stream takes over the history")
+               "Nothing is wrong on this side: a new stream is needed")
 CLASSIFY_CAUSE(dns, network, back_off,
                "Check the network and the name in bedrock.endpoint or "
-               "bedrock.region; it is tried again after a while")
+               "bedrock.region")
 CLASSIFY_CAUSE(refused, network, back_off,
                "Check that bedrock.endpoint is right and something listens "
-               "there; it is tried again after a while")
+               "there")
 CLASSIFY_CAUSE(connect_timeout, network, back_off,
-               "Check the network, firewall and proxy; it is tried again after "
-               "a while")
+               "Check the network, firewall and proxy")
 CLASSIFY_CAUSE(tls, network, back_off,
                "Check bedrock.ca_file, the machine's clock and whether a proxy "
-               "intercepts TLS; it is tried again after a while")
+               "intercepts TLS")
 CLASSIFY_CAUSE(no_h2, endpoint, give_up,
                "Use an endpoint and a proxy that pass HTTP/2 through: the "
                "stream needs it")
@@ -219,16 +217,12 @@ CLASSIFY_CAUSE(proxy, endpoint, give_up,
                "Use an http:// or socks5:// proxy that allows CONNECT to the "
                "endpoint, or set no_proxy")
 CLASSIFY_CAUSE(black_hole, network, reconnect,
-               "Check the network if this repeats; a new stream takes over the "
-               "history")
+               "Check the network if this repeats")
 CLASSIFY_CAUSE(network, network, back_off,
-               "Check the network if this repeats; it is tried again after a "
-               "while")
+               "Check the network if this repeats")
 CLASSIFY_CAUSE(bad_frame, transient, reconnect,
-               "Check bedrock.endpoint if this repeats; a new stream takes "
-               "over the history")
+               "Check bedrock.endpoint if this repeats")
 CLASSIFY_CAUSE(protocol, transient, reconnect,
-               "Check bedrock.endpoint and the proxy if this repeats; a new "
-               "stream takes over the history")
+               "Check bedrock.endpoint and the proxy if this repeats")
 #undef CLASSIFY_CAUSE
 #endif

@@ -77,7 +77,7 @@
     F(U64, response, "response", MAY, "the response cut, if one was open")     \
     F(U64, turn, "turn", MUST, "the turn it belonged to")                      \
     F(TEXT, reason, "reason", MUST,                                            \
-      "marker, stop_reason, speech_start or control")                          \
+      "marker, stop_reason, speech_start, user_text or control")               \
     F(COUNT, heard_ms, "heard_ms", MUST, "how much of it was played")          \
     F(FLAG, estimated, "estimated", MUST,                                      \
       "heard_ms comes from the clock, as no player reports")                   \
@@ -171,7 +171,7 @@
     F(TEXT, message, "message", MUST, "what happened, and where")              \
     F(TEXT, remedy, "remedy", MUST, "what to do")                              \
     F(TEXT, component, "component", MUST, "the part that failed")              \
-    F(FLAG, recoverable, "recoverable", MUST, "the gateway goes on by itself") \
+    F(FLAG, recoverable, "recoverable", MUST, "trying again may help")       \
     F(COUNT, http_status, "http_status", MAY, "if there was a response")       \
     F(TEXT, request_id, "request_id", MAY, "AWS's id of the request")          \
     F(COUNT, retry_in_ms, "retry_in_ms", MAY, "when it is tried again")

@@ -14,6 +14,7 @@
 #include "gateway/runtime.h"
 #include "gateway/session/notify.h"
 #include "ipc/ring_host.h"
+#include "ipc/ring_name.h"
 
 #define PROBLEM_BYTES 768
 #define LOG_RETRY_MS 50
@@ -194,6 +195,7 @@ open_broker(struct daemon *d, char *problem)
              d->options->program_dir);
     struct broker_config config = {
         .runtime_dir = d->services.runtime_dir,
+        .endpoint = c->bus.tools,
         .plugin_paths = c->plugins.path.count
                             ? (const char *const *)c->plugins.path.items
                             : &own,
@@ -227,12 +229,15 @@ open_all(struct daemon *d, char *problem)
     d->services.config = c;
     d->services.loop = &d->loop;
     d->services.runtime_dir = c->runtime_dir;
-    d->services.instance = c->instance;
     if (!find_group(d, c->ring.group, problem))
         return false;
     if (runtime_prepare(c->runtime_dir, c->ring.group, problem,
                         PROBLEM_BYTES) != VR_OK)
         return false;
+    if (ring_name_instance(d->instance, c->instance, c->runtime_dir, problem,
+                           PROBLEM_BYTES) != VR_OK)
+        return false;
+    d->services.instance = d->instance;
     if (ring_host_guard_install() != VR_OK) {
         snprintf(problem, PROBLEM_BYTES, "SIGBUS cannot be handled: %s",
                  strerror(errno));

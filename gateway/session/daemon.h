@@ -14,6 +14,7 @@
 #include "gateway/session/local_child.h"
 #include "gateway/session/services.h"
 #include "gateway/session/session.h"
+#include "ipc/ring_name.h"
 
 #define DAEMON_SESSIONS_MAX 1024
 
@@ -41,6 +42,7 @@ struct daemon {
     struct control *control;
     struct local_child *local;
     uint64_t started_ns;
+    char instance[RING_INSTANCE_BYTES];
 
     /* Changing while it runs. */
     struct daemon_session *sessions[DAEMON_SESSIONS_MAX];

@@ -148,7 +148,10 @@ copy_config(struct broker *b, const struct broker_config *config)
 {
     b->toolhost_path = config->toolhost_path ? strdup(config->toolhost_path)
                                              : default_toolhost();
-    if (asprintf(&b->endpoint, "ipc://%s/tools.sock", config->runtime_dir) < 0)
+    if (config->endpoint)
+        b->endpoint = strdup(config->endpoint);
+    else if (asprintf(&b->endpoint, "ipc://%s/tools.sock",
+                      config->runtime_dir) < 0)
         b->endpoint = NULL;
     b->plugin_paths =
         calloc(config->plugin_path_count + 1, sizeof *b->plugin_paths);

@@ -106,7 +106,8 @@ struct broker_callbacks {
 
 /* Copied by broker_open(); a 0 or NULL takes the default in brackets. */
 struct broker_config {
-    const char *runtime_dir;         /* exists; tools.sock is made in it */
+    const char *runtime_dir;         /* exists */
+    const char *endpoint;            /* ipc://... [tools.sock in it] */
     const char *const *plugin_paths; /* folders; each *.so in them is loaded */
     size_t plugin_path_count;
     const char *toolhost_path;  /* [voxring-toolhost beside this program] */

@@ -11,6 +11,7 @@
 
 #include <zmq.h>
 
+#include "gateway/runtime.h"
 #include "gateway/toolbroker/worker_message.h"
 
 /* Messages read before the loop gets its turn. */
@@ -183,6 +184,9 @@ bind_socket(struct router *r, const char *path, char *why, size_t why_size)
         return VR_SYSTEM;
     }
     socket_options(r->socket);
+    enum vr_status status = runtime_clear(endpoint, why, why_size);
+    if (status != VR_OK)
+        return status;
     if (zmq_bind(r->socket, endpoint) != 0 || chmod(path, 0600) != 0) {
         snprintf(why, why_size,
                  "Cannot bind %.200s: %s; check that runtime_dir exists and "

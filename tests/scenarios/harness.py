@@ -83,6 +83,7 @@ class Bus:
 
     def close(self):
         self.socket.disable_monitor()
+        self.monitor.close(0)
         self.socket.close(0)
         self.context.term()
 

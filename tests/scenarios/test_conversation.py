@@ -189,7 +189,7 @@ class Conversation(unittest.TestCase):
         with Gateway(config, arguments=SCRIPT) as g:
             ids = set()
             for name in "abc":
-                answer = g.call("session.text", session=name, text="hello",
+                answer = g.call("session.text", session=name, text="hello robot",
                                 wait="response")
                 self.assertIn("voice of this robot", answer["text"])
                 ids.add(g.call("session.get", session=name)["conversation"])
@@ -214,7 +214,8 @@ class Conversation(unittest.TestCase):
             for event in g.bus.seen:
                 kind = event.pop("topic").split("/")[1]
                 seen.add(kind)
-                jsonschema.validate(event, known[kind])
+                jsonschema.validate(event, known["envelope"])
+                jsonschema.validate(event["data"], known[kind])
                 if kind not in ("heartbeat", "tool.registered"):
                     self.assertIn("conversation", event)
             self.assertLessEqual({"session.state", "transcript", "response", "turn",
