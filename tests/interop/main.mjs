@@ -1,0 +1,5 @@
+// Every suite in turn; an argument picks the tests whose name contains it.
+import { run_all } from "./lib/harness.mjs";
+
+await import("./sdk-to-local.mjs");
+process.exit(await run_all(process.argv[2] ?? "") ? 0 : 1);
