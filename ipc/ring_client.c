@@ -56,10 +56,9 @@ find_names(struct ring_client *c, const char *session,
         return status;
     if (options->runtime_dir == NULL)
         status = vr_runtime_dir(c->runtime_dir, sizeof c->runtime_dir);
-    else if (strlen(options->runtime_dir) >= sizeof c->runtime_dir)
+    else if (snprintf(c->runtime_dir, sizeof c->runtime_dir, "%s",
+                      options->runtime_dir) >= (int)sizeof c->runtime_dir)
         status = VR_LIMIT;
-    else
-        strcpy(c->runtime_dir, options->runtime_dir);
     if (status != VR_OK)
         return fail(c, VR_INVALID, "The runtime folder's path is too long");
     if (given == NULL) {
@@ -71,7 +70,7 @@ find_names(struct ring_client *c, const char *session,
                                 sizeof c->error);
     if (status != VR_OK)
         return status;
-    strcpy(c->session, session);
+    snprintf(c->session, sizeof c->session, "%s", session);
     ring_name_object(c->object, instance, session, c->ring);
     return VR_OK;
 }

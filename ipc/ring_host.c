@@ -87,7 +87,7 @@ take_config(struct ring_host *r, const struct ring_host_config *config,
                                 config->runtime_dir, why, why_bytes);
     if (status != VR_OK)
         return status;
-    strcpy(r->session, config->session);
+    snprintf(r->session, sizeof r->session, "%s", config->session);
     ring_name_object(r->object, r->instance, r->session, r->ring);
     if (ring_name_bell(r->bell, config->runtime_dir, r->session) != VR_OK)
         return ring_why(why, why_bytes, VR_INVALID,

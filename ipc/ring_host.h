@@ -249,10 +249,10 @@ enum vr_status ring_host_guard_install(void) VR_NODISCARD;
 /* Gives SIGBUS back to whom it belonged. [any] */
 void ring_host_guard_remove(void);
 
-/* Writes RUNTIME_DIR/rings.json, for people and other languages: instance,
- * and for each of the `count` rings (NULL ones are passed over) session,
- * direction, name, doorbell, format, capacity. Whoever reads it sees the old
- * or the new one whole. [loop] */
+/* Writes RUNTIME_DIR/rings.json, for people and other languages: layout
+ * version, pid, and for each of the `count` rings (NULL ones are passed over)
+ * session, direction, name, format, capacity, epoch, doorbell. Whoever reads
+ * it sees the old or the new one whole. [loop] */
 enum vr_status ring_host_publish_index(const char *runtime_dir,
                                        struct ring_host *const *rings,
                                        size_t count, char *why,

@@ -221,7 +221,7 @@ ring_host_captured(struct ring_host *r, uint64_t now_ns, uint64_t *position,
 int
 ring_host_bell_fd(const struct ring_host *r)
 {
-    return !r->map.fork.open ? -1 : r->map.fork.fd[RING_MAP_BELL_FD];
+    return r->map.fork.open ? r->map.fork.fd[RING_MAP_BELL_FD] : -1;
 }
 
 bool

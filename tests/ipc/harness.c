@@ -25,7 +25,7 @@
 #define REPLY_MS 20000
 #define TEST_S 120
 
-char harness_dir[64];
+char harness_dir[HARNESS_DIR_BYTES];
 static char instance[RING_INSTANCE_BYTES];
 static struct peer *peers[PEERS];
 
@@ -35,7 +35,7 @@ harness_up(void **state)
     (void)state;
     alarm(TEST_S);
     signal(SIGPIPE, SIG_IGN);
-    strcpy(harness_dir, "/tmp/voxring-test-XXXXXX");
+    snprintf(harness_dir, sizeof harness_dir, "/tmp/voxring-test-XXXXXX");
     if (mkdtemp(harness_dir) == NULL)
         return -1;
     return ring_name_instance(instance, NULL, harness_dir, NULL, 0) == VR_OK
@@ -99,6 +99,12 @@ harness_host(const char *session, enum vr_ring ring, uint32_t rate_hz,
     if (ring_host_open(&host, &config, why, sizeof why) != VR_OK)
         fail_msg("%s", why);
     return host;
+}
+
+void
+harness_pause(void)
+{
+    poll(NULL, 0, 1);
 }
 
 struct vr_options
@@ -173,7 +179,7 @@ peer_path(char path[512])
 
     assert_true(n > 0);
     path[n] = '\0';
-    strcpy(strrchr(path, '/') + 1, "peer_ring");
+    snprintf(strrchr(path, '/') + 1, 16, "peer_ring");
 }
 
 static void

@@ -12,9 +12,10 @@
 #include "ipc/voxring.h"
 
 #define HARNESS_FRAMES 4096
+#define HARNESS_DIR_BYTES 64
 
 /* The runtime folder of this test, made by harness_up(). */
-extern char harness_dir[];
+extern char harness_dir[HARNESS_DIR_BYTES];
 
 /* cmocka set-up and tear-down of a group: the folder, and after the tests no
  * process, object or file is left, whatever failed. */
@@ -26,6 +27,9 @@ int harness_down(void **state);
 struct ring_host *harness_host(const char *session, enum vr_ring ring,
                                uint32_t rate_hz, uint32_t channels,
                                uint64_t frames);
+
+/* A millisecond, in loops around what has no event to wait for. */
+void harness_pause(void);
 
 /* All-zero options but for the runtime folder. */
 struct vr_options harness_options(void);

@@ -52,7 +52,7 @@ write_until(struct vr_writer *w, enum vr_status wanted)
     uint64_t count = 1;
 
     while (vr_write(w, samples, 160, 0) != wanted) {
-        usleep(1000);
+        harness_pause();
         count++;
     }
     return count;
@@ -406,7 +406,7 @@ test_impossible_heads(void **state)
         assert_int_equal(span.position, 100);
         while (vr_write(w, samples, 10, 0) != VR_OK ||
                ring_host_readable(host) == 0)
-            usleep(1000);
+            harness_pause();
         assert_true(ring_host_peek(host, samples, 100, &span) > 0);
         assert_int_equal(span.position, 100);
         vr_writer_close(&w);

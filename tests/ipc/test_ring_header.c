@@ -8,8 +8,10 @@
 
 #include <cmocka.h>
 
+#include <spawn.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "ipc/status.h"
@@ -18,7 +20,15 @@
 static int
 run(const char *command)
 {
-    return system(command);
+    char *const arguments[] = {(char *)"sh", (char *)"-c", (char *)command,
+                               NULL};
+    int status = -1;
+    pid_t child;
+
+    assert_int_equal(
+        posix_spawn(&child, "/bin/sh", NULL, NULL, arguments, environ), 0);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    return status;
 }
 
 static void

@@ -208,8 +208,8 @@ interrupt(void *arg)
 {
     pthread_t *sleeper = arg;
 
-    for (int i = 0; i < 20; i++) {
-        usleep(20000);
+    for (int i = 0; i < 300; i++) {
+        harness_pause();
         pthread_kill(*sleeper, SIGUSR1);
     }
     return NULL;
