@@ -95,7 +95,8 @@ struct session {
 
 struct session_handles;
 
-/* machine (session.c): the only writer of `state`. False without an edge. */
+/* machine (session.c): the only writer of `state`. False without an edge.
+ * [loop] */
 bool session_move(struct session *s, enum session_event event,
                   const char *reason); /* [loop] */
 
@@ -108,14 +109,14 @@ void session_turn(struct session *s);
  * [loop] */
 void session_check_tools(struct session *s, uint64_t now_ns);
 
-/* Audio from the ring to the stream (pump.c). */
+/* Audio from the ring to the stream (pump.c): [rt] and [loop] as marked. */
 void pump_audio(struct session *s, uint64_t now_ns);  /* [rt] */
 void pump_settle(struct session *s, uint64_t now_ns); /* [rt] */
 void pump_drain(struct session *s);                   /* [loop] */
 void pump_forget(struct session *s);                  /* [loop] */
 
 /* Handles of the loop (timer.c). The bell must be unwatched before its
- * descriptor is closed. */
+ * descriptor is closed. [loop] */
 struct session_handles *handles_new(struct session *s); /* [loop] */
 void handles_free(struct session_handles **handles);    /* [loop] */
 void handles_schedule(struct session *s, uint64_t now_ns,

@@ -381,8 +381,8 @@ make_parts(struct session *s, char *problem, size_t problem_size)
     s->dialogue = dialogue_new(&report_dialogue_ops, s);
     s->calls = calls_new(s);
     if (s->capture)
-        s->held_samples = calloc(capture_chunk_samples(s->capture),
-                                 sizeof *s->held_samples);
+        s->held_samples =
+            calloc(capture_chunk_samples(s->capture), sizeof *s->held_samples);
     s->handles = handles_new(s);
     snprintf(problem, problem_size, "%s", vr_status_text(VR_NO_MEMORY));
     return s->capture && s->playback && s->dialogue && s->calls &&
