@@ -36,6 +36,7 @@ ifeq ($(origin CC),default)
 CC := gcc
 endif
 AR := ar
+CLANG ?= clang-14
 WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes \
 	-Wmissing-prototypes -Wold-style-definition -Wpointer-arith \
 	-Wwrite-strings -Wvla -Wundef -Wformat=2 -Wimplicit-fallthrough \
@@ -219,14 +220,15 @@ build/fuzz/%: tests/fuzz/%.c $(wildcard gateway/*/*.c ipc/*.c gateway/*.c)
 	@mkdir -p $(@D)
 	@echo '  FUZZ  $@'
 	$(Q)m=$$(sed -n 's,^.*fuzz-module: *,,p' $<); \
-	clang $(CPPFLAGS_ALL) -std=c11 -g -O1 -pthread \
+	$(CLANG) $(CPPFLAGS_ALL) -std=c11 -g -O1 -pthread \
 		-fsanitize=fuzzer,address,undefined -o $@ $< \
 		$$(for d in $$m; do case $$d in *.c) echo $$d;; \
 			*) ls $$d/*.c | grep -v /main.c;; esac; done | sort -u) \
 		-lcjson -lcrypto -lssl -lnghttp2 -lcurl -luv -lzmq -lspeexdsp -lm
 
 fuzzers: $(FUZZERS)
-fuzz: deps ## run each fuzz target for FUZZ_SECONDS (20) with clang's libFuzzer
+fuzz: ## run each fuzz target for FUZZ_SECONDS (20) with clang's libFuzzer
+	$(Q)EXTRA_PACKAGES='clang-14 libclang-rt-14-dev' tests/install-deps
 	$(Q)$(MAKE) --no-print-directory fuzzers
 	$(Q)tests/fuzz/run $(or $(FUZZ_SECONDS),20) $(FUZZERS)
 
@@ -241,7 +243,8 @@ interop: deps ## conversations with the official AWS SDK and Smithy codec (npm)
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)B=$(B) tests/interop/run
 
-lint: deps ## format, layering, headers, banned calls, thread tags
+lint: ## format, layering, headers, banned calls, thread tags
+	$(Q)EXTRA_PACKAGES=clang-format-14 tests/install-deps
 	$(Q)tests/lint/run
 
 $(B)/bench/%: $(O)/bench/%.o $(call archives,session)
@@ -261,7 +264,10 @@ install: all ## install below PREFIX (DESTDIR honoured)
 	install -m 644 ipc/voxring.h tools/voxring_tool.h $(DESTDIR)$(PREFIX)/include
 	install -m 644 $(LIBRARIES) $(DESTDIR)$(PREFIX)/lib
 	install -m 644 $(PLUGINS) $(DESTDIR)$(PREFIX)/lib/voxring/plugins
-	install -m 644 gateway/voxring.example.jsonc $(DESTDIR)$(PREFIX)/share/voxring
+	install -m 644 gateway/voxring.example.jsonc ipc/voxring.py \
+		$(DESTDIR)$(PREFIX)/share/voxring
+	sed 's,PREFIX,$(PREFIX),' gateway/voxringd.service \
+		> $(DESTDIR)$(PREFIX)/share/voxring/voxringd.service
 
 clean: ## remove build/
 	rm -rf build
