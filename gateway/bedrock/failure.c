@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static enum bedrock_end_cause
@@ -62,6 +63,26 @@ remedy_of_tls(const struct failure *failure, char *out, size_t size)
                  "authority that signed it; check the clock too");
 }
 
+/* libcurl's message names the host it failed at, not that it is a proxy. */
+#define PROXY_HINT                                                        \
+    "; if that is not the endpoint, it is the proxy that HTTPS_PROXY or " \
+    "ALL_PROXY names"
+
+static bool
+proxy_is_set(void)
+{
+    static const char *const names[] = {"HTTPS_PROXY", "https_proxy",
+                                        "ALL_PROXY", "all_proxy"};
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+        const char *value = getenv(names[i]);
+
+        if (value && *value)
+            return true;
+    }
+    return false;
+}
+
 static void
 remedy_of(const struct failure *failure, enum bedrock_end_cause cause,
           char *out, size_t size)
@@ -77,7 +98,8 @@ remedy_of(const struct failure *failure, enum bedrock_end_cause cause,
                  "; DNS, connecting and the TLS handshake must be done in "
                  "time: check the network path and connect_timeout_ms");
     else if (cause == BEDROCK_END_refused)
-        snprintf(out, size, "; nothing listens there, or a firewall refuses");
+        snprintf(out, size, "; nothing listens there, or a firewall refuses%s",
+                 proxy_is_set() ? PROXY_HINT : "");
     else if (cause == BEDROCK_END_proxy)
         snprintf(out, size,
                  "; the proxy comes from HTTPS_PROXY or ALL_PROXY, NO_PROXY "
