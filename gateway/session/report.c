@@ -1,6 +1,5 @@
 /* What the bus and the log are told about a session. */
 #include <math.h>
-#include <string.h>
 
 #include "gateway/clock.h"
 #include "gateway/events/event.h"
@@ -42,7 +41,7 @@ report_fault(struct session *s, const struct session_fault *f)
     e.message = f->message;
     e.remedy = f->remedy;
     e.component = f->component;
-    e.recoverable = strcmp(f->class_, "retry") == 0;
+    e.recoverable = f->recoverable;
     if (f->http_status)
         e.http_status = f->http_status;
     e.request_id = f->request_id && f->request_id[0] ? f->request_id : NULL;
@@ -297,7 +296,8 @@ on_play_overflow(void *arg, const struct playback_notice *notice)
         .message = "The player is so far behind that audio of the model is "
                    "dropped",
         .remedy = "Look at the player: does it read, and report vr_played()?",
-        .component = "playback"};
+        .component = "playback",
+        .recoverable = true};
     (void)notice;
     report_fault(arg, &fault);
 }

@@ -164,6 +164,7 @@ struct session_fault {
     const char *component;
     const char *request_id; /* may be NULL */
     int http_status;        /* 0: none */
+    bool recoverable;       /* the session goes on by itself */
 };
 
 /* One event and one log line. [loop] */

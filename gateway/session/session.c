@@ -336,7 +336,8 @@ on_ring_fault(void *arg, enum ring_fault kind, const char *sentence)
         .message = sentence,
         .remedy = "Find the process that wrote there: voxring session get "
                   "names the ring's users",
-        .component = "ring"};
+        .component = "ring",
+        .recoverable = true};
     report_fault(s, &fault);
 }
 
