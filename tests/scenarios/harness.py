@@ -5,6 +5,7 @@ Nothing here sleeps: a scenario waits for an event, with a limit.
 """
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -22,6 +23,14 @@ LIMIT_S = float(os.environ.get("SCENARIO_LIMIT_S", "40"))
 
 def program(name):
     return os.path.join(BUILD, name)
+
+
+def check_sanitizers(log):
+    """What a sanitizer said in a program's log fails the scenario."""
+    found = re.search(r"^.*(AddressSanitizer|LeakSanitizer|ThreadSanitizer"
+                      r"|runtime error:)", log, re.M)
+    if found:
+        raise AssertionError(log[found.start():found.start() + 6000])
 
 
 class Bus:
@@ -123,10 +132,13 @@ class Gateway:
                 raise AssertionError(f"not ready: {line!r}\n{self.log_text()}")
             self.bus.wait_connected()
 
-    def log_text(self):
+    def whole_log(self):
         self.log.flush()
         with open(self.log_path, errors="replace") as f:
-            return f.read()[-6000:]
+            return f.read()
+
+    def log_text(self):
+        return self.whole_log()[-6000:]
 
     def call(self, method, limit_s=LIMIT_S, **params):
         """One control call; returns the answer's result or raises RpcError."""
@@ -182,8 +194,10 @@ class Gateway:
                     os.unlink(f"/dev/shm/{ring}")
         self.process.stdout.close()
         self.bus.close()
+        said = self.whole_log()
         self.log.close()
         shutil.rmtree(self.folder, ignore_errors=True)
+        check_sanitizers(said)
 
     def instance(self):
         try:

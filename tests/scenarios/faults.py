@@ -1,0 +1,233 @@
+"""What the fault scenarios share: an endpoint of their own that can be
+killed, stopped and started again, servers that are no endpoint, and checks
+that hold whatever happens."""
+import contextlib
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import ssl
+import subprocess
+import tempfile
+import threading
+import time
+
+import harness
+from harness import Gateway, program
+
+# Credentials that both sides are given.
+KEYS = {"AWS_ACCESS_KEY_ID": "AKIASCENARIO00000001",
+        "AWS_SECRET_ACCESS_KEY": "scenario/secret/that/nobody/must/see/+01",
+        "AWS_SESSION_TOKEN": ""}
+# No source of credentials; an empty variable counts as unset.
+NO_KEYS = {name: "" for name in (
+    "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN",
+    "AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_REGION", "AWS_DEFAULT_REGION",
+    "AWS_CA_BUNDLE")}
+NO_KEYS.update(HOME="/nonexistent",
+               AWS_SHARED_CREDENTIALS_FILE="/nonexistent/credentials",
+               AWS_CONFIG_FILE="/nonexistent/config")
+
+# A whole script: short, and answered at once.
+SCRIPT = {"first_audio_ms": 20, "endpoint_ms": 400, "lines": [
+    {"hear": ["hello robot"], "say": "Hello."},
+    {"hear": ["tell me a story"],
+     "say": "Once upon a time. " + "And so it went on. " * 20},
+    {"hear": ["slow"], "on": "text", "say": "Done.", "slow_ms": 60000}]}
+
+
+def wait_until(condition, what, limit_s=harness.LIMIT_S):
+    """Polls for what no event tells: another process's end, a file."""
+    deadline = time.monotonic() + limit_s
+    while not condition():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {limit_s} s: {what}")
+        time.sleep(0.01)
+
+
+class Endpoint:
+    """voxring-local on its own, which can be killed, stopped and started
+    again at the same port with the same certificate."""
+
+    def __init__(self, script=SCRIPT, time_scale=None, keys=KEYS, ear="script"):
+        self.folder = tempfile.mkdtemp(prefix="vr-end-")
+        self.time_scale, self.ear, self.port = time_scale, ear, 0
+        self.environment = dict(os.environ, **keys)
+        self.script = os.path.join(self.folder, "script.jsonc")
+        with open(self.script, "w") as f:
+            json.dump(script, f)
+        self.log_path = os.path.join(self.folder, "log")
+        self.process = None
+        self.start()
+
+    def start(self):
+        command = [program("voxring-local"), "--log", "json", "--ear", self.ear,
+                   "--state-dir", self.folder, "--port", str(self.port),
+                   "--script", self.script, "--exit-with-parent"]
+        if self.time_scale:
+            command += ["--time-scale", str(self.time_scale)]
+        with open(self.log_path, "ab") as log:
+            self.process = subprocess.Popen(command, stdout=subprocess.PIPE,
+                                            stderr=log, env=self.environment)
+        line = self.process.stdout.readline().decode()
+        found = re.match(r"voxring-local listening (https://\S+:(\d+)) ca=(.*)",
+                         line)
+        if not found:
+            raise AssertionError(f"voxring-local said {line!r}")
+        self.url, self.ca_file = found[1], found[3]
+        self.port = int(found[2])
+
+    def records(self, **members):
+        """Its log's objects with these members."""
+        found = []
+        with open(self.log_path) as f:
+            for line in f:
+                with contextlib.suppress(ValueError):
+                    record = json.loads(line)
+                    if all(record.get(k) == v for k, v in members.items()):
+                        found.append(record)
+        return found
+
+    def kill(self, sig=signal.SIGKILL):
+        self.process.send_signal(sig)
+        if sig in (signal.SIGKILL, signal.SIGTERM):
+            self.process.wait(10)
+            self.process.stdout.close()
+
+    def close(self):
+        if self.process.poll() is None:
+            self.kill(signal.SIGCONT)
+            self.kill()
+        with open(self.log_path, errors="replace") as f:
+            harness.check_sanitizers(f.read())
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+
+def remote(endpoint, config=None, env=KEYS, **more):
+    """A gateway that talks to that Endpoint (or URL)."""
+    settings = dict(config or {})
+    bedrock = {"endpoint": getattr(endpoint, "url", endpoint)}
+    if hasattr(endpoint, "ca_file"):
+        bedrock["ca_file"] = endpoint.ca_file
+    bedrock.update(settings.get("bedrock", {}))
+    settings["bedrock"] = bedrock
+    return Gateway(settings, local=False, env=dict(NO_KEYS, **env), **more)
+
+
+def check_account(stats):
+    """Every frame has one fate."""
+    i, o = stats["input_frames"], stats["output_frames"]
+    assert i["produced"] == (i["sent"] + i["gated"] + i["lost"]
+                             + i["pending"]), i
+    assert o["received"] == (o["played"] + o["flushed"] + o["pending"]
+                             + o["lost"]), o
+
+
+def check_responses(bus):
+    """One start and one end each, in that order; returns the ends."""
+    told, ends = {}, []
+    for e in bus.all("response"):
+        told.setdefault(e["data"]["response"], []).append(e["data"]["phase"])
+        if e["data"]["phase"] == "ended":
+            ends.append(e["data"])
+    for response, phases in told.items():
+        assert phases == ["started", "ended"], (response, phases)
+    return ends
+
+
+def refused(gateway, method, code, *words, **params):
+    """The call is refused with that code, in a sentence with these words."""
+    try:
+        answer = gateway.call(method, **params)
+    except harness.RpcError as error:
+        assert error.code == code, error
+        for word in words:
+            assert re.search(word, error.message), (word, error.message)
+        return error
+    raise AssertionError(f"{method} {params} was not refused: {answer}")
+
+
+def rings_left(instance):
+    return [r for r in os.listdir("/dev/shm")
+            if r.startswith(f"voxring-{instance}.")]
+
+
+def children(pid):
+    """Process ids of a process's children."""
+    with contextlib.suppress(OSError):
+        with open(f"/proc/{pid}/task/{pid}/children") as f:
+            return [int(x) for x in f.read().split()]
+    return []
+
+
+def alive(pid):
+    """Whether it runs; a zombie does not."""
+    try:
+        with open(f"/proc/{pid}/stat") as f:
+            return f.read().rsplit(")", 1)[1].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
+class Listener(threading.Thread):
+    """A TCP server on loopback whose connections are given to `serve`."""
+
+    def __init__(self, serve):
+        super().__init__(daemon=True)
+        self.serve = serve
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.port = self.socket.getsockname()[1]
+        self.url = f"https://127.0.0.1:{self.port}"
+        self.count = 0
+
+    def run(self):
+        while True:
+            try:
+                connection, _ = self.socket.accept()
+            except OSError:
+                return
+            self.count += 1
+            threading.Thread(target=self.one, args=(connection,),
+                             daemon=True).start()
+
+    def one(self, connection):
+        with connection, contextlib.suppress(OSError, ssl.SSLError):
+            self.serve(connection)
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        self.socket.shutdown(socket.SHUT_RDWR)
+        self.socket.close()
+        self.join()
+
+
+def pump(a, b):
+    """Bytes from a to b until a ends."""
+    with contextlib.suppress(OSError):
+        while data := a.recv(65536):
+            b.sendall(data)
+    for s in (a, b):
+        with contextlib.suppress(OSError):
+            s.shutdown(socket.SHUT_RDWR)
+
+
+def make_certificate(folder):
+    """(certificate, key) for 127.0.0.1, signed by itself."""
+    paths = os.path.join(folder, "cert.pem"), os.path.join(folder, "key.pem")
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                    "ec_paramgen_curve:prime256v1", "-nodes", "-days", "1",
+                    "-subj", "/CN=127.0.0.1", "-addext",
+                    "subjectAltName=IP:127.0.0.1", "-out", paths[0],
+                    "-keyout", paths[1]], check=True, capture_output=True)
+    return paths
