@@ -30,7 +30,7 @@
 #define RING_MIN_FRAMES (UINT64_C(1) << 10)
 #define RING_MAX_FRAMES (UINT64_C(1) << 30)
 
-/* No honest position gets here: 6 million years at 48 kHz. */
+/* No honest position gets here: 3 million years at 48 kHz. */
 #define RING_MAX_POSITION (UINT64_C(1) << 62)
 
 /* `bell_at` and `space_at` when nobody asks. */

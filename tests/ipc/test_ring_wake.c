@@ -10,6 +10,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -203,14 +204,19 @@ on_alarm(int number)
     (void)number;
 }
 
+struct interrupter {
+    pthread_t sleeper;
+    atomic_bool done;
+};
+
 static void *
 interrupt(void *arg)
 {
-    pthread_t *sleeper = arg;
+    struct interrupter *job = arg;
 
-    for (int i = 0; i < 300; i++) {
+    while (!atomic_load(&job->done)) {
         harness_pause();
-        pthread_kill(*sleeper, SIGUSR1);
+        pthread_kill(job->sleeper, SIGUSR1);
     }
     return NULL;
 }
@@ -223,12 +229,14 @@ test_signals_end_a_wait(void **state)
     struct vr_reader *r =
         harness_reader("w7", VR_RING_OUT, VR_OTHER, VR_START_NOW);
     struct sigaction action = {.sa_handler = on_alarm}, before;
-    pthread_t self = pthread_self(), other;
+    struct interrupter job = {.sleeper = pthread_self()};
+    pthread_t other;
 
     (void)state;
     assert_int_equal(sigaction(SIGUSR1, &action, &before), 0);
-    assert_int_equal(pthread_create(&other, NULL, interrupt, &self), 0);
+    assert_int_equal(pthread_create(&other, NULL, interrupt, &job), 0);
     assert_int_equal(vr_wait(r, -1), VR_AGAIN);
+    atomic_store(&job.done, true);
     pthread_join(other, NULL);
     sigaction(SIGUSR1, &before, NULL);
     vr_reader_close(&r);
