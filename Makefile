@@ -208,6 +208,7 @@ tests: $(TESTS) $(TEST_PEERS)
 export VECTORS
 check: deps ## build and run all tests (installs what is missing first)
 	$(Q)$(MAKE) --no-print-directory all tests
+	$(Q)$(MAKE) --no-print-directory VARIANT=release build/libvoxring.so
 	$(Q)B=$(B) tests/run $(TESTS_ONLY)
 
 check-all: deps ## check, and again under AddressSanitizer+UBSan and ThreadSanitizer, and the fuzzers

@@ -11,8 +11,9 @@ import wave
 
 import harness
 
+# A sanitizer's library cannot be loaded into Python; the release one can.
 os.environ.setdefault("VOXRING_LIBRARY",
-                      os.path.join(harness.BUILD, "libvoxring.so"))
+                      os.path.join(harness.ROOT, "build", "libvoxring.so"))
 sys.path.insert(0, os.path.join(harness.ROOT, "ipc"))
 import voxring  # noqa: E402
 
