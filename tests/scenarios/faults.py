@@ -155,11 +155,6 @@ def refused(gateway, method, code, *words, **params):
     raise AssertionError(f"{method} {params} was not refused: {answer}")
 
 
-def rings_left(instance):
-    return [r for r in os.listdir("/dev/shm")
-            if r.startswith(f"voxring-{instance}.")]
-
-
 def children(pid):
     """Process ids of a process's children."""
     with contextlib.suppress(OSError):
@@ -231,3 +226,33 @@ def make_certificate(folder):
                     "subjectAltName=IP:127.0.0.1", "-out", paths[0],
                     "-keyout", paths[1]], check=True, capture_output=True)
     return paths
+
+
+class Asking(threading.Thread):
+    """A control call that waits meanwhile; `end()` returns its answer or its
+    RpcError."""
+
+    def __init__(self, gateway, method, **params):
+        super().__init__(daemon=True)
+        self.gateway, self.method, self.params = gateway, method, params
+        self.answer = None
+        self.start()
+
+    def run(self):
+        try:
+            self.answer = self.gateway.call(self.method, **self.params)
+        except Exception as error:
+            self.answer = error
+
+    def end(self):
+        self.join(harness.LIMIT_S)
+        assert not self.is_alive(), f"{self.method} was never answered"
+        return self.answer
+
+
+def failed_with(answer, code, *words):
+    """That answer is an RpcError of that code with these words."""
+    assert isinstance(answer, harness.RpcError), answer
+    assert answer.code == code, answer
+    for word in words:
+        assert re.search(word, answer.message), (word, answer.message)

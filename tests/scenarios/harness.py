@@ -189,15 +189,19 @@ class Gateway:
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait()
-            for ring in os.listdir("/dev/shm"):
-                if ring.startswith(f"voxring-{self.instance()}."):
-                    os.unlink(f"/dev/shm/{ring}")
+            for ring in self.rings():
+                os.unlink(f"/dev/shm/{ring}")
         self.process.stdout.close()
         self.bus.close()
         said = self.whole_log()
         self.log.close()
         shutil.rmtree(self.folder, ignore_errors=True)
         check_sanitizers(said)
+
+    def rings(self):
+        """Names of its rings in /dev/shm."""
+        return [r for r in os.listdir("/dev/shm")
+                if r.startswith(f"voxring-{self.instance()}.")]
 
     def instance(self):
         try:
