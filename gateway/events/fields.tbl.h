@@ -171,7 +171,7 @@
     F(TEXT, message, "message", MUST, "what happened, and where")              \
     F(TEXT, remedy, "remedy", MUST, "what to do")                              \
     F(TEXT, component, "component", MUST, "the part that failed")              \
-    F(FLAG, recoverable, "recoverable", MUST, "trying again may help")       \
+    F(FLAG, recoverable, "recoverable", MUST, "the gateway goes on by itself") \
     F(COUNT, http_status, "http_status", MAY, "if there was a response")       \
     F(TEXT, request_id, "request_id", MAY, "AWS's id of the request")          \
     F(COUNT, retry_in_ms, "retry_in_ms", MAY, "when it is tried again")
