@@ -1,5 +1,6 @@
 /* What the bus and the log are told about a session. */
 #include <math.h>
+#include <string.h>
 
 #include "gateway/clock.h"
 #include "gateway/events/event.h"
@@ -31,6 +32,14 @@ report_state(struct session *s, enum session_state previous, const char *reason)
              machine_state_what(s->state));
 }
 
+/* AWS's sentences end with one, ours do not. */
+static const char *
+full_stop(const char *sentence)
+{
+    size_t bytes = strlen(sentence);
+    return bytes && sentence[bytes - 1] == '.' ? "" : ".";
+}
+
 void
 report_fault(struct session *s, const struct session_fault *f)
 {
@@ -47,8 +56,9 @@ report_fault(struct session *s, const struct session_fault *f)
     e.request_id = f->request_id && f->request_id[0] ? f->request_id : NULL;
     event_error_publish(bus_of(s), &s->subject, &e);
     s->counters.errors++;
-    log_error(session, s->context, "%s: %s: %s. %s%s%s", f->component, f->code,
-              f->message, f->remedy, e.request_id ? " Request id " : "",
+    log_error(session, s->context, "%s: %s: %s%s %s%s%s", f->component, f->code,
+              f->message, full_stop(f->message), f->remedy,
+              e.request_id ? ". Request id " : "",
               e.request_id ? e.request_id : "");
 }
 
