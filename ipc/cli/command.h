@@ -56,6 +56,7 @@ struct cli {
     char **arguments; /* command->least to command->most of them */
     int argument_count;
     char runtime_dir[PATH_MAX];
+    bool quiet; /* say_fail() and say_note() print nothing */
 };
 
 /* The command that argv[1] (and argv[2]) name; *words is then how many words

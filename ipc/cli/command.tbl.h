@@ -4,6 +4,44 @@
  *           "details and examples, shown by --help")
  *
  * least and most are counts of arguments. SYMBOL_run() is the command. */
+COMMAND(send, "send", "SESSION FILE|-", 2, 2,
+    "writes a WAV or raw audio into a session's microphone ring",
+    "Becomes the session's producer: nobody else may be it meanwhile. The audio\n"
+    "goes in as a microphone would give it, in real time, and the command ends\n"
+    "when the gateway has read all of it. FILE is a WAV (PCM or float, any rate\n"
+    "and number of channels); what differs from the ring's format is converted.\n"
+    "`-` reads standard input. A pipe that ends or waits is fine; one with its\n"
+    "own clock, such as a microphone's, may be sent with --live.\n"
+    "\n"
+    "  voxring send robot hello.wav\n"
+    "  espeak-ng --stdout 'what time is it' | voxring send robot -\n"
+    "  arecord -q -t raw -f S16_LE -r 16000 -c 1 |\n"
+    "      voxring send robot - --raw 16000,1 --live\n")
+COMMAND(record, "record", "SESSION FILE|-", 2, 2,
+    "writes what a session says (or hears) to a WAV, or raw to stdout",
+    "Reads the voice of the model as it comes, which is faster than it is\n"
+    "spoken, and all of it, also what an interruption then made void. With\n"
+    "--player it is the session's loudspeaker instead: it takes the audio in\n"
+    "real time, tells the gateway what was played, and drops what is flushed,\n"
+    "so that the file holds what a person would have heard. There is one player\n"
+    "a session. `-` writes raw s16le to standard output.\n"
+    "\n"
+    "The WAV is whole whenever this program ends, be it by SIGKILL.\n"
+    "\n"
+    "  voxring record robot reply.wav --player --seconds 20\n"
+    "  voxring record robot heard.wav --in --until-idle 5000\n"
+    "  voxring record robot - --player --silence |\n"
+    "      aplay -q -t raw -f S16_LE -r 24000 -c 1\n")
+COMMAND(tail, "tail", "[TYPE...]", 0, 32,
+    "prints events of the bus, one JSON document a line",
+    "Each line is one CloudEvents document; ipc/events.md tells what is in it.\n"
+    "Without TYPE it is every event but the heartbeat. Events that were lost,\n"
+    "seen by the topics' sequences and the heartbeats, are a line on stderr.\n"
+    "When the gateway ends, tail waits for the next one.\n"
+    "\n"
+    "  voxring tail transcript tool.call\n"
+    "  voxring tail turn --session robot --count 1 --timeout 60000\n"
+    "  voxring tail error | jq -r '.data.message + \" \" + .data.remedy'\n")
 COMMAND(text, "text", "SESSION TEXT|-", 2, 2,
     "says something to the model in writing, and prints its answer",
     "The model answers by voice, into the session's ring; its words are printed.\n"

@@ -1,13 +1,17 @@
 #include "ipc/cli/control.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "ipc/cli/say.h"
 #include "ipc/cli/socket.h"
 #include "ipc/cli/stop.h"
+#include "ipc/voxring.h"
 
 #define ANSWER_TIMEOUT_MS 10000
+#define LOOK_MS 50
+#define NOT_FOUND -32000
 
 /* What JSON-RPC's codes mean for a script; others are CLI_FAILED. The codes
  * stand in ipc/control.md. */
@@ -29,8 +33,8 @@ exit_of(int rpc_code)
     }
 }
 
-static int
-send_request(struct socket *s, const char *method, cJSON *params)
+static char *
+make_request(const char *method, cJSON *params)
 {
     cJSON *request = cJSON_CreateObject();
     cJSON_AddStringToObject(request, "jsonrpc", "2.0");
@@ -40,14 +44,7 @@ send_request(struct socket *s, const char *method, cJSON *params)
         cJSON_AddItemToObject(request, "params", params);
     char *text = cJSON_PrintUnformatted(request);
     cJSON_Delete(request);
-    if (!text)
-        return say_fail(s->cli, CLI_FAILED, "out of memory");
-    int sent = zmq_send(s->socket, text, strlen(text), 0);
-    cJSON_free(text);
-    if (sent < 0)
-        return say_fail(s->cli, CLI_FAILED, "%s: %s", s->endpoint,
-                        zmq_strerror(zmq_errno()));
-    return CLI_DONE;
+    return text;
 }
 
 /* The last frame of the next message, as JSON; NULL if it is none. */
@@ -73,35 +70,14 @@ receive(struct socket *s)
 }
 
 static int
-take_answer(struct socket *s, const char *method, cJSON *answer, cJSON **result)
-{
-    const cJSON *error = cJSON_GetObjectItemCaseSensitive(answer, "error");
-    int code = CLI_DONE;
-    if (error) {
-        const cJSON *number = cJSON_GetObjectItemCaseSensitive(error, "code");
-        code = say_fail(
-            s->cli, exit_of(cJSON_IsNumber(number) ? number->valueint : 0),
-            "%s", control_text(error, "message", "failed without a reason"));
-    } else {
-        *result = cJSON_DetachItemFromObjectCaseSensitive(answer, "result");
-        if (!*result)
-            code = say_fail(s->cli, CLI_FAILED,
-                            "%s: the answer is no JSON-RPC 2.0; is a voxringd "
-                            "behind %s?",
-                            method, s->endpoint);
-    }
-    cJSON_Delete(answer);
-    return code;
-}
-
-static int
-await(struct socket *s, const char *method, int64_t timeout_ms, cJSON **result)
+await(struct socket *s, const char *method, int64_t timeout_ms, cJSON **answer)
 {
     uint64_t deadline_ns = stop_deadline_ns(timeout_ms);
     for (;;) {
         switch (socket_wait(s, deadline_ns)) {
         case SOCKET_MESSAGE:
-            return take_answer(s, method, receive(s), result);
+            *answer = receive(s);
+            return CLI_DONE;
         case SOCKET_GONE:
             return say_fail(s->cli, CLI_ABSENT,
                             "the gateway went away before it answered %s",
@@ -119,25 +95,99 @@ await(struct socket *s, const char *method, int64_t timeout_ms, cJSON **result)
     }
 }
 
-int
-control_ask(const struct cli *cli, const char *method, cJSON *params,
-            int64_t timeout_ms, cJSON **result)
+/* Sends the request and waits; *answer is NULL if what came is no JSON. */
+static int
+ask_once(const struct cli *cli, const char *method, const char *request,
+         int64_t timeout_ms, cJSON **answer)
 {
     struct socket s;
-    *result = NULL;
+    *answer = NULL;
     int code =
         socket_open(&s, cli, ZMQ_DEALER, cli->options.control, "control.sock");
     if (code == CLI_DONE)
         code = socket_connect(&s);
-    if (code != CLI_DONE) {
-        cJSON_Delete(params);
+    if (code != CLI_DONE)
         return code;
-    }
-    code = send_request(&s, method, params);
-    if (code == CLI_DONE)
-        code = await(&s, method, timeout_ms, result);
+    if (zmq_send(s.socket, request, strlen(request), 0) < 0)
+        code = say_fail(cli, CLI_FAILED, "%s: %s", s.endpoint,
+                        zmq_strerror(zmq_errno()));
+    else
+        code = await(&s, method, timeout_ms, answer);
     socket_close(&s);
     return code;
+}
+
+static int
+error_code(const cJSON *answer)
+{
+    const cJSON *error = cJSON_GetObjectItemCaseSensitive(answer, "error");
+    const cJSON *code = cJSON_GetObjectItemCaseSensitive(error, "code");
+    return cJSON_IsNumber(code) ? code->valueint : 0;
+}
+
+static int
+take_answer(const struct cli *cli, const char *method, cJSON *answer,
+            cJSON **result)
+{
+    const cJSON *error = cJSON_GetObjectItemCaseSensitive(answer, "error");
+    if (error)
+        return say_fail(
+            cli, exit_of(error_code(answer)), "%s",
+            control_text(error, "message", "failed without a reason"));
+    *result = cJSON_DetachItemFromObjectCaseSensitive(answer, "result");
+    if (*result)
+        return CLI_DONE;
+    return say_fail(cli, CLI_FAILED,
+                    "%s: the answer is no JSON-RPC 2.0; is it voxringd that "
+                    "listens there?",
+                    method);
+}
+
+int
+control_ask(const struct cli *cli, const char *method, cJSON *params,
+            int64_t timeout_ms, cJSON **result)
+{
+    uint64_t limit_ns = stop_deadline_ns(cli->options.connect_timeout_ms);
+    char *request = make_request(method, params);
+    cJSON *answer;
+    int code;
+    *result = NULL;
+    if (!request)
+        return say_fail(cli, CLI_FAILED, "out of memory");
+    for (;;) {
+        code = ask_once(cli, method, request, timeout_ms, &answer);
+        if (code != CLI_DONE || error_code(answer) != NOT_FOUND ||
+            vr_now_ns() >= limit_ns || !control_starting(cli))
+            break;
+        cJSON_Delete(answer);
+        stop_sleep_until(stop_deadline_ns(LOOK_MS));
+    }
+    free(request);
+    if (code == CLI_DONE)
+        code = take_answer(cli, method, answer, result);
+    cJSON_Delete(answer);
+    return code;
+}
+
+bool
+control_starting(const struct cli *cli)
+{
+    struct cli quiet = *cli;
+    cJSON *answer = NULL;
+    quiet.quiet = true;
+    quiet.options.connect_timeout_ms = 0;
+    char *request = make_request("gateway.stats", NULL);
+    int code = request ? ask_once(&quiet, "gateway.stats", request,
+                                  ANSWER_TIMEOUT_MS, &answer)
+                       : CLI_FAILED;
+    const cJSON *uptime = cJSON_GetObjectItemCaseSensitive(
+        cJSON_GetObjectItemCaseSensitive(answer, "result"), "uptime_seconds");
+    bool young =
+        cJSON_IsNumber(uptime) &&
+        uptime->valuedouble * 1000 < (double)cli->options.connect_timeout_ms;
+    free(request);
+    cJSON_Delete(answer);
+    return code == CLI_ABSENT || young;
 }
 
 int64_t

@@ -26,11 +26,24 @@ print_clean(FILE *out, const char *text, const char *kept)
     }
 }
 
+/* Several lines become one. */
+static void
+join_lines(char *line)
+{
+    for (size_t length = strlen(line); length && line[length - 1] == '\n';)
+        line[--length] = '\0';
+    for (char *at = strchr(line, '\n'); at; at = strchr(at, '\n'))
+        *at = ' ';
+}
+
 static void
 print_line(const struct cli *cli, const char *format, va_list list)
 {
     char line[LINE_BYTES];
+    if (cli && cli->quiet)
+        return;
     vsnprintf(line, sizeof line, format, list);
+    join_lines(line);
     flockfile(stderr);
     fprintf(stderr, "voxring%s%s: ", cli && cli->command ? " " : "",
             cli && cli->command ? cli->command->name : "");

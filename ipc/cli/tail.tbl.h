@@ -1,0 +1,17 @@
+/* One line per event type that a gateway of this version publishes; a test
+ * compares with ipc/schemas/. Others may come from a newer one. */
+TAIL_TYPE("session.state")
+TAIL_TYPE("speech")
+TAIL_TYPE("transcript")
+TAIL_TYPE("response")
+TAIL_TYPE("turn")
+TAIL_TYPE("interruption")
+TAIL_TYPE("playback")
+TAIL_TYPE("capture")
+TAIL_TYPE("tool.call")
+TAIL_TYPE("tool.result")
+TAIL_TYPE("tool.registered")
+TAIL_TYPE("usage")
+TAIL_TYPE("metrics")
+TAIL_TYPE("error")
+TAIL_TYPE("heartbeat")
