@@ -29,4 +29,9 @@ clock_wall_ms(void)
     return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
+#define CLOCK_UTC_BYTES 25
+
+/* Now as "2026-01-01T00:00:00.000Z" (RFC 3339) and a NUL. [rt] */
+void clock_utc_text(char text[CLOCK_UTC_BYTES]);
+
 #endif

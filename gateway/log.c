@@ -48,18 +48,6 @@ static struct {
 
 /* ---- one line ---- */
 
-static size_t
-stamp(char *text)
-{
-    int64_t ms = clock_wall_ms();
-    time_t s = (time_t)(ms / 1000);
-    struct tm t;
-    gmtime_r(&s, &t);
-    size_t n = strftime(text, STAMP_BYTES, "%Y-%m-%dT%H:%M:%S", &t);
-    return n + (size_t)snprintf(text + n, STAMP_BYTES - n, ".%03dZ ",
-                                (int)(ms % 1000));
-}
-
 /* Bytes of the UTF-8 sequence at `s` that a terminal may show, 0 if it is
  * none: malformed, or a C1 control that a terminal would obey. */
 static size_t
@@ -110,6 +98,15 @@ escape(char *out, size_t at, size_t size, const char *text)
 }
 
 /* Drops count as told only once the line that tells them is in the buffer. */
+static size_t
+stamp(char *text)
+{
+    clock_utc_text(text);
+    size_t n = strlen(text);
+    text[n] = ' ';
+    return n + 1;
+}
+
 static void
 tell_dropped(void)
 {

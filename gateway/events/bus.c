@@ -16,7 +16,6 @@
 #include "gateway/runtime.h"
 #include "gateway/uuid.h"
 
-#define TIME_BYTES 40
 #define SUBSCRIPTION_BYTES_MAX 1024 /* of one, from a subscriber */
 
 struct bus {
@@ -46,17 +45,6 @@ bus_type_name(enum event_type type)
 
 /* ---- one event ---- */
 
-static void
-time_text(char text[TIME_BYTES])
-{
-    int64_t ms = clock_wall_ms();
-    time_t s = (time_t)(ms / 1000);
-    struct tm t;
-    gmtime_r(&s, &t);
-    size_t n = strftime(text, TIME_BYTES, "%Y-%m-%dT%H:%M:%S", &t);
-    snprintf(text + n, TIME_BYTES - n, ".%03dZ", (int)(ms % 1000));
-}
-
 /* The CloudEvents document around `data`, which is taken. */
 static cJSON *
 envelope(struct bus *bus, enum event_type type,
@@ -71,7 +59,7 @@ envelope(struct bus *bus, enum event_type type,
     snprintf(text, sizeof text, "voxring.%s.v1", bus_type_name(type));
     jsonx_add_text(event, "type", text);
     jsonx_add_text(event, "subject", subject->session);
-    time_text(text);
+    clock_utc_text(text);
     jsonx_add_text(event, "time", text);
     jsonx_add_text(event, "datacontenttype", "application/json");
     jsonx_add_u64(event, "sequence", sequence);
