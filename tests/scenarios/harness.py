@@ -106,6 +106,7 @@ class Gateway:
         self.folder = tempfile.mkdtemp(prefix="vr-")
         self.runtime = os.path.join(self.folder, "run")
         self.calls = 0
+        self.named = "?"
         settings = {"sessions": {"robot": {}}}
         settings.update(config or {})
         settings["runtime_dir"] = self.runtime
@@ -204,11 +205,14 @@ class Gateway:
                 if r.startswith(f"voxring-{self.instance()}.")]
 
     def instance(self):
+        """What its rings are named after, once it made one."""
         try:
             with open(os.path.join(self.runtime, "rings.json")) as f:
-                return json.load(f).get("instance", "?")
-        except OSError:
-            return "?"
+                names = [r["name"] for r in json.load(f)["rings"]]
+            self.named = names[0][1:].split(".")[0].split("-", 1)[1]
+        except (OSError, IndexError):
+            pass
+        return self.named
 
     def __enter__(self):
         return self
