@@ -150,13 +150,10 @@ tell_result(struct session *s, const struct call *call, const char *content,
 
 /* ---- answering ---- */
 
-/* An answer belongs to the stream that asked (PROTOCOL 6.4). */
-static void
-send_result(struct session *s, const struct call *call, const char *content)
+/* VR_LIMIT: it is more than the endpoint takes; nothing is sent. */
+static enum vr_status
+encode_result(struct link *link, const struct call *call, const char *content)
 {
-    struct link *link = s->link;
-    if (!link || link_generation(link) != call->generation)
-        return;
     char name[UUID_TEXT_BYTES];
     uuid_make(name);
     struct sonic_tool_result result = {.prompt_name = link_prompt_name(link),
@@ -164,13 +161,36 @@ send_result(struct session *s, const struct call *call, const char *content)
                                        .tool_use_id = call->tool_use_id,
                                        .content = content,
                                        .content_bytes = strlen(content)};
+    size_t first = sonic_batch_count(link_outbox(link));
     enum vr_status status =
         sonic_encode_tool_result(link_outbox(link), &result);
+    if (status != VR_OK || link_fits(link, first))
+        return status;
+    sonic_batch_truncate(link_outbox(link), first);
+    return VR_LIMIT;
+}
+
+/* An answer belongs to the stream that asked (PROTOCOL 6.4), and goes out
+ * before that stream's end. False if it is too large. */
+static bool
+send_result(struct session *s, const struct call *call, const char *content)
+{
+    struct link *link = s->link;
+    if (!link || link_generation(link) != call->generation ||
+        link_finishing(link))
+        return true;
+    enum vr_status status = encode_result(link, call, content);
+    if (status == VR_LIMIT)
+        return false;
     if (status == VR_OK)
         status = link_flush(link);
-    if (status != VR_OK)
+    if (status == VR_CLOSED)
+        log_debug(tools, s->context, "the result of %s finds no stream",
+                  call->tool);
+    else if (status != VR_OK)
         log_error(tools, s->context, "the result of %s could not be sent: %s",
                   call->tool, vr_status_text(status));
+    return true;
 }
 
 static void
@@ -180,9 +200,14 @@ answer(struct calls *c, struct call *call, const char *outcome,
     uint64_t now_ns = clock_mono_ns();
     if (call->outcome)
         return;
+    if (!send_result(c->session, call, content)) {
+        outcome = "error";
+        reason = "The result is larger than the model takes";
+        content = "{\"error\":\"The result is larger than the model takes\"}";
+        send_result(c->session, call, content);
+    }
     call->outcome = outcome;
     c->open--;
-    send_result(c->session, call, content);
     dialogue_tool_answered(c->session->dialogue, call->response_id, now_ns);
     tell_result(c->session, call, content, reason, now_ns);
 }
@@ -323,7 +348,9 @@ calls_begin(struct calls *c, const struct sonic_event *event)
     struct call *call = new_call(c, event);
     const char *arguments = event->u.tool_use.arguments.text;
     tell_call(s, call, arguments);
-    if (full)
+    if (s->state == SESSION_closing)
+        answer_error(c, call, "cancelled", "The conversation is being closed");
+    else if (full)
         answer_error(c, call, "error", "Too many tools are running already");
     else if (!setup_tool_allowed(s->settings, call->tool))
         answer_error(c, call, "error",

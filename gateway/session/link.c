@@ -19,6 +19,8 @@ struct link {
     struct sonic_batch outbox;
     size_t outbox_next;
     bool finishing, finished;
+    bool decoding; /* the decoder is on the stack: it must not be freed */
+    bool freed;    /* to be freed when it is not */
 };
 
 static void
@@ -53,10 +55,14 @@ stream_event(void *arg, const char *json, size_t bytes)
     struct link *l = arg;
     if (log_enabled(LOG_wire, LOG_TRACE))
         trace_received(l, json, bytes);
+    l->decoding = true;
     enum vr_status status = sonic_decode(l->decoder, json, bytes);
+    l->decoding = false;
     if (status != VR_OK)
         log_warn(sonic, l->context, "an event of %zu bytes was passed over: %s",
                  bytes, vr_status_text(status));
+    if (l->freed)
+        link_free(&l);
 }
 
 static void
@@ -77,7 +83,8 @@ static void
 decoded(void *arg, const struct sonic_event *event)
 {
     struct link *l = arg;
-    l->ops->on_event(l->arg, l, event);
+    if (!l->freed)
+        l->ops->on_event(l->arg, l, event);
 }
 
 static void
@@ -140,12 +147,15 @@ link_free(struct link **link)
     struct link *l = *link;
     if (!l)
         return;
+    *link = NULL;
     bedrock_stream_close(&l->stream);
+    l->freed = true;
+    if (l->decoding)
+        return;
     sonic_decoder_free(&l->decoder);
     sonic_audio_input_free(&l->audio);
     sonic_batch_fini(&l->outbox);
     free(l);
-    *link = NULL;
 }
 
 uint32_t
@@ -172,16 +182,28 @@ link_outbox(struct link *l)
     return &l->outbox;
 }
 
-static bool
-outbox_empty(const struct link *l)
+bool
+link_clear(const struct link *l)
 {
     return l->outbox_next == sonic_batch_count(&l->outbox);
+}
+
+bool
+link_fits(const struct link *l, size_t first)
+{
+    for (size_t i = first; i < sonic_batch_count(&l->outbox); i++) {
+        size_t bytes;
+        sonic_batch_event(&l->outbox, i, &bytes);
+        if (bytes > BEDROCK_EVENT_BYTES_MAX)
+            return false;
+    }
+    return true;
 }
 
 enum vr_status
 link_flush(struct link *l)
 {
-    while (!outbox_empty(l)) {
+    while (!link_clear(l)) {
         size_t bytes;
         const char *json =
             sonic_batch_event(&l->outbox, l->outbox_next, &bytes);
@@ -209,7 +231,7 @@ enum vr_status
 link_send_audio(struct link *l, const int16_t *samples, size_t count,
                 uint64_t *leaves_at)
 {
-    if (!outbox_empty(l))
+    if (!link_clear(l))
         return VR_AGAIN;
     size_t bytes;
     const char *json =
@@ -241,9 +263,9 @@ link_finish(struct link *l)
 }
 
 bool
-link_finished(const struct link *l)
+link_finishing(const struct link *l)
 {
-    return l->finished;
+    return l->finishing;
 }
 
 const struct sonic_counters *

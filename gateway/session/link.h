@@ -26,7 +26,7 @@ struct link_ops {
     void (*on_event)(void *arg, struct link *link,
                      const struct sonic_event *event);
     void (*on_writable)(void *arg, struct link *link);
-    /* The stream is over; the link may be freed from here. */
+    /* The stream is over: all that is left to do is link_free(). */
     void (*on_end)(void *arg, struct link *link, const struct bedrock_end *end);
 };
 
@@ -44,7 +44,8 @@ struct link *link_open(const struct link_config *config,
                        const struct link_ops *ops, void *arg, char *problem,
                        size_t problem_size);
 
-/* Drops the stream at once. Accepts NULL inside. [loop] */
+/* Drops the stream at once; nothing is called any more. Allowed inside every
+ * callback. Accepts NULL inside. [loop] */
 void link_free(struct link **link);
 
 /* Counts from 1 in each session. [loop] */
@@ -58,6 +59,13 @@ const char *link_audio_name(const struct link *link);
  * the encoders append here, link_flush() sends. [loop] */
 struct sonic_batch *link_outbox(struct link *link);
 
+/* Whether the outbox is empty. [rt] */
+bool link_clear(const struct link *link);
+
+/* Whether the outbox's events from number `first` on are small enough for the
+ * endpoint. One that is not must be taken back: it would never leave. [loop] */
+bool link_fits(const struct link *link, size_t first);
+
 /* Sends what the network takes of the outbox. VR_LIMIT when the outbox has
  * grown beyond its bound: the stream is not being read and must be given up.
  * [loop] */
@@ -70,9 +78,10 @@ enum vr_status link_send_audio(struct link *link, const int16_t *samples,
                                size_t count, uint64_t *leaves_at) VR_NODISCARD;
 uint64_t link_sent_bytes(const struct link *link);
 
-/* Ends our side once the outbox has left. [loop] */
+/* Ends our side once the outbox has left; nothing may be added to it any more.
+ * [loop] */
 void link_finish(struct link *link);
-bool link_finished(const struct link *link);
+bool link_finishing(const struct link *link); /* [loop] */
 
 /* What its decoder has counted. [loop] */
 const struct sonic_counters *link_counters(const struct link *link);
