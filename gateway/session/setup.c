@@ -9,8 +9,6 @@
 #include "gateway/strbuf.h"
 #include "gateway/uuid.h"
 
-#define TOOLS_MAX 128
-
 const struct sonic_family *
 setup_family(const struct config_session *settings, bool *known)
 {
@@ -120,14 +118,31 @@ encode_session_start(const struct setup *s, struct sonic_batch *batch)
     return sonic_encode_session_start(batch, &start);
 }
 
+static bool
+offers(const struct sonic_tool_spec *specs, size_t count, const char *name)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(specs[i].name, name) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* A choice among tools that are not there would be refused. */
 static cJSON *
-tool_choice(const struct setup *s)
+tool_choice(const struct setup *s, const struct sonic_tool_spec *specs,
+            size_t count)
 {
     const char *choice = s->settings->tool_choice;
     if (!choice || !s->family->features.tool_choice)
         return NULL;
-    cJSON *object = cJSON_CreateObject();
     bool word = strcmp(choice, "auto") == 0 || strcmp(choice, "any") == 0;
+    if (!count || (!word && !offers(specs, count, choice))) {
+        log_warn(session, s->context,
+                 "tool_choice %s is not sent: there is no such tool", choice);
+        return NULL;
+    }
+    cJSON *object = cJSON_CreateObject();
     cJSON *body = cJSON_AddObjectToObject(object, word ? choice : "tool");
     if (!word)
         cJSON_AddStringToObject(body, "name", choice);
@@ -140,8 +155,15 @@ offered_tools(const struct setup *s, struct sonic_tool_spec *specs)
     size_t count = 0;
     for (size_t i = 0; i < broker_tool_count(s->broker); i++) {
         const struct tool *t = broker_tool_at(s->broker, i);
-        if (count == TOOLS_MAX || !setup_tool_allowed(s->settings, t->name))
+        if (!setup_tool_allowed(s->settings, t->name))
             continue;
+        if (count == SETUP_TOOLS_MAX) {
+            log_warn(session, s->context,
+                     "only the first %d tools are offered to the model; name "
+                     "those that matter in the session's `tools`",
+                     SETUP_TOOLS_MAX);
+            break;
+        }
         specs[count++] = (struct sonic_tool_spec){.name = t->name,
                                                   .description = t->description,
                                                   .schema = t->schema_json};
@@ -152,14 +174,15 @@ offered_tools(const struct setup *s, struct sonic_tool_spec *specs)
 static enum vr_status
 encode_prompt_start(const struct setup *s, struct sonic_batch *batch)
 {
-    struct sonic_tool_spec specs[TOOLS_MAX];
-    cJSON *choice = tool_choice(s);
+    struct sonic_tool_spec specs[SETUP_TOOLS_MAX];
+    size_t count = offered_tools(s, specs);
+    cJSON *choice = tool_choice(s, specs, count);
     struct sonic_prompt_start start = {
         .prompt_name = s->prompt_name,
         .output_rate_hz = s->settings->model_output_rate_hz,
         .voice = s->settings->voice,
         .tools = specs,
-        .tool_count = offered_tools(s, specs),
+        .tool_count = count,
         .tool_choice = choice,
         .extra = s->settings->extra.prompt_start,
     };
@@ -190,10 +213,9 @@ is_user(const struct config_message *m)
     return strcmp(m->role, "USER") == 0;
 }
 
-/* How many messages from the front to leave out: those the size forbids, then
- * what does not begin with the user. */
+/* How many messages from the front the size forbids. */
 static size_t
-history_begin(const struct config_history *h, size_t end, const char *context)
+history_fitting(const struct config_history *h, size_t end)
 {
     size_t bytes = 0, begin = end;
     while (begin > 0) {
@@ -202,6 +224,15 @@ history_begin(const struct config_history *h, size_t end, const char *context)
             break;
         begin--;
     }
+    return begin;
+}
+
+/* How many messages from the front to leave out: those the size forbids, then
+ * what does not begin with the user. */
+static size_t
+history_begin(const struct config_history *h, size_t end, const char *context)
+{
+    size_t begin = history_fitting(h, end);
     while (begin < end && !is_user(&h->items[begin]))
         begin++;
     if (begin > 0)
@@ -248,17 +279,25 @@ unanswered_begin(const struct config_history *h)
     return begin;
 }
 
-static char *
-joined(const struct config_history *h, size_t begin)
+static enum vr_status
+join(const struct config_history *h, size_t begin, char **joined)
 {
     struct strbuf text;
-    strbuf_init(&text, SETUP_HISTORY_BYTES_MAX);
+    bool whole = true;
+    strbuf_init(&text, 2 * SETUP_HISTORY_BYTES_MAX);
     for (size_t i = begin; i < h->count; i++) {
         if (text.bytes)
-            strbuf_append(&text, "\n", 1);
-        strbuf_append(&text, h->items[i].text, strlen(h->items[i].text));
+            whole = strbuf_append(&text, "\n", 1) && whole;
+        whole =
+            strbuf_append(&text, h->items[i].text, strlen(h->items[i].text)) &&
+            whole;
     }
-    return text.text;
+    *joined = text.text;
+    if (whole)
+        return VR_OK;
+    strbuf_fini(&text);
+    *joined = NULL;
+    return VR_NO_MEMORY;
 }
 
 static enum vr_status
@@ -273,11 +312,17 @@ encode_texts(const struct setup *s, struct sonic_batch *batch,
     enum vr_status status = encode_text(s, batch, SONIC_ROLE_SYSTEM, prompt);
     if (s->family->features.interactive_text)
         end = unanswered_begin(&c->history);
-    if (status == VR_OK && end < c->history.count) {
-        *pending_text = joined(&c->history, end);
-        status = *pending_text ? VR_OK : VR_NO_MEMORY;
-    }
-    return status == VR_OK ? encode_history(s, batch, end) : status;
+    if (status == VR_OK)
+        status = encode_history(s, batch, end);
+    size_t begin = history_fitting(&c->history, c->history.count);
+    if (begin < end)
+        begin = end;
+    if (begin > end)
+        log_warn(session, s->context,
+                 "of the words to be answered, the first %zu messages are left "
+                 "out: they may have %d bytes",
+                 begin - end, SETUP_HISTORY_BYTES_MAX);
+    return status == VR_OK ? join(&c->history, begin, pending_text) : status;
 }
 
 enum vr_status

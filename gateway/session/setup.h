@@ -19,6 +19,9 @@
     "lists or symbols. When a tool can answer, use it. Say so when you do "   \
     "not know something."
 
+/* Tools offered at most. */
+#define SETUP_TOOLS_MAX 128
+
 /* History sent at most, in bytes of text (PROTOCOL 2.6). */
 #define SETUP_HISTORY_BYTES_MAX 40960
 
@@ -33,8 +36,8 @@ struct setup {
 
 /* Appends every event up to AUDIO contentStart. `pending_text` gets a copy of
  * the history's last message if that is the user's and the model can be given
- * it as live text instead, so that it answers; NULL if not. The caller frees
- * it. [loop] */
+ * it as live text instead, so that it answers; NULL if not, and on failure.
+ * The caller frees it. [loop] */
 enum vr_status setup_encode(const struct setup *setup,
                             struct sonic_batch *batch,
                             char **pending_text) VR_NODISCARD;
