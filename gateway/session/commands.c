@@ -41,10 +41,13 @@ session_text(struct session *s, const char *text, bool wait_response,
         clock_mono_ns() + (uint64_t)timeout_ms * CLOCK_NS_PER_MS;
     enum vr_status status =
         texts_add(&s->texts, text, false, wait_response, deadline_ns, call);
-    if (status != VR_OK)
-        rpc_fail(call, rpc_error_of(status), NULL,
+    if (status == VR_LIMIT)
+        rpc_fail(call, RPC_LIMIT, NULL,
                  "%d texts wait already; try again when they are answered",
                  TEXTS_MAX);
+    else if (status != VR_OK)
+        rpc_fail(call, rpc_error_of(status), NULL,
+                 "The text could not be kept: %s", vr_status_text(status));
     session_turn(s);
 }
 
@@ -53,7 +56,7 @@ session_interrupt(struct session *s, double *heard_ms)
 {
     struct response *r = cut_target(s);
     uint64_t id = r ? r->id : 0;
-    if (!cut_signalled(s, CUT_CONTROL))
+    if (!cut_signalled(s, CUT_CONTROL, NULL))
         return VR_STATE;
     r = dialogue_response(s->dialogue, id);
     *heard_ms = r ? r->heard_ms : 0;

@@ -49,12 +49,13 @@ cut(struct session *s, struct response *r, enum cut_signal signal,
 }
 
 bool
-cut_signalled(struct session *s, enum cut_signal signal)
+cut_signalled(struct session *s, enum cut_signal signal,
+              const struct response *meant)
 {
     uint64_t now_ns = clock_mono_ns();
     struct response *r = cut_target(s);
     uint32_t setting = signals[signal].setting;
-    if (!r)
+    if (!r || (meant && meant != r))
         return false;
     if (signals[signal].needs_sound && !playback_is_busy(s->playback, now_ns) &&
         !(signal == CUT_CONTROL && r->status == RESPONSE_OPEN))
@@ -62,8 +63,10 @@ cut_signalled(struct session *s, enum cut_signal signal)
     if (setting && !(s->settings->interrupt_on & setting)) {
         log_debug(session, s->context, "%s is not set to interrupt",
                   signals[signal].name);
-        if (signals[signal].model_stopped)
+        if (signals[signal].model_stopped) {
             dialogue_generated(s->dialogue, r, now_ns);
+            playback_end(s->playback, r->id, now_ns);
+        }
         return false;
     }
     cut(s, r, signal, now_ns);

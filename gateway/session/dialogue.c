@@ -331,15 +331,29 @@ dialogue_planned(struct dialogue *d, const char *text, size_t bytes,
 
 /* FINAL texts come after their audio: while the current response has not been
  * generated, they are the previous one's if that one lacks some. */
-static struct response *
-spoken_by(struct dialogue *d, uint64_t now_ns)
+struct response *
+dialogue_speaker(struct dialogue *d)
 {
     struct response *r = dialogue_latest(d);
     struct response *before = r ? dialogue_response(d, r->id - 1) : NULL;
     if (before && before->spoken_count < before->planned_count &&
         !r->generated && !r->interrupted && !r->spoken_count)
         return before;
-    return r ? r : open_response(d, now_ns);
+    return r;
+}
+
+/* An answer that was cut never gets all its FINAL texts: then the words
+ * themselves tell whose they are. */
+static struct response *
+spoken_by(struct dialogue *d, const char *text, uint64_t now_ns)
+{
+    struct response *r = dialogue_speaker(d), *latest = dialogue_latest(d);
+    if (!r)
+        return open_response(d, now_ns);
+    if (r != latest && strstr(strbuf_text(&latest->planned), text) &&
+        !strstr(strbuf_text(&r->planned), text))
+        return latest;
+    return r;
 }
 
 void
@@ -348,12 +362,18 @@ dialogue_spoken(struct dialogue *d, const char *text, size_t bytes,
 {
     if (!bytes)
         return;
-    struct response *r = spoken_by(d, now_ns);
+    struct response *r = spoken_by(d, text, now_ns);
     r->last_activity_ns = now_ns;
     r->spoken_count++;
     strbuf_append_words(&r->spoken, text, bytes);
     tell_assistant(d, r, true, text);
-    if (r->status == RESPONSE_OPEN)
+}
+
+void
+dialogue_spoken_end(struct dialogue *d, uint64_t now_ns)
+{
+    struct response *r = dialogue_current(d);
+    if (r && r->status == RESPONSE_OPEN)
         settle(d, r, now_ns);
 }
 
@@ -470,10 +490,13 @@ void
 dialogue_stream_ended(struct dialogue *d, bool normal, uint64_t now_ns)
 {
     struct response *r = dialogue_current(d);
-    bool whole = r && (normal || r->generated);
-    if (r)
-        end_response(d, r, whole ? RESPONSE_COMPLETE : RESPONSE_ERROR,
-                     whole ? NULL : "stream_lost", now_ns);
+    bool whole = r && (r->generated || (normal && d->text_end_ns));
+    if (r && whole)
+        end_response(d, r, RESPONSE_COMPLETE, NULL, now_ns);
+    else if (r && normal)
+        end_response(d, r, RESPONSE_INTERRUPTED, "session_closed", now_ns);
+    else if (r)
+        end_response(d, r, RESPONSE_ERROR, "stream_lost", now_ns);
     d->current_id = 0;
     uint64_t oldest =
         d->last_turn_id > REMEMBERED ? d->last_turn_id - REMEMBERED : 0;

@@ -113,6 +113,10 @@ void dialogue_planned(struct dialogue *dialogue, const char *text, size_t bytes,
 void dialogue_spoken(struct dialogue *dialogue, const char *text, size_t bytes,
                      uint64_t now_ns);
 
+/* A FINAL text's block ended, and not by an interruption. Only then is the
+ * response over: the sign of a barge-in comes behind its last text. [loop] */
+void dialogue_spoken_end(struct dialogue *dialogue, uint64_t now_ns);
+
 /* An AUDIO block of the assistant begins: returns the response it belongs to,
  * started if there was none. [loop] */
 struct response *dialogue_audio_begin(struct dialogue *dialogue,
@@ -151,8 +155,9 @@ void dialogue_played(struct dialogue *dialogue, uint64_t response_id,
 void dialogue_usage(struct dialogue *dialogue,
                     const struct token_counts *delta); /* [loop] */
 
-/* The stream is gone: an open response ends with an error (or complete, if
- * `normal`), and every turn is published. [loop] */
+/* The stream is gone: an open response that was not generated to its end ends
+ * with an error (interrupted, if `normal`), and every turn is published.
+ * [loop] */
 void dialogue_stream_ended(struct dialogue *dialogue, bool normal,
                            uint64_t now_ns);
 
@@ -166,6 +171,10 @@ uint64_t dialogue_deadline_ns(const struct dialogue *dialogue);
 struct response *dialogue_current(struct dialogue *dialogue);
 struct response *dialogue_response(struct dialogue *dialogue, uint64_t id);
 struct response *dialogue_latest(struct dialogue *dialogue);
+
+/* The one that a FINAL text which comes now most likely belongs to, NULL if
+ * there is none. [loop] */
+struct response *dialogue_speaker(struct dialogue *dialogue);
 struct turn *dialogue_turn(struct dialogue *dialogue, uint64_t id);
 
 /* The turn that the user is in, NULL if the model has the word. [loop] */

@@ -41,16 +41,32 @@ valid_to_open(struct rpc_call *call, const char *name)
     return false;
 }
 
-static void
-reopen(struct rpc_call *call, struct daemon_session *entry)
+static bool
+valid_conversation(struct rpc_call *call, const char *id)
 {
-    if (session_open(entry->session))
+    if (!id || strlen(id) < SESSION_CONVERSATION_BYTES)
+        return true;
+    rpc_fail(call, RPC_PARAMS, NULL,
+             "params.conversation: it has %zu bytes, the most is %d",
+             strlen(id), SESSION_CONVERSATION_BYTES - 1);
+    return false;
+}
+
+static void
+reopen(struct rpc_call *call, struct daemon_session *entry, const cJSON *params)
+{
+    bool other = cJSON_GetObjectItemCaseSensitive(params, "config") ||
+                 strcmp(jsonx_text(params, "conversation",
+                                   session_conversation(entry->session)),
+                        session_conversation(entry->session)) != 0;
+    if (!other && session_open(entry->session))
         rpc_reply(call, session_summary(entry->session));
     else
         rpc_fail(call, RPC_EXISTS, session_summary(entry->session),
-                 "Session \"%s\" is open; close it first to give it other "
-                 "settings",
-                 session_name(entry->session));
+                 "Session \"%s\" is there (%s); close it first to give it "
+                 "other settings",
+                 session_name(entry->session),
+                 machine_state_name(session_state(entry->session)));
 }
 
 static void
@@ -84,7 +100,8 @@ on_session_open(void *arg, struct rpc_call *call, const cJSON *params)
 {
     struct daemon *d = arg;
     const char *name = jsonx_text(params, "session", "");
-    if (!valid_to_open(call, name))
+    if (!valid_to_open(call, name) ||
+        !valid_conversation(call, jsonx_text(params, "conversation", NULL)))
         return;
     struct daemon_session *entry = daemon_find(d, name);
     if (d->stopping)
@@ -93,7 +110,7 @@ on_session_open(void *arg, struct rpc_call *call, const cJSON *params)
         rpc_fail(call, RPC_STATE, NULL,
                  "The local endpoint is not listening yet; try again");
     else if (entry && !session_is_over(entry->session))
-        reopen(call, entry);
+        reopen(call, entry, params);
     else if (entry)
         rpc_fail(call, RPC_STATE, NULL, "It is closing; try again");
     else

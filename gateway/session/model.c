@@ -44,7 +44,7 @@ on_speech_start(struct session *s, const struct sonic_event *e, uint64_t now_ns)
 {
     dialogue_speech_started(s->dialogue, now_ns);
     report_speech(s, true, e->u.speech.offset_ms);
-    cut_signalled(s, CUT_SPEECH_START);
+    cut_signalled(s, CUT_SPEECH_START, NULL);
 }
 
 /* The model notices the end of speech later than it was; it says how much. */
@@ -66,11 +66,13 @@ static void
 on_content_start(struct session *s, const struct sonic_event *e,
                  uint64_t now_ns)
 {
-    struct response *latest = dialogue_latest(s->dialogue);
+    const struct response *owner = e->stage == SONIC_STAGE_FINAL
+                                       ? dialogue_speaker(s->dialogue)
+                                       : dialogue_latest(s->dialogue);
     if (e->role == SONIC_ROLE_USER)
         return;
-    if (e->content == SONIC_CONTENT_TEXT && latest)
-        remember_content(s, &e->content_id, latest->id);
+    if (e->content == SONIC_CONTENT_TEXT && owner)
+        remember_content(s, &e->content_id, owner->id);
     if (e->content != SONIC_CONTENT_AUDIO)
         return;
     uint32_t rate_hz = e->u.content_start.rate_hz;
@@ -101,7 +103,7 @@ on_text(struct session *s, const struct sonic_event *e, uint64_t now_ns)
     const struct sonic_span *text = &e->u.text;
     if (e->role == SONIC_ROLE_USER && text->bytes) {
         if (talked_over(s, now_ns))
-            cut_signalled(s, CUT_USER_TEXT);
+            cut_signalled(s, CUT_USER_TEXT, NULL);
         dialogue_user_text(s->dialogue, text->text, text->bytes, now_ns);
     } else if (e->role == SONIC_ROLE_USER)
         log_debug(sonic, s->context, "an empty text of the user is ignored");
@@ -137,27 +139,31 @@ generated(struct session *s, struct response *r, uint64_t now_ns)
         r = dialogue_current(s->dialogue);
     if (!r)
         return;
+    struct playback_span span;
     uint64_t id = r->id;
     dialogue_generated(s->dialogue, r, now_ns);
     playback_end(s->playback, id, now_ns);
+    if (!playback_span(s->playback, id, &span))
+        dialogue_played(s->dialogue, id, now_ns);
 }
 
 static void
 on_content_end(struct session *s, const struct sonic_event *e, uint64_t now_ns)
 {
     bool audio = e->content == SONIC_CONTENT_AUDIO;
-    const struct response *r = response_of(s, &e->content_id);
+    struct response *r = response_of(s, &e->content_id);
     if (e->role == SONIC_ROLE_USER)
         return;
+    if (e->stage == SONIC_STAGE_FINAL &&
+        e->u.end.reason != SONIC_STOP_INTERRUPTED)
+        dialogue_spoken_end(s->dialogue, now_ns);
     switch (e->u.end.reason) {
     case SONIC_STOP_INTERRUPTED:
-        /* A late sign for a response that was cut must not cut the next. */
-        if (!r || !r->interrupted || r->discarding)
-            cut_signalled(s, CUT_STOP_REASON);
+        cut_signalled(s, CUT_STOP_REASON, r);
         break;
     case SONIC_STOP_END_TURN:
         if (audio)
-            generated(s, response_of(s, &e->content_id), now_ns);
+            generated(s, r, now_ns);
         else if (e->content == SONIC_CONTENT_TEXT)
             dialogue_text_end_turn(s->dialogue, now_ns);
         break;
@@ -214,7 +220,7 @@ model_event(struct session *s, const struct sonic_event *e)
         calls_begin(s->calls, e);
         break;
     case SONIC_INTERRUPTED:
-        cut_signalled(s, CUT_MARKER);
+        cut_signalled(s, CUT_MARKER, response_of(s, &e->content_id));
         break;
     case SONIC_USAGE:
         on_usage(s, e);

@@ -52,7 +52,6 @@ void
 pump_audio(struct session *s, uint64_t now_ns)
 {
     struct capture_chunk chunk;
-    s->poll_again = false;
     if (!takes_audio(s) || (s->holding && !send_chunk(s, &s->held)))
         return;
     while (capture_poll(s->capture, now_ns, &chunk)) {
@@ -79,16 +78,19 @@ pump_settle(struct session *s, uint64_t now_ns)
     }
 }
 
-void
+bool
 pump_drain(struct session *s)
 {
     struct capture_chunk chunk;
-    if (!s->begun || (s->holding && !send_chunk(s, &s->held)))
-        return;
+    if (!s->begun)
+        return true;
+    if (s->holding && !send_chunk(s, &s->held))
+        return false;
     while (capture_drain(s->capture, clock_mono_ns(), &chunk)) {
         if (!send_chunk(s, &chunk))
-            return;
+            return false;
     }
+    return true;
 }
 
 void

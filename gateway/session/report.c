@@ -213,7 +213,10 @@ void
 report_speech(struct session *s, bool started, int64_t offset_ms)
 {
     struct event_speech e;
+    const struct turn *turn = dialogue_user_turn(s->dialogue);
     event_speech_init(&e);
+    if (turn)
+        e.turn = turn->id;
     e.phase = started ? "started" : "ended";
     e.source = "model";
     e.in_ring_frame = in_ring_frame(s, offset_ms);
@@ -282,19 +285,26 @@ on_play_started(void *arg, const struct playback_notice *notice)
     tell_playback(arg, "started", notice);
 }
 
+/* Of its audio: the turn may be over. */
+static void
+nothing_left(struct session *s, const struct playback_notice *notice)
+{
+    if (s->played_count < SESSION_PLAYED)
+        s->played[s->played_count++] = notice->response_id;
+}
+
 static void
 on_play_finished(void *arg, const struct playback_notice *notice)
 {
-    struct session *s = arg;
-    tell_playback(s, "finished", notice);
-    if (s->played_count < SESSION_PLAYED)
-        s->played[s->played_count++] = notice->response_id;
+    tell_playback(arg, "finished", notice);
+    nothing_left(arg, notice);
 }
 
 static void
 on_play_flushed(void *arg, const struct playback_notice *notice)
 {
     tell_playback(arg, "flushed", notice);
+    nothing_left(arg, notice);
 }
 
 static void

@@ -46,8 +46,8 @@ struct session {
     bool model_known;
     const struct session_ops *ops;
     void *arg;
-    char conversation[80];
-    char context[80 + CONFIG_NAME_BYTES];
+    char conversation[SESSION_CONVERSATION_BYTES];
+    char context[SESSION_CONVERSATION_BYTES + CONFIG_NAME_BYTES];
     struct event_subject subject;
     struct ring_host *in_ring, *out_ring;
     struct capture *capture;
@@ -62,15 +62,15 @@ struct session {
     uint32_t generation;
     struct link *link; /* the current stream; old ones are freed at their end */
     bool begun;        /* the set-up was sent: it has to be ended */
+    bool draining;     /* closing: the last audio leaves before the ends */
     bool answered;     /* maybe before the set-up was sent */
     bool greeted;      /* the greeting is for the first open only */
     uint64_t opened_ns, state_since_ns;
-    uint64_t tools_deadline_ns, close_deadline_ns;
+    uint64_t tools_deadline_ns, drain_deadline_ns, close_deadline_ns;
     char request_id[64];
 
     /* Set while the conversation runs. */
     bool muted;
-    bool audio_stalled; /* the network takes no more; wait for writable */
     bool producer_seen;
     struct texts texts;
     struct open_content contents[SESSION_CONTENTS];
@@ -112,8 +112,14 @@ void session_check_tools(struct session *s, uint64_t now_ns);
 /* Audio from the ring to the stream (pump.c): [rt] and [loop] as marked. */
 void pump_audio(struct session *s, uint64_t now_ns);  /* [rt] */
 void pump_settle(struct session *s, uint64_t now_ns); /* [rt] */
-void pump_drain(struct session *s);                   /* [loop] */
-void pump_forget(struct session *s);                  /* [loop] */
+bool pump_drain(struct session *s);  /* true: all of it is given. [loop] */
+void pump_forget(struct session *s); /* [loop] */
+
+/* The orderly end of a stream (closing.c): what was begun is ended, after the
+ * audio that is still in the ring. closing_go_on() when there is room or its
+ * deadline has passed. [loop] */
+void closing_begin(struct session *s);
+void closing_go_on(struct session *s, uint64_t now_ns);
 
 /* Handles of the loop (timer.c). The bell must be unwatched before its
  * descriptor is closed. [loop] */
@@ -135,7 +141,10 @@ enum cut_signal {
     CUT_USER_TEXT,
     CUT_CONTROL
 };
-bool cut_signalled(struct session *s, enum cut_signal signal);
+/* `meant` is the response that the signal is about, NULL if it does not say: a
+ * late sign for one must not cut the next. */
+bool cut_signalled(struct session *s, enum cut_signal signal,
+                   const struct response *meant);
 struct response *cut_target(struct session *s);
 
 /* {name: count} in the manner of Prometheus (describe.c). Caller frees.

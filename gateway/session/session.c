@@ -12,9 +12,6 @@
 #include "gateway/session/stream_end.h"
 #include "gateway/sonic/encode.h"
 
-/* How long reading goes on after our end, for the last usage. */
-#define CLOSE_WAIT_NS (2 * CLOCK_NS_PER_S)
-
 static const struct link_ops link_callbacks;
 
 /* ---- actions of the state machine ---- */
@@ -105,10 +102,12 @@ static void
 queue_opening_text(struct session *s, char *history_text)
 {
     enum vr_status status = VR_OK;
-    if (history_text)
+    /* Words of the history that were answered on an earlier stream are not to
+     * be answered again. */
+    if (history_text && !s->counters.responses)
         status =
             texts_add(&s->texts, history_text, false, false, UINT64_MAX, NULL);
-    else if (s->settings->greeting && !s->greeted &&
+    else if (!history_text && s->settings->greeting && !s->greeted &&
              s->family->features.interactive_text)
         status = texts_add(&s->texts, s->settings->greeting, true, false,
                            UINT64_MAX, NULL);
@@ -117,6 +116,24 @@ queue_opening_text(struct session *s, char *history_text)
     if (status != VR_OK)
         log_error(session, s->context, "the opening text is not said: %s",
                   vr_status_text(status));
+}
+
+static void
+set_up_failed(struct session *s, enum vr_status status)
+{
+    bool large = status == VR_LIMIT;
+    struct session_fault fault = {
+        .class_ = large ? "config" : "retry",
+        .code = "set_up_failed",
+        .message = large ? "The settings and tools make an event larger than "
+                           "the endpoint takes"
+                         : vr_status_text(status),
+        .remedy = large ? "Name fewer tools in the session's `tools`, or "
+                          "shorten `extra`; then session.open again"
+                        : "session.open tries again",
+        .component = "session"};
+    report_fault(s, &fault);
+    session_move(s, SESSION_ON_lost, "the set-up could not be made");
 }
 
 static void
@@ -129,47 +146,25 @@ do_set_up(struct session *s)
                           .audio_name = link_audio_name(s->link),
                           .context = s->context};
     char *history_text;
-    s->begun = true;
     setup_warn_tools(s->settings, s->services->broker, s->context);
     enum vr_status status =
         setup_encode(&setup, link_outbox(s->link), &history_text);
-    if (status == VR_OK)
-        queue_opening_text(s, history_text);
-    if (status == VR_OK)
-        status = link_flush(s->link);
+    if (status == VR_OK && !link_fits(s->link, 0))
+        status = VR_LIMIT;
+    if (status != VR_OK) {
+        free(history_text);
+        set_up_failed(s, status);
+        return;
+    }
+    queue_opening_text(s, history_text);
+    s->begun = true;
+    status = link_flush(s->link);
     if (status != VR_OK)
-        log_error(session, s->context, "the set-up could not be sent: %s",
-                  vr_status_text(status));
+        log_warn(session, s->context, "the set-up could not be sent: %s",
+                 vr_status_text(status));
     capture_begin(s->capture, clock_mono_ns());
     if (s->answered)
         session_move(s, SESSION_ON_answered, "the endpoint answered early");
-}
-
-/* Ends what was begun, in its order; a step that fails does not keep the next
- * from being tried. */
-static void
-do_wind_up(struct session *s)
-{
-    struct sonic_batch *outbox = link_outbox(s->link);
-    const char *prompt = link_prompt_name(s->link);
-    calls_cancel_all(s->calls, "The conversation is being closed");
-    texts_fail(&s->texts, "The session is closing");
-    pump_drain(s);
-    enum vr_status worst = VR_OK, status;
-    if (s->begun) {
-        status =
-            sonic_encode_content_end(outbox, prompt, link_audio_name(s->link));
-        worst = status == VR_OK ? worst : status;
-        status = sonic_encode_prompt_end(outbox, prompt);
-        worst = status == VR_OK ? worst : status;
-        status = sonic_encode_session_end(outbox);
-        worst = status == VR_OK ? worst : status;
-    }
-    if (worst != VR_OK)
-        log_warn(session, s->context, "not every end could be sent: %s",
-                 vr_status_text(worst));
-    link_finish(s->link);
-    s->close_deadline_ns = clock_mono_ns() + CLOSE_WAIT_NS;
 }
 
 /* The stream is gone, one way or the other: what hung on it is answered. */
@@ -184,8 +179,8 @@ let_go(struct session *s, bool normal)
     pump_forget(s);
     link_free(&s->link);
     s->begun = false;
-    s->close_deadline_ns = 0;
-    s->audio_stalled = false;
+    s->draining = false;
+    memset(s->contents, 0, sizeof s->contents);
     playback_end_all(s->playback, clock_mono_ns());
     dialogue_stream_ended(s->dialogue, normal, clock_mono_ns());
     report_metrics(s);
@@ -217,7 +212,7 @@ act(struct session *s, enum session_action action)
         do_set_up(s);
         break;
     case SESSION_DO_wind_up:
-        do_wind_up(s);
+        closing_begin(s);
         break;
     case SESSION_DO_settle:
         do_settle(s);
@@ -243,10 +238,15 @@ session_move(struct session *s, enum session_event event, const char *reason)
         return false;
     }
     enum session_state previous = s->state;
+    bool last =
+        edge->action == SESSION_DO_settle || edge->action == SESSION_DO_fail;
     s->state = edge->to;
     s->state_since_ns = clock_mono_ns();
+    if (last)
+        act(s, edge->action);
     report_state(s, previous, reason);
-    act(s, edge->action);
+    if (!last)
+        act(s, edge->action);
     if (s->state == edge->to)
         s->ops->on_state(s->arg, s);
     return true;
@@ -289,8 +289,7 @@ static void
 on_link_writable(void *arg, struct link *link)
 {
     struct session *s = arg;
-    if (link == s->link)
-        s->audio_stalled = false;
+    (void)link;
     session_turn(s);
 }
 

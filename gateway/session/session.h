@@ -15,17 +15,22 @@
 #include "gateway/session/machine.h"
 #include "gateway/session/services.h"
 
+/* Of a conversation's id, its NUL included. */
+#define SESSION_CONVERSATION_BYTES 80
+
 struct ring_host;
 struct session;
 
 struct session_ops {
-    /* The state moved; the session may be freed from here if it is closed. */
+    /* The state moved. The session must not be freed from here, but may be
+     * from the loop's next turn on. */
     void (*on_state)(void *arg, struct session *session);
 };
 
 /* Creates the session and its rings; no stream yet. `services` and `settings`
- * must outlive it. `conversation` NULL: an id is minted. NULL on failure, with
- * a sentence in `problem`. [loop] */
+ * must outlive it. `conversation` NULL: an id is minted; a longer one than
+ * SESSION_CONVERSATION_BYTES is cut. NULL on failure, with a sentence in
+ * `problem`. [loop] */
 struct session *session_new(const struct services *services,
                             const struct config_session *settings,
                             const char *conversation,

@@ -2,7 +2,9 @@
  *
  * SESSION_STATE(name, what is true in it)
  * SESSION_EVENT(name, what happened)
- * SESSION_EDGE(from, event, to, action): the action runs after the move.
+ * SESSION_EDGE(from, event, to, action): the action runs after the move was
+ * told; settle and fail run before, so that what hung on the stream is told
+ * before its end is.
  *
  * An event without an edge in a state changes nothing and is counted. */
 #ifndef SESSION_STATE
@@ -37,7 +39,6 @@ SESSION_EDGE(idle, open, connecting, connect)
 SESSION_EDGE(idle, close, closed, settle)
 SESSION_EDGE(connecting, connected, preparing, prepare)
 SESSION_EDGE(connecting, lost, failed, fail)
-SESSION_EDGE(connecting, ended, failed, fail)
 SESSION_EDGE(connecting, close, closed, settle)
 SESSION_EDGE(preparing, tools_ready, starting, set_up)
 SESSION_EDGE(preparing, lost, failed, fail)

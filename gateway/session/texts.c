@@ -68,6 +68,15 @@ texts_sent(struct texts *t, struct text_entry *entry)
 }
 
 void
+texts_refuse(struct texts *t, struct text_entry *entry, enum vr_status why)
+{
+    if (entry->call)
+        rpc_fail(entry->call, rpc_error_of(why), NULL,
+                 "The text could not be sent: %s", vr_status_text(why));
+    drop(t, (size_t)(entry - t->entries));
+}
+
+void
 texts_response_started(struct texts *t, uint64_t response_id)
 {
     for (size_t i = 0; i < t->count; i++) {

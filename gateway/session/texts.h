@@ -40,6 +40,10 @@ struct text_entry *texts_next(struct texts *texts);
 /* It went to the model: answers who waited for just that. [loop] */
 void texts_sent(struct texts *texts, struct text_entry *entry);
 
+/* It cannot be sent: answers who waited, and forgets it. [loop] */
+void texts_refuse(struct texts *texts, struct text_entry *entry,
+                  enum vr_status why);
+
 /* A response started: it answers every text sent before. [loop] */
 void texts_response_started(struct texts *texts, uint64_t response_id);
 

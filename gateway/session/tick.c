@@ -32,6 +32,25 @@ is_live(const struct session *s)
            (s->state == SESSION_starting || s->state == SESSION_streaming);
 }
 
+static void
+flush_link(struct session *s)
+{
+    if (!s->link)
+        return;
+    enum vr_status status = link_flush(s->link);
+    if (status != VR_LIMIT && status != VR_NO_MEMORY)
+        return;
+    struct session_fault fault = {
+        .class_ = "peer",
+        .code = "endpoint_does_not_read",
+        .message = "The endpoint has not read for so long that the events "
+                   "for it fill their buffer",
+        .remedy = "Check the network, then session.open again",
+        .component = "bedrock"};
+    report_fault(s, &fault);
+    session_move(s, SESSION_ON_lost, "the endpoint does not read");
+}
+
 static enum vr_status
 send_text(struct session *s, const struct text_entry *entry)
 {
@@ -50,35 +69,19 @@ static void
 send_texts(struct session *s, uint64_t now_ns)
 {
     struct text_entry *entry;
-    while (is_live(s) && (entry = texts_next(&s->texts))) {
+    while (is_live(s) && link_clear(s->link) &&
+           (entry = texts_next(&s->texts))) {
         enum vr_status status = send_text(s, entry);
-        if (status != VR_OK)
+        if (status != VR_OK) {
             log_error(session, s->context, "a text could not be sent: %s",
                       vr_status_text(status));
-        else
-            dialogue_text_input(s->dialogue, entry->text, entry->silent,
-                                now_ns);
+            texts_refuse(&s->texts, entry, status);
+            continue;
+        }
+        dialogue_text_input(s->dialogue, entry->text, entry->silent, now_ns);
         texts_sent(&s->texts, entry);
+        flush_link(s);
     }
-}
-
-static void
-flush_link(struct session *s)
-{
-    if (!s->link)
-        return;
-    enum vr_status status = link_flush(s->link);
-    if (status != VR_LIMIT && status != VR_NO_MEMORY)
-        return;
-    struct session_fault fault = {
-        .class_ = "peer",
-        .code = "endpoint_does_not_read",
-        .message = "The endpoint has not read for so long that the events "
-                   "for it fill their buffer",
-        .remedy = "Check the network, then session.open again",
-        .component = "bedrock"};
-    report_fault(s, &fault);
-    session_move(s, SESSION_ON_lost, "the endpoint does not read");
 }
 
 /* ---- listening and being heard ---- */
@@ -166,6 +169,8 @@ next_deadline(struct session *s, uint64_t now_ns)
         due = sooner(due, s->tools_deadline_ns);
     if (s->state == SESSION_closing)
         due = sooner(due, s->close_deadline_ns);
+    if (s->draining)
+        due = sooner(due, s->drain_deadline_ns);
     if (s->loud_until_ns > now_ns)
         due = sooner(due, s->loud_until_ns);
     if (!s->holding)
@@ -179,15 +184,18 @@ void
 session_turn(struct session *s)
 {
     uint64_t now_ns = clock_mono_ns();
+    s->poll_again = false;
     pass_deadlines(s, now_ns);
-    send_texts(s, now_ns);
     flush_link(s);
+    send_texts(s, now_ns);
     dialogue_tick(s->dialogue, now_ns);
     playback_tick(s->playback, now_ns);
     settle_played(s, now_ns);
     set_gate(s, now_ns);
     if (is_live(s))
         pump_audio(s, now_ns);
+    else if (s->draining)
+        closing_go_on(s, now_ns);
     else
         capture_hold(s->capture, now_ns);
     pump_settle(s, now_ns);

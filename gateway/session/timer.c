@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "gateway/clock.h"
+#include "gateway/log.h"
 #include "gateway/session/self.h"
 
 struct bell {
@@ -97,9 +98,11 @@ handles_watch_bell(struct session *s)
 {
     int fd = ring_host_bell_fd(s->in_ring);
     struct bell *bell = fd < 0 ? NULL : calloc(1, sizeof *bell);
-    if (!bell)
-        return;
-    if (uv_poll_init(s->services->loop, &bell->poll, fd) != 0) {
+    if (!bell || uv_poll_init(s->services->loop, &bell->poll, fd) != 0) {
+        log_error(ring, s->context,
+                  "the bell of %s cannot be watched; it is looked at each "
+                  "second only",
+                  ring_host_name(s->in_ring));
         free(bell);
         return;
     }

@@ -1,0 +1,54 @@
+/* The orderly end of a stream: the audio still in the ring, then the ends of
+ * what was begun, in their order, then reading for the last events. */
+#include "gateway/clock.h"
+#include "gateway/log.h"
+#include "gateway/session/self.h"
+#include "gateway/sonic/encode.h"
+
+/* How long reading goes on after a close, for the last usage. */
+#define CLOSE_WAIT_NS (2 * CLOCK_NS_PER_S)
+
+/* How much of it a full network may keep the last audio waiting. */
+#define DRAIN_WAIT_NS (CLOCK_NS_PER_S)
+
+/* A step that fails does not keep the next from being tried. */
+static void
+send_ends(struct session *s)
+{
+    struct sonic_batch *outbox = link_outbox(s->link);
+    const char *prompt = link_prompt_name(s->link);
+    const char *audio = link_audio_name(s->link);
+    enum vr_status statuses[] = {
+        sonic_encode_content_end(outbox, prompt, audio),
+        sonic_encode_prompt_end(outbox, prompt),
+        sonic_encode_session_end(outbox),
+    };
+    for (size_t i = 0; i < sizeof statuses / sizeof statuses[0]; i++) {
+        if (statuses[i] != VR_OK)
+            log_warn(session, s->context, "not every end could be sent: %s",
+                     vr_status_text(statuses[i]));
+    }
+}
+
+void
+closing_go_on(struct session *s, uint64_t now_ns)
+{
+    if (!s->draining || (!pump_drain(s) && now_ns < s->drain_deadline_ns))
+        return;
+    s->draining = false;
+    if (s->begun)
+        send_ends(s);
+    link_finish(s->link);
+}
+
+void
+closing_begin(struct session *s)
+{
+    uint64_t now_ns = clock_mono_ns();
+    calls_cancel_all(s->calls, "The conversation is being closed");
+    texts_fail(&s->texts, "The session is closing");
+    s->close_deadline_ns = now_ns + CLOSE_WAIT_NS;
+    s->drain_deadline_ns = now_ns + DRAIN_WAIT_NS;
+    s->draining = true;
+    closing_go_on(s, now_ns);
+}
