@@ -3,4 +3,5 @@ import { run_all } from "./lib/harness.mjs";
 
 await import("./sdk-to-local.mjs");
 await import("./sdk-to-smithy.mjs");
+await import("./voxringd-to-smithy.mjs");
 process.exit(await run_all(process.argv[2] ?? "") ? 0 : 1);

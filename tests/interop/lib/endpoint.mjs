@@ -62,6 +62,7 @@ class Call {
         this.endpoint = endpoint;
         this.stream = stream;
         this.headers = headers;
+        this.connection = stream.session;
         this.request_id = randomUUID();
         this.problems = [];
         this.end_frame = false;

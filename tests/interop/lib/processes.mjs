@@ -139,6 +139,7 @@ export class Child {
 
     #said(what) {
         return [`${this.name} ${what}`, ...this.lines.slice(-20),
-            ...this.errors.slice(-20)].join("\n");
+            ...this.errors.slice(-20)].map((line) => line.slice(0, 300))
+            .join("\n");
     }
 }
