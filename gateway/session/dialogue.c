@@ -514,7 +514,8 @@ dialogue_tick(struct dialogue *d, uint64_t now_ns)
         d->text_end_ns = 0;
         dialogue_generated(d, r, now_ns);
     }
-    settle(d, r, now_ns);
+    if (now_ns >= r->generated_ns + SETTLE_NS)
+        settle(d, r, now_ns);
     if (dialogue_current(d) == r && !r->tools_pending &&
         now_ns >= r->last_activity_ns + STALL_NS) {
         r->discarding = false;
