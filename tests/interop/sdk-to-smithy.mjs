@@ -105,3 +105,14 @@ test("the endpoint notices an event out of order", async (scope) => {
     assert(error instanceof ValidationException, error?.stack);
     assert.match(error.message, /^SYSTEM is the first text/);
 });
+
+test("the endpoint notices a chunk missing in the chain", async (scope) => {
+    const endpoint = await Endpoint.start(scope,
+        { keys, loses: (count) => count === 9 });
+    const talk = talk_to(scope, endpoint);
+
+    talk.open();
+    const error = await talk.finished();
+    assert(error instanceof ValidationException, error?.stack);
+    assert.equal(error.message, "a chunk signature is wrong");
+});

@@ -184,6 +184,41 @@ aws_session_token = ${expected.sessionToken}
     check_end(call);
 });
 
+test("an interruption, told three times, is one", async (scope) => {
+    const marker = "{ \"interrupted\" : true }";
+    const endpoint = await Endpoint.start(scope, {
+        keys, conversation: async (model) => {
+            await model.heard(3200);
+            model.text("USER", "FINAL", "tell me a story");
+            model.text("ASSISTANT", "SPECULATIVE", "Once upon a time.");
+            model.audio(numbered(10 * 24000, 9));
+            model.emit("userSpeechStart", { inputAudioOffsetMs: 900 });
+            model.text("ASSISTANT", "FINAL", "Once upon", "INTERRUPTED");
+            model.text("ASSISTANT", "FINAL", marker);
+            model.text("USER", "FINAL", "stop");
+            model.say("All right.", numbered(2400, 10));
+        },
+    });
+    const gateway = await Gateway.start(scope, endpoint, { keys });
+    const file = path.join(gateway.folder, "question.pcm");
+
+    writeFileSync(file, numbered(16000, 11));
+    assert.equal(await gateway.robot("send", "robot", file).exit(), 0);
+    await gateway.event("transcript", (data) => data.text === "All right." &&
+        data.stage === "final");
+    assert.equal(await gateway.stop(), 0);
+    await gateway.event("session.state", (data) => data.state === "closed");
+    const [cut, ...more] = gateway.events("interruption");
+    assert.deepEqual(more, []);
+    assert(cut.estimated && cut.heard_ms < 9000, JSON.stringify(cut));
+    assert.deepEqual(gateway.events("response")
+        .filter((data) => data.phase === "ended").map((data) => data.status),
+    ["interrupted", "complete"]);
+    assert(!gateway.bus.lines.join("").includes("\\\"interrupted\\\" :"),
+        "the marker is no transcript");
+    check_end(endpoint.calls[0]);
+});
+
 // ---- what goes wrong --------------------------------------------------------
 
 const refusals = [

@@ -114,8 +114,11 @@ class Call {
         if (this.endpoint.refusal !== null) {
             throw this.endpoint.refusal;
         }
+        let count = 0;
         for await (const frame of frames(this.stream)) {
-            await this.#take(frame);
+            if (!this.endpoint.loses(++count)) {
+                await this.#take(frame);
+            }
         }
         if (!this.end_frame) {
             throw new Error("END_STREAM without the signed empty frame");
@@ -148,14 +151,17 @@ export class Endpoint {
     #waiting = [];
 
     /** Listens on a free port. `conversation(model)` is what each model
-     * does from its AUDIO block on. */
-    static async start(scope, { keys, conversation, refusal = null }) {
+     * does from its AUDIO block on, `refusal` what every request gets, and
+     * `loses(count)` drops frames before they are looked at. */
+    static async start(scope, { keys, conversation, refusal = null,
+        loses = () => false }) {
         const endpoint = new Endpoint();
         const { key, cert, cert_file } =
             make_certificate(temporary_folder(scope));
         endpoint.keys = keys;
         endpoint.conversation = conversation ?? (async () => undefined);
         endpoint.refusal = refusal;
+        endpoint.loses = loses;
         endpoint.calls = [];
         endpoint.ca = cert;
         endpoint.ca_file = cert_file;
