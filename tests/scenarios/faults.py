@@ -33,6 +33,7 @@ NO_KEYS.update(HOME="/nonexistent",
 # A whole script: short, and answered at once.
 SCRIPT = {"first_audio_ms": 20, "endpoint_ms": 400, "lines": [
     {"hear": ["hello robot"], "say": "Hello."},
+    {"hear": ["goodbye"], "on": "text", "say": "Bye."},
     {"hear": ["tell me a story"],
      "say": "Once upon a time. " + "And so it went on. " * 20},
     {"hear": ["slow"], "on": "text", "say": "Done.", "slow_ms": 60000}]}
@@ -256,3 +257,22 @@ def failed_with(answer, code, *words):
     assert answer.code == code, answer
     for word in words:
         assert re.search(word, answer.message), (word, answer.message)
+
+
+class Gate(Listener):
+    """A way to an Endpoint that lets nobody through before open()."""
+
+    def __init__(self, endpoint):
+        super().__init__(self.through)
+        self.endpoint, self.ca_file = endpoint, endpoint.ca_file
+        self.opened = threading.Event()
+        self.open = self.opened.set
+
+    def through(self, connection):
+        self.opened.wait(harness.LIMIT_S)
+        with socket.create_connection(("127.0.0.1", self.endpoint.port)) as far:
+            back = threading.Thread(target=pump, args=(far, connection),
+                                    daemon=True)
+            back.start()
+            pump(connection, far)
+            back.join()
