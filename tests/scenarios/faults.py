@@ -136,7 +136,8 @@ def check_responses(bus):
     """One start and one end each, in that order; returns the ends."""
     told, ends = {}, []
     for e in bus.all("response"):
-        told.setdefault(e["data"]["response"], []).append(e["data"]["phase"])
+        which = e["subject"], e["data"]["response"]
+        told.setdefault(which, []).append(e["data"]["phase"])
         if e["data"]["phase"] == "ended":
             ends.append(e["data"])
     for response, phases in told.items():
