@@ -1,4 +1,5 @@
 // voxringd as a child, and the processes of a robot around it.
+import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 
@@ -7,6 +8,17 @@ import { Child, build, remove_rings, root, temporary_folder }
 
 const python = "/usr/bin/python3";
 const robot_py = path.join(root, "tests/interop/robot.py");
+
+/** What Python needs to load a library that was built with a sanitizer. */
+function sanitizer() {
+    const kind = /(asan|tsan)$/.exec(build)?.[1];
+    if (kind === undefined) {
+        return {};
+    }
+    const file = execFileSync("gcc", [`-print-file-name=lib${kind}.so`]);
+    return { LD_PRELOAD: file.toString().trim(),
+        ASAN_OPTIONS: "detect_leaks=0" };
+}
 
 export class Gateway {
     /** Starts voxringd against `endpoint`, with every event of its bus
@@ -54,7 +66,8 @@ export class Gateway {
     /** One of robot.py's processes. */
     robot(what, ...args) {
         return new Child(this.scope, python,
-            [robot_py, what, this.runtime, ...args], { env: this.env });
+            [robot_py, what, this.runtime, ...args],
+            { env: { ...this.env, ...sanitizer() } });
     }
 
     /** Opens a session by control, when nothing of it can be missed. */

@@ -99,15 +99,6 @@ export class Model {
             () => this.heard_bytes >= bytes);
     }
 
-    /** Waits for an interactive text; returns it. */
-    async written() {
-        const count = this.order.texts.length;
-        await this.#until(() => "no text",
-            () => this.order.texts.length > count &&
-                this.order.block === null);
-        return this.order.texts.at(-1).text;
-    }
-
     // ---- to the client -----------------------------------------------------
 
     /** Bytes in two writes, cut at an odd place. */
