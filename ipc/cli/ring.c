@@ -43,8 +43,9 @@ open_ring(struct cli *cli, open_fn *fn, void *arg, const char *session,
             return CLI_INTERRUPTED;
         if (status != VR_NOT_FOUND || vr_now_ns() >= limit_ns ||
             !control_starting(cli))
-            return say_fail(cli, say_exit_of(status), "%s",
-                            *why ? why : vr_status_text(status));
+            return say_fail(cli, say_exit_of(status), "%s (session %s, %s)",
+                            *why ? why : vr_status_text(status), session,
+                            cli->runtime_dir);
         stop_sleep_until(stop_deadline_ns(LOOK_MS));
     }
 }
