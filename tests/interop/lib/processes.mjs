@@ -106,8 +106,8 @@ export class Child {
         }
     }
 
-    /** The first line of `lines` for which `fits.test()` holds; rejects if the child ends first
-     * or the time has passed, with what it had to say. */
+    /** The first line of `lines` for which `fits.test()` holds; rejects if
+     * the child ends first or the time has passed, with what it had to say. */
     async line(fits, { lines = this.lines, limit_ms = 20000 } = {}) {
         const seen = expectation(() => this.#said("did not say it"), limit_ms);
         const look = () => {
