@@ -1,5 +1,6 @@
 #include "gateway/session/stream_end.h"
 
+#include <ctype.h>
 #include <stdio.h>
 
 #include "gateway/bedrock/classify.h"
@@ -14,15 +15,27 @@ class_of(const struct classification *c)
     return c->action == CLASSIFY_ACTION_give_up ? "config" : "peer";
 }
 
+/* In a stream AWS spells validationException what it calls ValidationException
+ * elsewhere (PROTOCOL 5.1): one name for one thing. */
+static void
+name_code(const struct bedrock_end *end, char *code, size_t size)
+{
+    snprintf(code, size, "%s",
+             end->code[0] ? end->code : bedrock_end_name(end->cause));
+    if (end->code[0])
+        code[0] = (char)toupper((unsigned char)code[0]);
+}
+
 void
 stream_end_report(struct session *s, const struct bedrock_end *end)
 {
     const struct classification *c = classify_end(end);
-    char remedy[512];
+    char remedy[512], code[sizeof end->code];
+    name_code(end, code, sizeof code);
     snprintf(remedy, sizeof remedy, "%s. Then session.open again", c->remedy);
     struct session_fault fault = {
         .class_ = class_of(c),
-        .code = end->code[0] ? end->code : bedrock_end_name(end->cause),
+        .code = code,
         .message = end->message,
         .remedy = remedy,
         .component = "bedrock",
