@@ -1,0 +1,301 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "gateway/base64.h"
+#include "gateway/jsonx.h"
+#include "tests/session/rig.h"
+
+/* ---- making it ---- */
+
+static void
+on_state(void *arg, struct session *session)
+{
+    struct rig *rig = arg;
+    (void)session;
+    rig->states++;
+}
+
+static const struct session_ops session_callbacks = {on_state};
+
+static void
+on_answer(void *arg, const struct rpc_peer *peer, const char *text,
+          size_t text_bytes)
+{
+    struct rig *rig = arg;
+    size_t used = strlen(rig->answers);
+    (void)peer;
+    assert_true(used + text_bytes + 2 < sizeof rig->answers);
+    snprintf(rig->answers + used, sizeof rig->answers - used, "%.*s\n",
+             (int)text_bytes, text);
+}
+
+static void
+on_text(void *arg, struct rpc_call *call, const cJSON *params)
+{
+    struct rig *rig = arg;
+    session_text(rig->session, jsonx_text(params, "text", ""),
+                 strcmp(jsonx_text(params, "wait", ""), "response") == 0,
+                 (uint32_t)jsonx_int(params, "timeout_ms", 30000), call);
+}
+
+static void
+make_settings(struct rig *rig, const char *text)
+{
+    char *problems = NULL;
+    cJSON *object = text ? cJSON_Parse(text) : NULL;
+    assert_true(!text || object);
+    assert_int_equal(config_load(NULL, &rig->config, &problems), VR_OK);
+    if (config_session_parse(rig->config, "robot", object, "test",
+                             &rig->settings, &problems) != VR_OK)
+        fail_msg("%s", problems);
+    cJSON_Delete(object);
+}
+
+static void
+make_services(struct rig *rig)
+{
+    snprintf(rig->dir, sizeof rig->dir, "/tmp/voxring-test-XXXXXX");
+    assert_non_null(mkdtemp(rig->dir));
+    uv_loop_init(&rig->loop);
+    snprintf(rig->credentials.access_key_id,
+             sizeof rig->credentials.access_key_id, "AKIATEST");
+    rig->services = (struct services){.loop = &rig->loop,
+                                      .config = rig->config,
+                                      .runtime_dir = rig->dir,
+                                      .credentials = &rig->credentials};
+}
+
+static void
+open_clients(struct rig *rig)
+{
+    char why[VR_ERROR_BYTES] = "";
+    struct vr_options options = {.runtime_dir = rig->dir, .ring = VR_RING_OUT};
+    if (vr_writer_open(&rig->mic, "robot", &options, why, sizeof why) != VR_OK)
+        fail_msg("%s", why);
+    if (vr_reader_open(&rig->player, "robot", &options, why, sizeof why) !=
+        VR_OK)
+        fail_msg("%s", why);
+}
+
+void
+rig_open(struct rig *rig, const char *settings)
+{
+    char problem[512] = "";
+    memset(rig, 0, sizeof *rig);
+    fake_stream_reset();
+    fake_bus_reset();
+    fake_broker_reset();
+    make_settings(rig, settings);
+    make_services(rig);
+    rig->rpc = rpc_new(on_answer, rig);
+    assert_int_equal(
+        rpc_register(rig->rpc, "text",
+                     "text:text! wait:accepted|response timeout_ms:uint",
+                     on_text, rig),
+        VR_OK);
+    rig->session =
+        session_new(&rig->services, rig->settings, NULL, &session_callbacks,
+                    rig, problem, sizeof problem);
+    if (!rig->session)
+        fail_msg("%s", problem);
+    open_clients(rig);
+}
+
+void
+rig_close(struct rig *rig)
+{
+    vr_writer_close(&rig->mic);
+    vr_reader_close(&rig->player);
+    session_free(&rig->session);
+    fake_broker_deliver_cancelled();
+    rpc_free(&rig->rpc);
+    uv_run(&rig->loop, UV_RUN_DEFAULT);
+    assert_int_equal(uv_loop_close(&rig->loop), 0);
+    config_session_free(&rig->settings);
+    config_free(&rig->config);
+    assert_int_equal(rmdir(rig->dir), 0);
+    assert_false(fake_stream.open);
+    fake_stream_reset();
+    fake_bus_reset();
+}
+
+void
+rig_start(struct rig *rig)
+{
+    assert_true(session_open(rig->session));
+    fake_stream_connect();
+    fake_stream_answer();
+    assert_int_equal(session_state(rig->session), SESSION_streaming);
+    fake_stream_forget();
+    fake_bus_reset();
+}
+
+/* ---- time ---- */
+
+void
+rig_step(struct rig *rig)
+{
+    if (uv_run(&rig->loop, UV_RUN_NOWAIT))
+        usleep(500);
+}
+
+void
+rig_run(struct rig *rig, unsigned ms)
+{
+    uint64_t end = uv_hrtime() / 1000000 + ms;
+    while (uv_hrtime() / 1000000 < end)
+        rig_step(rig);
+}
+
+/* ---- people and programs ---- */
+
+void
+rig_ask(struct rig *rig, int id, const char *params)
+{
+    struct rpc_peer peer = {.bytes = "me", .byte_count = 2};
+    char *text;
+    assert_true(asprintf(&text,
+                         "{\"jsonrpc\":\"2.0\",\"id\":%d,\"method\":\"text\","
+                         "\"params\":%s}",
+                         id, params) > 0);
+    rpc_receive(rig->rpc, &peer, text, strlen(text));
+    free(text);
+}
+
+void
+rig_mic(struct rig *rig, size_t frames)
+{
+    static int16_t block[160];
+    struct vr_writer_stats stats = {0};
+    vr_writer_stats(rig->mic, &stats, sizeof stats);
+    while (frames > 0) {
+        size_t n = frames < 160 ? frames : 160;
+        for (size_t i = 0; i < n; i++)
+            block[i] = (int16_t)((stats.position + i) % 30011 + 1);
+        assert_int_equal(vr_write(rig->mic, block, n, 0), VR_OK);
+        stats.position += n;
+        frames -= n;
+    }
+}
+
+/* ---- the model ---- */
+
+#define IDS "\"sessionId\":\"s\",\"promptName\":\"p\",\"completionId\":\"c\","
+
+static uint64_t
+content_begins(struct rig *rig, const char *type, const char *role,
+               const char *stage)
+{
+    char fields[80] = "";
+    uint64_t id = ++rig->contents;
+    if (stage)
+        snprintf(fields, sizeof fields,
+                 "\"additionalModelFields\":\"{\\\"generationStage\\\":"
+                 "\\\"%s\\\"}\",",
+                 stage);
+    fake_stream_say("{\"event\":{\"contentStart\":{" IDS
+                    "%s\"contentId\":\"k%llu\",\"type\":\"%s\","
+                    "\"role\":\"%s\"}}}",
+                    fields, (unsigned long long)id, type, role);
+    return id;
+}
+
+void
+rig_content_ends(uint64_t content, const char *type, const char *stop_reason)
+{
+    fake_stream_say("{\"event\":{\"contentEnd\":{" IDS
+                    "\"contentId\":\"k%llu\",\"type\":\"%s\","
+                    "\"stopReason\":\"%s\"}}}",
+                    (unsigned long long)content, type, stop_reason);
+}
+
+static uint64_t
+text(struct rig *rig, const char *role, const char *stage, const char *content,
+     const char *stop_reason)
+{
+    uint64_t id = content_begins(rig, "TEXT", role, stage);
+    cJSON *quoted = cJSON_CreateString(content);
+    char *json = cJSON_PrintUnformatted(quoted);
+    fake_stream_say("{\"event\":{\"textOutput\":{" IDS
+                    "\"contentId\":\"k%llu\",\"content\":%s}}}",
+                    (unsigned long long)id, json);
+    cJSON_free(json);
+    cJSON_Delete(quoted);
+    rig_content_ends(id, "TEXT", stop_reason);
+    return id;
+}
+
+uint64_t
+rig_user_says(struct rig *rig, const char *words)
+{
+    return text(rig, "USER", "FINAL", words, "PARTIAL_TURN");
+}
+
+uint64_t
+rig_plans(struct rig *rig, const char *words)
+{
+    return text(rig, "ASSISTANT", "SPECULATIVE", words, "PARTIAL_TURN");
+}
+
+uint64_t
+rig_said(struct rig *rig, const char *words, const char *stop_reason)
+{
+    return text(rig, "ASSISTANT", "FINAL", words, stop_reason);
+}
+
+void
+rig_marker(struct rig *rig)
+{
+    text(rig, "ASSISTANT", "FINAL", "{ \"interrupted\" : true }",
+         "PARTIAL_TURN");
+}
+
+uint64_t
+rig_audio_begins(struct rig *rig)
+{
+    return content_begins(rig, "AUDIO", "ASSISTANT", NULL);
+}
+
+void
+rig_audio(uint64_t content, unsigned ms)
+{
+    enum { BLOCK = 480 }; /* 20 ms at 24 kHz */
+    static int16_t samples[BLOCK];
+    static char base64[BLOCK * 3 + 4];
+    for (int i = 0; i < BLOCK; i++)
+        samples[i] = (int16_t)(1000 + i);
+    size_t chars =
+        base64_encode((const uint8_t *)samples, sizeof samples, base64);
+    base64[chars] = '\0';
+    for (unsigned done = 0; done < ms; done += 20)
+        fake_stream_say("{\"event\":{\"audioOutput\":{" IDS
+                        "\"contentId\":\"k%llu\",\"content\":\"%s\"}}}",
+                        (unsigned long long)content, base64);
+}
+
+void
+rig_speech(bool started)
+{
+    fake_stream_say("{\"event\":{\"%s\":{" IDS "\"inputAudioOffsetMs\":0}}}",
+                    started ? "userSpeechStart" : "userSpeechEnd");
+}
+
+void
+rig_tool_use(const char *id, const char *name, const char *arguments)
+{
+    cJSON *quoted = cJSON_CreateString(arguments);
+    char *json = cJSON_PrintUnformatted(quoted);
+    fake_stream_say("{\"event\":{\"toolUse\":{" IDS
+                    "\"contentId\":\"t-%s\",\"content\":%s,"
+                    "\"toolName\":\"%s\",\"toolUseId\":\"%s\"}}}",
+                    id, json, name, id);
+    cJSON_free(json);
+    cJSON_Delete(quoted);
+}

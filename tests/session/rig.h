@@ -1,0 +1,78 @@
+/* A whole session on a loop, with real rings and a real JSON-RPC server, and a
+ * stream, a broker and a bus that the test plays. */
+#ifndef TESTS_SESSION_RIG_H
+#define TESTS_SESSION_RIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "gateway/session/session.h"
+#include "ipc/voxring.h"
+#include "tests/session/fake_broker.h"
+#include "tests/session/fake_bus.h"
+#include "tests/session/fake_stream.h"
+
+/* For what must come; a test never waits so long. */
+#define RIG_WAIT_MS 10000
+
+struct rig {
+    uv_loop_t loop;
+    struct services services;
+    struct credentials credentials;
+    struct config *config;
+    struct config_session *settings;
+    struct session *session;
+    struct rpc *rpc;
+    struct vr_writer *mic;
+    struct vr_reader *player;
+    unsigned states;   /* moves told by on_state */
+    uint64_t contents; /* the model's content ids so far */
+    char dir[64];
+    char answers[16384]; /* of the rpc, one line each */
+};
+
+/* A session of these settings (JSON, NULL: all defaults), not opened. */
+void rig_open(struct rig *rig, const char *settings);
+void rig_close(struct rig *rig);
+
+/* Opened, connected and answered; what was sent is forgotten. */
+void rig_start(struct rig *rig);
+
+/* Lets the loop turn once, waiting at most a millisecond. */
+void rig_step(struct rig *rig);
+
+/* Lets it turn for a time. */
+void rig_run(struct rig *rig, unsigned ms);
+
+#define RIG_UNTIL(rig, condition)                                 \
+    do {                                                          \
+        uint64_t rig_end_ = uv_hrtime() / 1000000 + RIG_WAIT_MS;  \
+        while (!(condition) && uv_hrtime() / 1000000 < rig_end_)  \
+            rig_step(rig);                                        \
+        if (!(condition))                                         \
+            fail_msg("never: %s\ntold: %s\nsent: %s", #condition, \
+                     fake_bus_story(), fake_stream.order);        \
+    } while (0)
+
+/* A JSON-RPC request to the session; its answer comes in rig->answers. */
+void rig_ask(struct rig *rig, int id, const char *params);
+
+/* Frames of the microphone's ring, numbered from 1. */
+void rig_mic(struct rig *rig, size_t frames);
+
+/* ---- the model speaks: each returns the content's id ---- */
+
+uint64_t rig_user_says(struct rig *rig, const char *text);
+uint64_t rig_plans(struct rig *rig, const char *text);
+uint64_t rig_said(struct rig *rig, const char *text, const char *stop_reason);
+uint64_t rig_audio_begins(struct rig *rig);
+void rig_audio(uint64_t content, unsigned ms);
+void rig_content_ends(uint64_t content, const char *type,
+                      const char *stop_reason);
+void rig_marker(struct rig *rig);
+void rig_speech(bool started);
+void rig_tool_use(const char *id, const char *name, const char *arguments);
+
+#endif
