@@ -90,6 +90,19 @@ await_time(struct mic *mic, size_t frames)
     return stop_wanted() ? CLI_INTERRUPTED : CLI_DONE;
 }
 
+/* Whoever does not wait for room writes over what the gateway has not read. */
+static void
+count_overrun(struct mic *mic, size_t frames)
+{
+    struct vr_writer_stats stats;
+    size_t space = vr_space(mic->writer);
+    if (space >= frames)
+        return;
+    vr_writer_stats(mic->writer, &stats, sizeof stats);
+    if (stats.attached)
+        mic->overrun_frames += frames - space;
+}
+
 static int
 write_block(struct mic *mic, const int16_t *samples, size_t frames)
 {
@@ -102,6 +115,8 @@ write_block(struct mic *mic, const int16_t *samples, size_t frames)
         code = CLI_INTERRUPTED;
     if (code != CLI_DONE)
         return code;
+    if (mic->pace == MIC_LIVE)
+        count_overrun(mic, frames);
     /* what a file holds was captured at no time of this machine's clock */
     enum vr_status status = vr_write(mic->writer, samples, frames,
                                      mic->pace == MIC_FAST ? 0 : vr_now_ns());
@@ -152,7 +167,7 @@ mic_lost_frames(const struct mic *mic)
 {
     struct vr_writer_stats stats;
     vr_writer_stats(mic->writer, &stats, sizeof stats);
-    return stats.lost_frames;
+    return stats.lost_frames + mic->overrun_frames;
 }
 
 void

@@ -16,10 +16,11 @@ struct mic {
     struct vr_writer *writer; /* the mic's from mic_open() to mic_close() */
     struct vr_format format;
     enum mic_pace pace;
-    int64_t stall_ms;     /* longest wait without any progress */
-    uint64_t clock_ns;    /* MIC_REAL_TIME: when frame clock_frame begins */
-    uint64_t clock_frame; /* frames written up to there */
-    uint64_t frames;      /* given to the ring */
+    int64_t stall_ms;        /* longest wait without any progress */
+    uint64_t clock_ns;       /* MIC_REAL_TIME: when frame clock_frame begins */
+    uint64_t clock_frame;    /* frames written up to there */
+    uint64_t frames;         /* given to the ring */
+    uint64_t overrun_frames; /* MIC_LIVE: the gateway had no room for them */
 };
 
 /* Becomes the producer of `session`. An exit code. [any] */
@@ -37,7 +38,7 @@ int mic_silence(struct mic *mic, int64_t ms);
 /* Waits until the gateway has read all; as mic_write(). [any] */
 int mic_drain(struct mic *mic);
 
-/* Frames written to nobody. [any] */
+/* Frames written to nobody, or over what was not read. [any] */
 uint64_t mic_lost_frames(const struct mic *mic);
 
 /* Gives the ring back. [any] */
