@@ -235,8 +235,8 @@ forget_ticket(struct calls *c, struct ticket *ticket)
         *at = ticket->next;
 }
 
-static const char *
-outcome_word(enum tool_outcome outcome)
+const char *
+calls_outcome_name(enum tool_outcome outcome)
 {
     switch (outcome) {
     case TOOL_OK:
@@ -262,8 +262,8 @@ on_result(void *arg, uint64_t broker_id, const struct tool_result *result)
         struct call *call = find_by_number(c, ticket->number);
         forget_ticket(c, ticket);
         if (call && !call->outcome) {
-            answer(c, call, outcome_word(result->outcome), result->content_json,
-                   result->reason);
+            answer(c, call, calls_outcome_name(result->outcome),
+                   result->content_json, result->reason);
             session_turn(c->session);
         }
     }

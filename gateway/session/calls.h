@@ -9,6 +9,7 @@
 #include <cjson/cJSON.h>
 
 #include "gateway/sonic/decode.h"
+#include "gateway/toolbroker/broker.h"
 
 /* Calls open at once; the model gets an error for more. */
 #define CALLS_MAX 32
@@ -29,6 +30,10 @@ void calls_begin(struct calls *calls, const struct sonic_event *event);
 /* Answers every open call with an error, on the stream if there is one, and
  * cancels it. [loop] */
 void calls_cancel_all(struct calls *calls, const char *why);
+
+/* The outcome as events and control name it: "result", "error", "timeout" or
+ * "cancelled"; a crash is an error. Static storage. [any] */
+const char *calls_outcome_name(enum tool_outcome outcome);
 
 /* Calls not answered yet. [loop] */
 size_t calls_open(const struct calls *calls);

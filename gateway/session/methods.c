@@ -9,6 +9,7 @@
 #include "gateway/clock.h"
 #include "gateway/jsonx.h"
 #include "gateway/log.h"
+#include "gateway/session/calls.h"
 #include "gateway/session/daemon.h"
 
 #define PROBLEM_BYTES 768
@@ -263,10 +264,10 @@ static void
 on_tool_result(void *arg, uint64_t id, const struct tool_result *r)
 {
     struct tool_request *request = arg;
-    (void)id;
     if (request->call) {
         cJSON *result = cJSON_CreateObject();
-        jsonx_add_text(result, "outcome", broker_outcome_name(r->outcome));
+        jsonx_add_u64(result, "call", id);
+        jsonx_add_text(result, "outcome", calls_outcome_name(r->outcome));
         cJSON_AddItemToObject(result, "content", cJSON_Parse(r->content_json));
         jsonx_add_text(result, "reason", r->reason);
         cJSON_AddNumberToObject(result, "duration_seconds",
