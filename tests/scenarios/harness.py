@@ -124,7 +124,15 @@ class Gateway:
         command = [program("voxringd"), "--config", path, *arguments]
         if local:
             command.append("--local")
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE,
+        self.command = command
+        self.process = None
+        self.start(wait_ready)
+
+    def start(self, wait_ready=True):
+        """Starts voxringd; again, once the one before has ended."""
+        if self.process:
+            self.process.stdout.close()
+        self.process = subprocess.Popen(self.command, stdout=subprocess.PIPE,
                                         stderr=self.log, env=self.environment)
         if wait_ready:
             line = self.process.stdout.readline().decode().strip()

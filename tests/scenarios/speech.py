@@ -106,7 +106,7 @@ class Loudspeaker(threading.Thread):
             try:
                 block = self.reader.read()
             except voxring.Error:
-                return
+                continue  # the gateway is gone, and may come back
             if block is None:
                 continue
             if block.flushed_to is not None:
