@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <grp.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -305,8 +306,10 @@ start_local(struct daemon *d, char *problem)
         .on_listening = on_local_listening, .on_exit = on_local_exit};
     struct local_child_config config = d->options->local_config;
     config.loop = &d->loop;
+    char state_dir[PATH_MAX];
+    snprintf(state_dir, sizeof state_dir, "%s/local", d->services.runtime_dir);
     if (!config.state_dir)
-        config.state_dir = d->services.runtime_dir;
+        config.state_dir = state_dir;
     d->local = local_child_start(&config, &ops, d, problem, PROBLEM_BYTES);
     return d->local != NULL;
 }
