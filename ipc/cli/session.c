@@ -69,27 +69,36 @@ line_of(const char *text, const char *at)
     return line;
 }
 
+/* Where a comment that begins here ends, or `at` if none does. */
+static char *
+behind_comment(char *at)
+{
+    if (at[0] == '/' && at[1] == '/')
+        return at + strcspn(at, "\n");
+    if (at[0] != '/' || at[1] != '*')
+        return at;
+    char *end = strstr(at + 2, "*/");
+    return end ? end + 2 : at + strlen(at);
+}
+
 /* Comments blanked, so that a parser's place stays one of the text's. */
 static void
 blank_comments(char *text)
 {
     bool quoted = false;
-    for (char *at = text; *at; at++) {
+    char *at = text;
+    while (*at) {
+        char *end = quoted ? at : behind_comment(at);
+        if (end != at) {
+            for (; at < end; at++)
+                *at = *at == '\n' ? '\n' : ' ';
+            continue;
+        }
         if (quoted && *at == '\\' && at[1])
             at++;
         else if (*at == '"')
             quoted = !quoted;
-        else if (!quoted && at[0] == '/' && at[1] == '/')
-            for (; *at && *at != '\n'; at++)
-                *at = ' ';
-        else if (!quoted && at[0] == '/' && at[1] == '*') {
-            char *end = strstr(at + 2, "*/");
-            char *stop = end ? end + 2 : at + strlen(at);
-            for (; at < stop; at++)
-                *at = *at == '\n' ? '\n' : ' ';
-        }
-        if (!*at)
-            break;
+        at++;
     }
 }
 
