@@ -17,6 +17,8 @@ upper_edge_ns(size_t bucket)
 {
     if (bucket == 0)
         return 1000;
+    if (bucket == LATENCY_BUCKETS - 1)
+        return UINT64_MAX; /* whatever is longer */
     size_t doubling = (bucket - 1) / 4, quarter = (bucket - 1) % 4;
     return (uint64_t)(5 + quarter) * 250 << doubling;
 }

@@ -1,5 +1,5 @@
 /* A histogram of short times: fixed memory, no allocation, about 19 % wide
- * buckets from 1 us to 10 s. */
+ * buckets from 1 us to 10 s, one for what is longer. */
 #ifndef GATEWAY_SESSION_LATENCY_H
 #define GATEWAY_SESSION_LATENCY_H
 

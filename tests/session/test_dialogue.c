@@ -110,6 +110,7 @@ static void
 spoken(struct dialogue *d, const char *text, uint64_t now_ns)
 {
     dialogue_spoken(d, text, strlen(text), now_ns);
+    dialogue_spoken_end(d, now_ns);
 }
 
 static void
@@ -195,6 +196,67 @@ test_barge_in_is_told_once(void **state)
                         "plan1(Once upon a time.) end1:interrupted turn1! "
                         "said1(Once upon) user2(stop|stop) start2/2 "
                         "plan2(All right.) ");
+}
+
+static void
+test_interruption_behind_the_last_text_is_in_time(void **state)
+{
+    struct fixture *f = *state;
+    say(f->d, "talk", 1 * MS);
+    plan(f->d, "Long speech.", 2 * MS);
+    struct response *r = dialogue_audio_begin(f->d, 3 * MS);
+    dialogue_generated(f->d, r, 10 * MS);
+    dialogue_spoken(f->d, "Long", 4, 11 * MS);
+    assert_true(dialogue_interrupted(f->d, r, true, 5, false, 12 * MS));
+    assert_non_null(strstr(f->story.told, "end1:interrupted turn1! "));
+}
+
+static void
+test_words_tell_whose_they_are(void **state)
+{
+    struct fixture *f = *state;
+    say(f->d, "talk", 1 * MS);
+    plan(f->d, "Long speech.", 2 * MS);
+    struct response *r = dialogue_audio_begin(f->d, 3 * MS);
+    dialogue_interrupted(f->d, r, true, 5, false, 4 * MS);
+    say(f->d, "shorter", 5 * MS);
+    plan(f->d, "Well.", 6 * MS);
+    dialogue_audio_begin(f->d, 7 * MS);
+    spoken(f->d, "Well.", 8 * MS); /* before its end; the first lacks one */
+    spoken(f->d, "Long", 9 * MS);
+    assert_non_null(strstr(f->story.told, "said2(Well.) "));
+    plan(f->d, "Then.", 10 * MS);
+    assert_int_equal(f->story.started, 2);
+}
+
+static void
+test_only_time_or_a_texts_end_settles(void **state)
+{
+    struct fixture *f = *state;
+    say(f->d, "talk", 1 * MS);
+    plan(f->d, "Long speech.", 2 * MS);
+    struct response *r = dialogue_audio_begin(f->d, 3 * MS);
+    dialogue_generated(f->d, r, 10 * MS);
+    dialogue_spoken(f->d, "Long speech.", 12, 11 * MS);
+    dialogue_tick(f->d, 12 * MS);
+    assert_int_equal(f->story.ended, 0);
+    dialogue_spoken_end(f->d, 13 * MS);
+    assert_int_equal(f->story.ended, 1);
+}
+
+static void
+test_orderly_end_in_the_middle_of_an_answer(void **state)
+{
+    struct fixture *f = *state;
+    say(f->d, "hi", 1 * MS);
+    plan(f->d, "Hel", 2 * MS);
+    dialogue_stream_ended(f->d, true, 3 * MS);
+    assert_non_null(strstr(f->story.told, "end1:interrupted turn1 "));
+    say(f->d, "hi", 4 * MS);
+    plan(f->d, "Hello.", 5 * MS);
+    dialogue_generated(f->d, NULL, 6 * MS);
+    dialogue_stream_ended(f->d, true, 7 * MS);
+    assert_non_null(strstr(f->story.told, "end2:complete turn2 "));
 }
 
 static void
@@ -334,6 +396,10 @@ main(void)
         TEST(final_texts_may_stay_away),
         TEST(late_final_texts_stay_with_their_response),
         TEST(barge_in_is_told_once),
+        TEST(interruption_behind_the_last_text_is_in_time),
+        TEST(words_tell_whose_they_are),
+        TEST(only_time_or_a_texts_end_settles),
+        TEST(orderly_end_in_the_middle_of_an_answer),
         TEST(interruption_after_generation_marks_the_turn),
         TEST(control_interrupt_discards_the_rest),
         TEST(tool_keeps_the_response_open),
