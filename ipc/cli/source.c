@@ -95,6 +95,8 @@ start(struct source *s, const char *path, const char *raw_format)
     struct stat found;
     s->name = standard ? "standard input" : path;
     s->fd = standard ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
+    if (s->fd < 0 && stop_wanted())
+        return CLI_INTERRUPTED;
     if (s->fd < 0 || fstat(s->fd, &found) != 0)
         return say_fail(s->cli, CLI_USAGE, "%s: %s", s->name, strerror(errno));
     if (S_ISDIR(found.st_mode))

@@ -14,6 +14,9 @@
 
 #define HEARTBEAT "v1/heartbeat"
 #define TOPIC_BYTES LEDGER_TOPIC_BYTES
+/* Events kept while standard output is stuck; what the gateway then drops is
+ * seen as lost. */
+#define QUEUE_EVENTS 10000
 /* Heartbeats that may lack before the gateway counts as gone. */
 #define HEARTBEATS_MISSED 3
 #define HEARTBEAT_MS 2000
@@ -98,7 +101,7 @@ subscribe(struct tail *t)
 {
     const struct cli *cli = t->cli;
     const char *session = cli->options.session;
-    int limit = 0;
+    int limit = QUEUE_EVENTS;
     zmq_setsockopt(t->bus.socket, ZMQ_RCVHWM, &limit, sizeof limit);
     subscribe_topic(t, HEARTBEAT);
     if (cli->argument_count == 0)
