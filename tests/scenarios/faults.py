@@ -35,7 +35,7 @@ SCRIPT = {"first_audio_ms": 20, "endpoint_ms": 400, "lines": [
     {"hear": ["hello robot"], "say": "Hello."},
     {"hear": ["goodbye"], "on": "text", "say": "Bye."},
     {"hear": ["tell me a story"],
-     "say": "Once upon a time. " + "And so it went on. " * 20},
+     "say": "Once upon a time. " + "And so it went on. " * 8},
     {"hear": ["slow"], "on": "text", "say": "Done.", "slow_ms": 60000}]}
 
 

@@ -112,7 +112,7 @@ class Rings(unittest.TestCase):
             self.assertEqual(g.stop(), 0)
 
     def test_producer_killed_then_another(self):
-        with Gateway(arguments=LOCAL) as g:
+        with Endpoint() as end, remote(end) as g:
             g.wait_streaming()
             doomed = Doomed(g, PRODUCER)
             attached = g.bus.wait("capture", phase="producer_attached")
@@ -219,7 +219,7 @@ class Rings(unittest.TestCase):
             self.assertEqual(g.stop(), 0)
 
     def test_ring_cut_short_by_somebody_is_made_anew(self):
-        with Gateway(arguments=LOCAL) as g:
+        with Endpoint() as end, remote(end) as g:
             g.wait_streaming()
             ring = [r for r in g.rings() if r.endswith(".in")][0]
             os.truncate(f"/dev/shm/{ring}", 0)
