@@ -352,7 +352,8 @@ calls_begin(struct calls *c, const struct sonic_event *event)
         answer_error(c, call, "cancelled", "The conversation is being closed");
     else if (full)
         answer_error(c, call, "error", "Too many tools are running already");
-    else if (!setup_tool_allowed(s->settings, call->tool))
+    else if (event->u.tool_use.name.bytes >= sizeof call->tool ||
+             !setup_tool_allowed(s->settings, call->tool))
         answer_error(c, call, "error",
                      "This conversation has no tool of that name");
     else if (!hand_to_broker(c, call, arguments))

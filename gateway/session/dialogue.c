@@ -500,8 +500,12 @@ dialogue_stream_ended(struct dialogue *d, bool normal, uint64_t now_ns)
     d->current_id = 0;
     uint64_t oldest =
         d->last_turn_id > REMEMBERED ? d->last_turn_id - REMEMBERED : 0;
-    for (uint64_t id = oldest + 1; id <= d->last_turn_id; id++)
-        publish_turn(d, dialogue_turn(d, id));
+    for (uint64_t id = oldest + 1; id <= d->last_turn_id; id++) {
+        struct turn *t = dialogue_turn(d, id);
+        publish_turn(d, t);
+        if (t)
+            t->user_done = true; /* words of another stream are another turn */
+    }
 }
 
 void

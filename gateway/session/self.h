@@ -141,11 +141,12 @@ enum cut_signal {
     CUT_USER_TEXT,
     CUT_CONTROL
 };
+
 /* `meant` is the response that the signal is about, NULL if it does not say: a
- * late sign for one must not cut the next. */
+ * late sign for one must not cut the next. [loop] */
 bool cut_signalled(struct session *s, enum cut_signal signal,
                    const struct response *meant);
-struct response *cut_target(struct session *s);
+struct response *cut_target(struct session *s); /* [loop] */
 
 /* {name: count} in the manner of Prometheus (describe.c). Caller frees.
  * [loop] */

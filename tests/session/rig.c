@@ -64,6 +64,7 @@ make_services(struct rig *rig)
     snprintf(rig->dir, sizeof rig->dir, "/tmp/voxring-test-XXXXXX");
     assert_non_null(mkdtemp(rig->dir));
     uv_loop_init(&rig->loop);
+    uv_timer_init(&rig->loop, &rig->tick);
     snprintf(rig->credentials.access_key_id,
              sizeof rig->credentials.access_key_id, "AKIATEST");
     rig->services = (struct services){.loop = &rig->loop,
@@ -116,6 +117,7 @@ rig_close(struct rig *rig)
     session_free(&rig->session);
     fake_broker_deliver_cancelled();
     rpc_free(&rig->rpc);
+    uv_close((uv_handle_t *)&rig->tick, NULL);
     uv_run(&rig->loop, UV_RUN_DEFAULT);
     assert_int_equal(uv_loop_close(&rig->loop), 0);
     config_session_free(&rig->settings);
@@ -139,11 +141,17 @@ rig_start(struct rig *rig)
 
 /* ---- time ---- */
 
+static void
+on_tick(uv_timer_t *timer)
+{
+    (void)timer;
+}
+
 void
 rig_step(struct rig *rig)
 {
-    if (uv_run(&rig->loop, UV_RUN_NOWAIT))
-        usleep(500);
+    uv_timer_start(&rig->tick, on_tick, 1, 0);
+    uv_run(&rig->loop, UV_RUN_ONCE);
 }
 
 void

@@ -19,6 +19,7 @@
 
 struct rig {
     uv_loop_t loop;
+    uv_timer_t tick;
     struct services services;
     struct credentials credentials;
     struct config *config;

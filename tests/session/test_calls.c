@@ -123,9 +123,16 @@ test_tools_that_cannot_be_called(void **state)
     rig_tool_use("use-2", "clock", "{}");
     assert_string_equal(outcome(), "error");
     assert_int_equal(results("use-2"), 1);
+    fake_broker.closing = false;
+    rig_tool_use("use-3",
+                 "clock-67890123456789012345678901234567890123456789012345678"
+                 "90123456789",
+                 "{}");
+    assert_int_equal(results("use-3"), 1);
+    assert_int_equal(fake_broker.call_count, 0);
     rig_tool_use("", "clock", "{}");
-    assert_int_equal(results(NULL), 2);
-    assert_int_equal(fake_bus_count("tool_call", NULL, NULL), 2);
+    assert_int_equal(results(NULL), 3);
+    assert_int_equal(fake_bus_count("tool_call", NULL, NULL), 3);
 }
 
 static void

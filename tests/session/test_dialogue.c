@@ -260,6 +260,19 @@ test_orderly_end_in_the_middle_of_an_answer(void **state)
 }
 
 static void
+test_words_after_a_lost_stream_are_another_turn(void **state)
+{
+    struct fixture *f = *state;
+    say(f->d, "hello", 1 * MS);
+    dialogue_stream_ended(f->d, false, 2 * MS);
+    dialogue_speech_started(f->d, 3 * MS);
+    say(f->d, "hello again", 4 * MS);
+    dialogue_stream_ended(f->d, false, 5 * MS);
+    assert_string_equal(f->story.told, "user1(hello|hello) turn1 "
+                                       "user2(hello again|hello again) turn2 ");
+}
+
+static void
 test_interruption_after_generation_marks_the_turn(void **state)
 {
     struct fixture *f = *state;
@@ -400,6 +413,7 @@ main(void)
         TEST(words_tell_whose_they_are),
         TEST(only_time_or_a_texts_end_settles),
         TEST(orderly_end_in_the_middle_of_an_answer),
+        TEST(words_after_a_lost_stream_are_another_turn),
         TEST(interruption_after_generation_marks_the_turn),
         TEST(control_interrupt_discards_the_rest),
         TEST(tool_keeps_the_response_open),
