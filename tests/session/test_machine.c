@@ -118,12 +118,14 @@ test_readme_shows_the_table(void **state)
     static char readme[65536];
     size_t count, shown = 0;
     const struct session_edge *edges = machine_edges(&count);
-    FILE *file = fopen("gateway/session/README.md", "r");
+    const char *root = getenv("VOXRING_ROOT");
+    char path[4096];
     (void)state;
-    if (!file) {
-        print_message("skipped: not run from the top of the tree\n");
-        skip();
-    }
+    snprintf(path, sizeof path, "%s/gateway/session/README.md",
+             root ? root : ".");
+    FILE *file = fopen(path, "r");
+    if (!file)
+        fail_msg("%s: run from the top of the tree", path);
     size_t bytes = fread(readme, 1, sizeof readme - 1, file);
     fclose(file);
     readme[bytes] = '\0';
