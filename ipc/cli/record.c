@@ -25,6 +25,7 @@ struct record {
     uint64_t busy_until_ns; /* player: the loudspeaker plays until then */
     uint64_t lost_frames, flushes, skipped_frames;
     bool gone; /* the ring was closed */
+    int code;  /* what went wrong with it */
     int16_t samples[FRAMES_MAX];
 };
 
@@ -83,7 +84,8 @@ take_news(struct record *r, enum vr_status status, const struct vr_block *block)
         r->gone = !r->cli->options.keep;
         break;
     default:
-        say_note(r->cli, "%s", vr_reader_error(r->reader));
+        r->code = say_fail(r->cli, status == VR_BUSY ? CLI_BUSY : CLI_FAILED,
+                           "%s", vr_reader_error(r->reader));
         r->gone = true;
         break;
     }
@@ -228,8 +230,8 @@ record_all(struct record *r)
     r->end_ns = stop_deadline_ns(o->seconds_ms);
     code = o->player ? run_player(r) : run_recorder(r);
     /* a signal is how a recording ends */
-    if (code == CLI_INTERRUPTED)
-        code = CLI_DONE;
+    if (code == CLI_INTERRUPTED || code == CLI_DONE)
+        code = r->code;
     int closed = sink_close(&r->sink);
     return report(r, code == CLI_DONE ? closed : code);
 }

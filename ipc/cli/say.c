@@ -83,6 +83,19 @@ say_text(FILE *out, const char *text)
     print_clean(out, text, "\n\t");
 }
 
+void
+say_line(const char *format, ...)
+{
+    char line[LINE_BYTES];
+    va_list list;
+    va_start(list, format);
+    vsnprintf(line, sizeof line, format, list);
+    va_end(list);
+    join_lines(line);
+    print_clean(stdout, line, "");
+    putchar('\n');
+}
+
 int
 say_exit_of(enum vr_status status)
 {

@@ -23,6 +23,9 @@ void say_library(void *log_arg, const char *line);
  * tabs kept. [any] */
 void say_text(FILE *out, const char *text);
 
+/* Prints one line on stdout, cleaned as say_text() does. [any] */
+void say_line(const char *format, ...) VR_PRINTF(1, 2);
+
 /* The exit code for a failed call of libvoxring. [any] */
 int say_exit_of(enum vr_status status);
 

@@ -23,11 +23,11 @@ session_list_run(struct cli *cli)
         cJSON_ArrayForEach(session,
                            cJSON_GetObjectItemCaseSensitive(result, "sessions"))
         {
-            printf("%-16s %-12s %-28s %s\n",
-                   control_text(session, "session", "?"),
-                   control_text(session, "state", "?"),
-                   control_text(session, "model", "?"),
-                   control_text(session, "conversation", "?"));
+            say_line("%-16s %-12s %-28s %s",
+                     control_text(session, "session", "?"),
+                     control_text(session, "state", "?"),
+                     control_text(session, "model", "?"),
+                     control_text(session, "conversation", "?"));
         }
     cJSON_Delete(result);
     return code;
@@ -51,10 +51,10 @@ show_state(struct cli *cli, int code, cJSON *result)
     if (code == CLI_DONE && cli->options.json)
         control_print(cli, result);
     else if (code == CLI_DONE)
-        printf("%s %s, conversation %s\n",
-               control_text(result, "session", cli->arguments[0]),
-               control_text(result, "state", "?"),
-               control_text(result, "conversation", "?"));
+        say_line("%s %s, conversation %s",
+                 control_text(result, "session", cli->arguments[0]),
+                 control_text(result, "state", "?"),
+                 control_text(result, "conversation", "?"));
     cJSON_Delete(result);
     return code;
 }

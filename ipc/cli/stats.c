@@ -21,6 +21,14 @@ print_number(const cJSON *item)
         printf("%14.3f", item->valuedouble);
 }
 
+static void
+print_name(const char *name)
+{
+    char padded[160];
+    snprintf(padded, sizeof padded, "  %-40s ", name);
+    say_text(stdout, padded);
+}
+
 /* Member names beginning with those of the objects around them. */
 static void
 print_members(const cJSON *object, const char *prefix, int depth)
@@ -37,9 +45,7 @@ print_members(const cJSON *object, const char *prefix, int depth)
         }
         if (!cJSON_IsNumber(item) && !cJSON_IsString(item))
             continue;
-        printf("  ");
-        say_text(stdout, name);
-        printf("%*s", (int)(strlen(name) < 40 ? 41 - strlen(name) : 1), "");
+        print_name(name);
         if (cJSON_IsNumber(item))
             print_number(item);
         else
@@ -54,9 +60,9 @@ print_sessions(const cJSON *sessions)
     const cJSON *session = NULL;
     cJSON_ArrayForEach(session, sessions)
     {
-        printf("\nsession ");
-        say_text(stdout, session->string ? session->string : "?");
-        printf(" (%s)\n", control_text(session, "state", "?"));
+        putchar('\n');
+        say_line("session %s (%s)", session->string ? session->string : "?",
+                 control_text(session, "state", "?"));
         print_members(session, "", 0);
     }
 }

@@ -24,10 +24,9 @@ tool_list_run(struct cli *cli)
         cJSON_ArrayForEach(tool,
                            cJSON_GetObjectItemCaseSensitive(result, "tools"))
         {
-            printf("%-20s %-16s ", control_text(tool, "name", "?"),
-                   control_text(tool, "provider", "?"));
-            say_text(stdout, control_text(tool, "description", ""));
-            putchar('\n');
+            say_line("%-20s %-16s %s", control_text(tool, "name", "?"),
+                     control_text(tool, "provider", "?"),
+                     control_text(tool, "description", ""));
         }
     cJSON_Delete(result);
     return code;

@@ -354,6 +354,22 @@ test_record_ends_by_time_signal_and_close(void **state)
 }
 
 static void
+test_record_goes_on_with_the_next_gateway(void **state)
+{
+    (void)state;
+    out = host(VR_RING_OUT, 65536);
+    fill(2000);
+    struct program *p = start_record("--keep", "--until-idle", "2000");
+    ring_host_write(out, given, 1000);
+    ring_host_close(&out);
+    out = host(VR_RING_OUT, 65536);
+    ring_host_write(out, given + 1000, 1000);
+    assert_int_equal(program_wait(p), 0);
+    assert_int_equal(read_wav("r.wav", taken), 2000);
+    assert_memory_equal(taken, given, 2000 * sizeof *given);
+}
+
+static void
 test_killed_recorder_leaves_a_whole_wav(void **state)
 {
     out = host(VR_RING_OUT, 65536);
@@ -482,6 +498,7 @@ main(void)
         TEST(test_record_is_bit_exact_and_marks_only),
         TEST(test_record_raw_to_standard_output),
         TEST(test_record_ends_by_time_signal_and_close),
+        TEST(test_record_goes_on_with_the_next_gateway),
         TEST(test_killed_recorder_leaves_a_whole_wav),
         TEST(test_lapped_recorder_says_so),
         TEST(test_player_takes_real_time),
