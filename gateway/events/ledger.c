@@ -177,14 +177,16 @@ static void
 keep_tool(struct ledger *ledger, const cJSON *event)
 {
     const cJSON *data = cJSON_GetObjectItemCaseSensitive(event, "data");
-    const char *tool = jsonx_text(data, "tool", "");
-    cJSON_DeleteItemFromObjectCaseSensitive(ledger->tools, tool);
+    char key[LEDGER_TOOL_BYTES];
+    snprintf(key, sizeof key, "%s/%s", jsonx_text(data, "tool", ""),
+             jsonx_text(data, "provider", ""));
+    cJSON_DeleteItemFromObjectCaseSensitive(ledger->tools, key);
     if (!strcmp(jsonx_text(data, "state", ""), "gone"))
         return;
     if (cJSON_GetArraySize(ledger->tools) >= BUS_TOOLS_MAX)
         cJSON_Delete(cJSON_DetachItemFromArray(ledger->tools, 0));
     cJSON *copy = cJSON_Duplicate(event, true);
-    jsonx_put(ledger->tools, tool, copy);
+    jsonx_put(ledger->tools, key, copy);
 }
 
 void

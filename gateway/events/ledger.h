@@ -14,6 +14,7 @@
 
 #define LEDGER_SESSION_BYTES 64 /* a session's name and its NUL */
 #define LEDGER_TOPIC_BYTES 128
+#define LEDGER_TOOL_BYTES 384 /* a tool's name and its provider's */
 
 struct ledger;
 

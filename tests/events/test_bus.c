@@ -344,12 +344,12 @@ publish_state(const char *session, const char *now)
 }
 
 static void
-publish_tool(const char *tool, const char *now)
+publish_tool(const char *tool, const char *provider, const char *now)
 {
     struct event_tool_registered e;
     event_tool_registered_init(&e);
     e.tool = tool;
-    e.provider = "test";
+    e.provider = provider;
     e.state = now;
     event_tool_registered_publish(bus, NULL, &e);
 }
@@ -361,10 +361,12 @@ a_snapshot_holds_every_sequence_and_the_last_states(void **state)
     publish_state("b", "connecting");
     publish_state("b", "streaming");
     publish_state("a", "closed");
-    publish_tool("clock", "offered");
-    publish_tool("echo", "offered");
-    publish_tool("clock", "gone");
-    publish_tool("echo", "refused");
+    publish_tool("clock", "test", "offered");
+    publish_tool("echo", "test", "offered");
+    publish_tool("clock", "test", "gone");
+    publish_tool("echo", "test", "refused");
+    publish_tool("*", "one", "refused");
+    publish_tool("*", "two", "refused");
     publish_speech("a");
     cJSON *snapshot = bus_snapshot(bus);
     assert_string_equal(jsonx_text(snapshot, "epoch", ""), bus_epoch(bus));
@@ -372,9 +374,9 @@ a_snapshot_holds_every_sequence_and_the_last_states(void **state)
     assert_string_equal(jsonx_text(sequences, "v1/session.state/b", ""), "2");
     assert_string_equal(jsonx_text(sequences, "v1/session.state/a", ""), "1");
     assert_string_equal(jsonx_text(sequences, "v1/speech/a", ""), "1");
-    assert_string_equal(jsonx_text(sequences, "v1/tool.registered/-", ""), "4");
+    assert_string_equal(jsonx_text(sequences, "v1/tool.registered/-", ""), "6");
     const cJSON *states = cJSON_GetObjectItem(snapshot, "states");
-    assert_int_equal(cJSON_GetArraySize(states), 3);
+    assert_int_equal(cJSON_GetArraySize(states), 5);
     const cJSON *a = cJSON_GetArrayItem(states, 0);
     const cJSON *b = cJSON_GetArrayItem(states, 1);
     const cJSON *echo = cJSON_GetArrayItem(states, 2);
@@ -399,7 +401,7 @@ what_is_remembered_is_bounded(void **state)
     }
     for (int i = 0; i < BUS_TOOLS_MAX + 100; i++) {
         snprintf(name, sizeof name, "t%d", i);
-        publish_tool(name, "offered");
+        publish_tool(name, "test", "offered");
     }
     cJSON *snapshot = bus_snapshot(bus);
     const cJSON *sequences = cJSON_GetObjectItem(snapshot, "sequences");
@@ -479,7 +481,7 @@ no_allocation_of_json_is_taken_for_granted(void **state)
         allocations_left = n;
         cJSON_InitHooks(&hooks);
         publish_state("robot", "streaming");
-        publish_tool("clock", "offered");
+        publish_tool("clock", "test", "offered");
         cJSON_Delete(bus_snapshot(bus));
         cJSON_InitHooks(NULL);
         assert_true(n < 10000);
