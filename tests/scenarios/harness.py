@@ -170,9 +170,15 @@ class Gateway:
         return answer["result"]
 
     def wait_streaming(self, session="robot"):
-        """Subscribed first, so that nothing is missed, then asked."""
-        if self.call("session.get", session=session)["state"] != "streaming":
-            self.bus.wait("session.state", state="streaming")
+        """Asked again and again: an event may pass before the publisher has
+        taken note of a new subscription."""
+        deadline = time.monotonic() + LIMIT_S
+        state = self.call("session.get", session=session)["state"]
+        while state != "streaming":
+            if state == "failed" or time.monotonic() > deadline:
+                raise AssertionError(f"{session} is {state}, not streaming")
+            self.bus.poll(0.01)
+            state = self.call("session.get", session=session)["state"]
 
     def cli(self, *arguments, **more):
         return subprocess.run([program("voxring"), *arguments],
