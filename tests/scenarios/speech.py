@@ -51,6 +51,7 @@ class Microphone(threading.Thread):
                                      name=name)
         self.block_bytes = rate_hz // 100 * self.writer.frame_bytes
         self.lock = threading.Lock()
+        self.stats = self.writer.stats()  # of the last write
         self.waiting = b""
         self.idle = threading.Event()
         self.stopping = threading.Event()
@@ -73,6 +74,7 @@ class Microphone(threading.Thread):
                 self.writer.write(block, voxring.now_ns())
             except voxring.Error:
                 pass
+            self.stats = self.writer.stats()
             due += 0.01
             self.stopping.wait(max(0, due - time.monotonic()))
 
@@ -94,14 +96,17 @@ class Loudspeaker(threading.Thread):
         self.reader = voxring.Reader(session, runtime_dir=gateway.runtime,
                                      player=True, name="speaker",
                                      block_frames=480)
-        self.rate_hz = self.reader.stats().format.rate_hz
+        self.stats = self.reader.stats()  # of the last read
+        self.rate_hz = self.stats.format.rate_hz
         self.heard = bytearray()
         self.flushes = []
         self.stopping = threading.Event()
 
     def run(self):
         while not self.stopping.is_set():
-            if not self.reader.wait(100):
+            ready = self.reader.wait(100)
+            self.stats = self.reader.stats()
+            if not ready:
                 continue
             try:
                 block = self.reader.read()

@@ -30,8 +30,9 @@ class Config(unittest.TestCase):
         done = subprocess.run([program("voxringd"), *arguments],
                               capture_output=True, timeout=20,
                               env=environment)
-        harness.check_sanitizers(done.stderr.decode())
-        return done.returncode, done.stdout.decode(), done.stderr.decode()
+        harness.check_sanitizers(done.stderr.decode(errors="replace"))
+        return (done.returncode, done.stdout.decode(errors="replace"),
+                done.stderr.decode(errors="replace"))
 
     def check(self, text):
         with open(self.path, "wb") as f:

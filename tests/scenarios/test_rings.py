@@ -245,9 +245,9 @@ class Rings(unittest.TestCase):
                 self.assertEqual(len(left), 2)
                 g.start()
                 g.wait_streaming()
-                wait_until(lambda: mic.writer.stats().attach_count == 2,
+                wait_until(lambda: mic.stats.attach_count == 2,
                            "the producer attaches again")
-                wait_until(lambda: speaker.reader.stats().attach_count == 2,
+                wait_until(lambda: speaker.stats.attach_count == 2,
                            "the player attaches again")
                 del speaker.heard[:]
                 mic.speak(say("hello robot"))
@@ -255,8 +255,8 @@ class Rings(unittest.TestCase):
                                 text="hello robot", wait="response")
                 self.assertEqual(answer["text"], "Hello.")
                 wait_until(lambda: any(speaker.heard), "it is heard")
-                self.assertEqual(mic.writer.stats().attached, 1)
-                self.assertGreater(mic.writer.stats().lost_frames, 0)
+                self.assertEqual(mic.stats.attached, 1)
+                self.assertGreater(mic.stats.lost_frames, 0)
             g.bus.drain()
             epochs |= {e["epoch"] for e in g.bus.seen}
             self.assertEqual(len(epochs), 2)
