@@ -204,6 +204,7 @@ class Gateway:
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait()
+        if self.process.returncode == -signal.SIGKILL:
             for ring in self.rings():
                 os.unlink(f"/dev/shm/{ring}")
         self.process.stdout.close()
