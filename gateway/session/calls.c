@@ -385,7 +385,7 @@ calls_of_turn(const struct calls *c, uint64_t turn_id)
         jsonx_add_u64(entry, "call", call->number);
         jsonx_add_text(entry, "outcome",
                        call->outcome ? call->outcome : "open");
-        cJSON_AddItemToArray(list, entry);
+        jsonx_put(list, NULL, entry);
     }
     return list;
 }

@@ -107,8 +107,8 @@ add_rings(struct session *s, cJSON *o)
     jsonx_add_u64(out, "played_frame", ring_host_played(s->out_ring));
     cJSON_AddNumberToObject(out, "readers",
                             ring_host_reader_count(s->out_ring));
-    cJSON_AddItemToObject(rings, "in", in);
-    cJSON_AddItemToObject(rings, "out", out);
+    jsonx_put(rings, "in", in);
+    jsonx_put(rings, "out", out);
 }
 
 static void
@@ -127,10 +127,10 @@ add_family(const struct session *s, cJSON *o)
     cJSON_AddBoolToObject(family, "async_tools", f->features.async_tools);
     cJSON *rates = cJSON_AddArrayToObject(family, "rates_hz");
     for (const uint32_t *rate = f->rates_hz; *rate; rate++)
-        cJSON_AddItemToArray(rates, cJSON_CreateNumber(*rate));
+        jsonx_put(rates, NULL, cJSON_CreateNumber(*rate));
     cJSON *voices = cJSON_AddArrayToObject(family, "voices");
     for (size_t i = 0; (voice = sonic_family_voice_at(f, i)); i++)
-        cJSON_AddItemToArray(voices, cJSON_CreateString(voice->id));
+        jsonx_put(voices, NULL, cJSON_CreateString(voice->id));
 }
 
 static void
@@ -141,7 +141,7 @@ add_tools(const struct session *s, cJSON *o)
     for (size_t i = 0; i < broker_tool_count(broker); i++) {
         const struct tool *t = broker_tool_at(broker, i);
         if (setup_tool_allowed(s->settings, t->name))
-            cJSON_AddItemToArray(tools, cJSON_CreateString(t->name));
+            jsonx_put(tools, NULL, cJSON_CreateString(t->name));
     }
 }
 
@@ -158,7 +158,7 @@ session_description(struct session *s)
     add_rings(s, o);
     add_family(s, o);
     add_tools(s, o);
-    cJSON_AddItemToObject(o, "config", config_session_to_json(s->settings));
+    jsonx_put(o, "config", config_session_to_json(s->settings));
     return o;
 }
 
@@ -244,6 +244,6 @@ session_stats(struct session *s)
                                 1e9);
     cJSON_AddNumberToObject(latency, "max",
                             (double)s->mic_to_wire.max_ns / 1e9);
-    cJSON_AddItemToObject(o, "counters", session_counters(s));
+    jsonx_put(o, "counters", session_counters(s));
     return o;
 }

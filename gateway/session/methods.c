@@ -159,7 +159,7 @@ on_session_list(void *arg, struct rpc_call *call, const cJSON *params)
     cJSON *result = cJSON_CreateObject();
     cJSON *list = cJSON_AddArrayToObject(result, "sessions");
     for (size_t i = 0; i < d->session_count; i++)
-        cJSON_AddItemToArray(list, session_summary(d->sessions[i]->session));
+        jsonx_put(list, NULL, session_summary(d->sessions[i]->session));
     rpc_reply(call, result);
 }
 
@@ -227,9 +227,8 @@ add_tool(void *arg, const struct tool *tool)
     jsonx_add_text(entry, "provider", tool->provider);
     jsonx_add_text(entry, "mode", tool->mode == TOOL_ASYNC ? "async" : "sync");
     cJSON_AddNumberToObject(entry, "timeout_ms", tool->timeout_ms);
-    cJSON_AddItemToObject(entry, "input_schema",
-                          cJSON_Parse(tool->schema_json));
-    cJSON_AddItemToArray(arg, entry);
+    jsonx_put(entry, "input_schema", cJSON_Parse(tool->schema_json));
+    jsonx_put(arg, NULL, entry);
 }
 
 static void
@@ -268,7 +267,7 @@ on_tool_result(void *arg, uint64_t id, const struct tool_result *r)
         cJSON *result = cJSON_CreateObject();
         jsonx_add_u64(result, "call", id);
         jsonx_add_text(result, "outcome", calls_outcome_name(r->outcome));
-        cJSON_AddItemToObject(result, "content", cJSON_Parse(r->content_json));
+        jsonx_put(result, "content", cJSON_Parse(r->content_json));
         jsonx_add_text(result, "reason", r->reason);
         cJSON_AddNumberToObject(result, "duration_seconds",
                                 (double)r->duration_ns / 1e9);
@@ -361,15 +360,15 @@ on_gateway_stats(void *arg, struct rpc_call *call, const cJSON *params)
                             (double)bus_published(d->services.bus));
     cJSON_AddNumberToObject(bus, "dropped_total",
                             (double)bus_dropped(d->services.bus));
-    cJSON_AddItemToObject(result, "control", control_figures(d->control));
-    cJSON_AddItemToObject(result, "tools", tool_stats(d->services.broker));
+    jsonx_put(result, "control", control_figures(d->control));
+    jsonx_put(result, "tools", tool_stats(d->services.broker));
     cJSON *log = cJSON_AddObjectToObject(result, "log");
     cJSON_AddNumberToObject(log, "dropped_total", (double)log_dropped());
     cJSON *sessions = cJSON_AddObjectToObject(result, "sessions");
     for (size_t i = 0; i < d->session_count; i++) {
         struct session *s = d->sessions[i]->session;
         if (!only || strcmp(only, session_name(s)) == 0)
-            cJSON_AddItemToObject(sessions, session_name(s), session_stats(s));
+            jsonx_put(sessions, session_name(s), session_stats(s));
     }
     rpc_reply(call, result);
 }

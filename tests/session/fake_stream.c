@@ -10,6 +10,7 @@
 
 #include "gateway/base64.h"
 #include "tests/session/fake_stream.h"
+#include "tests/session/starve.h"
 
 struct fake_stream fake_stream;
 
@@ -120,6 +121,7 @@ bedrock_stream_send(struct bedrock_stream *stream, const char *json,
         return VR_AGAIN;
     }
     assert_int_equal(strlen(json), json_bytes);
+    starve_pause();
     cJSON *root = cJSON_Parse(json);
     cJSON *event = cJSON_GetObjectItem(root, "event");
     assert_non_null(event);
@@ -129,6 +131,7 @@ bedrock_stream_send(struct bedrock_stream *stream, const char *json,
     else
         note_audio(event->child);
     cJSON_Delete(root);
+    starve_resume();
     f->queued_bytes += json_bytes;
     return VR_OK;
 }
@@ -198,7 +201,9 @@ fake_stream_say(const char *format, ...)
     va_list args;
     char *json;
     va_start(args, format);
+    starve_pause();
     assert_true(vasprintf(&json, format, args) >= 0);
+    starve_resume();
     va_end(args);
     if (fake_stream.open)
         fake_stream.ops->on_event(fake_stream.arg, json, strlen(json));

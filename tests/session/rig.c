@@ -11,6 +11,7 @@
 #include "gateway/base64.h"
 #include "gateway/jsonx.h"
 #include "tests/session/rig.h"
+#include "tests/session/starve.h"
 
 /* ---- making it ---- */
 
@@ -22,7 +23,7 @@ on_state(void *arg, struct session *session)
     rig->states++;
 }
 
-static const struct session_ops session_callbacks = {on_state};
+const struct session_ops rig_session_ops = {on_state};
 
 static void
 on_answer(void *arg, const struct rpc_peer *peer, const char *text,
@@ -86,9 +87,8 @@ open_clients(struct rig *rig)
 }
 
 void
-rig_open(struct rig *rig, const char *settings)
+rig_prepare(struct rig *rig, const char *settings)
 {
-    char problem[512] = "";
     memset(rig, 0, sizeof *rig);
     fake_stream_reset();
     fake_bus_reset();
@@ -101,9 +101,15 @@ rig_open(struct rig *rig, const char *settings)
                      "text:text! wait:accepted|response timeout_ms:uint",
                      on_text, rig),
         VR_OK);
-    rig->session =
-        session_new(&rig->services, rig->settings, NULL, &session_callbacks,
-                    rig, problem, sizeof problem);
+}
+
+void
+rig_open(struct rig *rig, const char *settings)
+{
+    char problem[512] = "";
+    rig_prepare(rig, settings);
+    rig->session = session_new(&rig->services, rig->settings, NULL,
+                               &rig_session_ops, rig, problem, sizeof problem);
     if (!rig->session)
         fail_msg("%s", problem);
     open_clients(rig);
@@ -158,8 +164,11 @@ void
 rig_run(struct rig *rig, unsigned ms)
 {
     uint64_t end = uv_hrtime() / 1000000 + ms;
-    while (uv_hrtime() / 1000000 < end)
+    bool over;
+    do {
+        over = uv_hrtime() / 1000000 >= end;
         rig_step(rig);
+    } while (!over);
 }
 
 /* ---- people and programs ---- */
@@ -169,10 +178,12 @@ rig_ask(struct rig *rig, int id, const char *params)
 {
     struct rpc_peer peer = {.bytes = "me", .byte_count = 2};
     char *text;
+    starve_pause();
     assert_true(asprintf(&text,
                          "{\"jsonrpc\":\"2.0\",\"id\":%d,\"method\":\"text\","
                          "\"params\":%s}",
                          id, params) > 0);
+    starve_resume();
     rpc_receive(rig->rpc, &peer, text, strlen(text));
     free(text);
 }
@@ -229,8 +240,10 @@ text(struct rig *rig, const char *role, const char *stage, const char *content,
      const char *stop_reason)
 {
     uint64_t id = content_begins(rig, "TEXT", role, stage);
+    starve_pause();
     cJSON *quoted = cJSON_CreateString(content);
     char *json = cJSON_PrintUnformatted(quoted);
+    starve_resume();
     fake_stream_say("{\"event\":{\"textOutput\":{" IDS
                     "\"contentId\":\"k%llu\",\"content\":%s}}}",
                     (unsigned long long)id, json);
@@ -274,18 +287,20 @@ rig_audio_begins(struct rig *rig)
 void
 rig_audio(uint64_t content, unsigned ms)
 {
-    enum { BLOCK = 480 }; /* 20 ms at 24 kHz */
-    static int16_t samples[BLOCK];
-    static char base64[BLOCK * 3 + 4];
-    for (int i = 0; i < BLOCK; i++)
-        samples[i] = (int16_t)(1000 + i);
-    size_t chars =
-        base64_encode((const uint8_t *)samples, sizeof samples, base64);
-    base64[chars] = '\0';
-    for (unsigned done = 0; done < ms; done += 20)
+    enum { MS = 24, BLOCK_MS = 200 };
+    static int16_t samples[MS * BLOCK_MS];
+    static char base64[sizeof samples * 4 / 3 + 4];
+    while (ms > 0) {
+        unsigned now = ms < BLOCK_MS ? ms : BLOCK_MS;
+        for (unsigned i = 0; i < now * MS; i++)
+            samples[i] = (int16_t)(1000 + i);
+        size_t chars =
+            base64_encode((const uint8_t *)samples, now * MS * 2, base64);
         fake_stream_say("{\"event\":{\"audioOutput\":{" IDS
-                        "\"contentId\":\"k%llu\",\"content\":\"%s\"}}}",
-                        (unsigned long long)content, base64);
+                        "\"contentId\":\"k%llu\",\"content\":\"%.*s\"}}}",
+                        (unsigned long long)content, (int)chars, base64);
+        ms -= now;
+    }
 }
 
 void
@@ -298,8 +313,10 @@ rig_speech(bool started)
 void
 rig_tool_use(const char *id, const char *name, const char *arguments)
 {
+    starve_pause();
     cJSON *quoted = cJSON_CreateString(arguments);
     char *json = cJSON_PrintUnformatted(quoted);
+    starve_resume();
     fake_stream_say("{\"event\":{\"toolUse\":{" IDS
                     "\"contentId\":\"t-%s\",\"content\":%s,"
                     "\"toolName\":\"%s\",\"toolUseId\":\"%s\"}}}",

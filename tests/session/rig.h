@@ -34,6 +34,11 @@ struct rig {
     char answers[16384]; /* of the rpc, one line each */
 };
 
+extern const struct session_ops rig_session_ops;
+
+/* All but the session and the clients of its rings. */
+void rig_prepare(struct rig *rig, const char *settings);
+
 /* A session of these settings (JSON, NULL: all defaults), not opened. */
 void rig_open(struct rig *rig, const char *settings);
 void rig_close(struct rig *rig);

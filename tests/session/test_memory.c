@@ -1,0 +1,152 @@
+/* A whole conversation, once for each allocation in it, which fails. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "gateway/jsonx.h"
+#include "gateway/log.h"
+#include "tests/session/rig.h"
+#include "tests/session/starve.h"
+
+#define HIGH_FD 200
+#define CONVERSATION_MAX 20000 /* allocations; there are far fewer */
+
+static struct rig rig;
+
+static void
+on_poll(uv_poll_t *poll, int status, int events)
+{
+    (void)poll;
+    (void)status;
+    (void)events;
+}
+
+/* libuv aborts where its table of descriptors cannot grow: let it grow now. */
+static void
+warm_up(uv_loop_t *loop)
+{
+    static uv_poll_t poll;
+    int pipes[2];
+    assert_int_equal(pipe(pipes), 0);
+    assert_int_equal(dup2(pipes[0], HIGH_FD), HIGH_FD);
+    assert_int_equal(uv_poll_init(loop, &poll, HIGH_FD), 0);
+    uv_poll_start(&poll, UV_READABLE, on_poll);
+    uv_close((uv_handle_t *)&poll, NULL);
+    uv_run(loop, UV_RUN_NOWAIT);
+    close(HIGH_FD);
+    close(pipes[0]);
+    close(pipes[1]);
+}
+
+static void
+talk(void)
+{
+    rig_ask(&rig, 1, "{\"text\":\"hello\",\"wait\":\"response\"}");
+    rig_user_says(&rig, "what time is it");
+    rig_tool_use("use-1", "clock", "{}");
+    if (fake_broker.call_count && fake_broker.calls[0].on_result)
+        fake_broker_end(0, TOOL_OK, "{\"time\":\"noon\"}", NULL);
+    rig_plans(&rig, "It is noon.");
+    uint64_t audio = rig_audio_begins(&rig);
+    rig_audio(audio, 40);
+    rig_content_ends(audio, "AUDIO", "END_TURN");
+    rig_said(&rig, "It is noon.", "PARTIAL_TURN");
+    rig_marker(&rig);
+}
+
+static void
+converse(void)
+{
+    char problem[512] = "";
+    rig.session = session_new(&rig.services, rig.settings, NULL,
+                              &rig_session_ops, &rig, problem, sizeof problem);
+    if (!rig.session) {
+        assert_true(problem[0] != '\0');
+        return;
+    }
+    session_open(rig.session);
+    if (fake_stream.open)
+        fake_stream_connect();
+    fake_stream_answer();
+    talk();
+    cJSON_Delete(session_description(rig.session));
+    cJSON_Delete(session_stats(rig.session));
+    rig_ask(&rig, 2, "{\"text\":\"bye\",\"wait\":\"response\"}");
+    session_close(rig.session);
+    fake_stream_end(BEDROCK_END_end_stream, true);
+    assert_int_equal(session_state(rig.session), SESSION_closed);
+    assert_false(fake_stream.open);
+}
+
+/* One event or answer may be missing, the one that there was no memory for. */
+static void
+assert_once(void)
+{
+    int answers = 0;
+    for (const char *at = rig.answers; (at = strchr(at, '\n')); at++)
+        answers++;
+    assert_in_range(answers, 1, 2);
+    int started = (int)fake_bus_count("response", "phase", "started");
+    int ended = (int)fake_bus_count("response", "phase", "ended");
+    assert_in_range(started - ended + 1, 0, 2);
+    int calls = (int)fake_bus_count("tool_call", NULL, NULL);
+    int results = (int)fake_bus_count("tool_result", NULL, NULL);
+    assert_in_range(calls - results + 1, 0, 2);
+}
+
+static bool
+starved_at(long number)
+{
+    rig_prepare(&rig, "{\"outage_buffer_s\":0,\"input\":{\"rate_hz\":8000},"
+                      "\"output\":{\"rate_hz\":8000},\"greeting\":\"Say "
+                      "hello.\",\"history\":[{\"role\":"
+                      "\"USER\",\"text\":\"hi\"},{\"role\":\"ASSISTANT\","
+                      "\"text\":\"hello\"}]}");
+    fake_broker_offer("clock", "{\"type\":\"object\"}");
+    warm_up(&rig.loop);
+    starve_at(number);
+    converse();
+    bool reached = starve_end();
+    if (rig.session)
+        assert_once();
+    rig_close(&rig);
+    return reached;
+}
+
+static void
+test_any_allocation_may_fail(void **state)
+{
+    long number = 0;
+    (void)state;
+    if (!starve_works()) {
+        print_message("skipped: the sanitizer has the allocator\n");
+        skip();
+    }
+    starved_at(CONVERSATION_MAX); /* what is made once is made now */
+    for (bool more = true; more && number < CONVERSATION_MAX; number++) {
+        long live = starve_live();
+        more = starved_at(number);
+        if (starve_live() != live)
+            fail_msg("allocation %ld: %ld blocks are lost", number,
+                     starve_live() - live);
+    }
+    assert_in_range(number, 100, CONVERSATION_MAX - 1);
+    print_message("%ld allocations, each failed once\n", number);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_any_allocation_may_fail),
+    };
+    if (log_levels("off", NULL, 0) != VR_OK)
+        return 1;
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
