@@ -52,6 +52,7 @@ class Bus:
         if not self.monitor.poll(int(LIMIT_S * 1000)):
             raise AssertionError("the event socket did not answer")
         recv_monitor_message(self.monitor)
+        self.drain()  # after a reconnection, this subscribes again
 
     def poll(self, timeout_s):
         if not self.socket.poll(max(0, int(timeout_s * 1000))):

@@ -1,0 +1,212 @@
+#!/usr/bin/python3
+"""What the documents promise: their programs compile and run, their tables are
+those of the code, and what control is said to answer is what it answers."""
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from faults import (Endpoint, check_account, refused, remote,  # noqa: E402
+                    wait_until)
+import harness  # noqa: E402
+from harness import Gateway, program  # noqa: E402
+
+LOCAL = ["--ear", "script"]
+
+
+def document(path):
+    with open(os.path.join(harness.ROOT, path)) as f:
+        return f.read()
+
+
+def block(text, language, word):
+    """The one code block of that language that holds this word."""
+    found = [b for b in re.findall(rf"(?ms)^```{language}\n(.*?)^```", text)
+             if word in b]
+    assert len(found) == 1, (language, word, len(found))
+    return found[0]
+
+
+class Readme(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.text = document("README.md")
+
+    def test_first_producer_compiles_as_told_and_runs(self):
+        source = block(self.text, "c", "vr_writer_open")
+        command = re.search(r"`(cc mic\.c [^`]*)`", self.text)[1]
+        with tempfile.TemporaryDirectory() as folder, \
+                Gateway(arguments=LOCAL) as g:
+            with open(os.path.join(folder, "mic.c"), "w") as f:
+                f.write(source)
+            os.symlink(os.path.join(harness.ROOT, "ipc"),
+                       os.path.join(folder, "ipc"))
+            os.symlink(harness.BUILD, os.path.join(folder, "build"))
+            sanitized = "asan" in harness.BUILD
+            subprocess.run(command + (" -fsanitize=address,undefined"
+                                      if sanitized else ""), shell=True,
+                           cwd=folder, check=True)
+            g.wait_streaming()
+            ran = subprocess.run(["./mic"], cwd=folder, capture_output=True,
+                                 timeout=30, env=dict(
+                                     g.environment,
+                                     LD_LIBRARY_PATH=harness.BUILD))
+            self.assertEqual((ran.returncode, ran.stderr), (0, b""))
+            stats = g.call("gateway.stats")["sessions"]["robot"]
+            check_account(stats)
+            self.assertEqual(stats["input_frames"]["produced"], 16000)
+            self.assertEqual(stats["input_frames"]["lost"], 0)
+            self.assertEqual(g.stop(), 0)
+            ran = subprocess.run(["./mic"], cwd=folder, capture_output=True,
+                                 timeout=30, env=dict(
+                                     g.environment,
+                                     LD_LIBRARY_PATH=harness.BUILD))
+            self.assertEqual(ran.returncode, 1)
+            self.assertTrue(ran.stderr)
+
+    def test_first_subscriber_runs(self):
+        source = block(self.text, "python", "v1/transcript/")
+        with Gateway(arguments=LOCAL) as g:
+            g.wait_streaming()
+            reader = subprocess.Popen([sys.executable, "-u", "-c", source],
+                                      stdout=subprocess.PIPE, text=True,
+                                      env=g.environment)
+            self.addCleanup(reader.stdout.close)
+            self.addCleanup(reader.wait)
+            self.addCleanup(reader.kill)
+            os.set_blocking(reader.stdout.fileno(), False)
+            said = []
+
+            def heard():
+                g.call("session.text", session="robot", text="goodbye",
+                       wait="response")
+                said.extend(reader.stdout.readlines())
+                return "assistant final Goodbye!\n" in said
+
+            wait_until(heard, "the subscriber prints what is said")
+            self.assertEqual(g.stop(), 0)
+
+    def test_table_of_defaults_is_what_holds(self):
+        with Gateway(arguments=LOCAL) as g:
+            config = g.call("session.get", session="robot")["config"]
+            self.assertEqual(g.stop(), 0)
+        rows = dict(re.findall(r"(?m)^\| ((?:`[a-z_.]+`(?:, )?)+) \| (.*) \|$",
+                               self.text))
+        told = {key.strip("` "): value for keys, value in rows.items()
+                for key in keys.split(",")}
+        self.assertEqual(told["bedrock.model"], f"`{config['model']}`")
+        self.assertEqual(told["voice"], f"`{config['voice']}`")
+        inference = config["inference"]
+        self.assertEqual(told["inference"], "{max_tokens} tokens, top_p {top_p}"
+                         ", temperature {temperature}".format(**inference))
+        for side in ("input", "output"):
+            rate = config[side]["rate_hz"]
+            self.assertEqual(config[side]["channels"], 1)
+            self.assertTrue(told[side].startswith(f"{rate // 1000} kHz mono"))
+            self.assertEqual(config[f"model_{side}_rate_hz"], rate)
+        self.assertEqual(told["chunk_ms"], str(config["chunk_ms"]))
+        for key in ("gap_ms", "connect_buffer_ms"):
+            self.assertRegex(told[key], rf"^{config[key]}\b")
+        self.assertEqual(told["tools_wait_ms"], f"all, {config['tools_wait_ms']}")
+        self.assertEqual(config["tools"], "*")
+        self.assertEqual(told["listen"], f"`{config['listen']}`")
+        self.assertEqual(re.findall("`([a-z_]+)`", told["interrupt_on"]),
+                         config["interrupt_on"])
+        for key in ("endpointing_sensitivity", "greeting", "tool_choice"):
+            self.assertEqual(told[key], "not sent")
+            self.assertIsNone(config[key])
+        self.assertEqual(config["history"], [])
+
+    def test_default_prompt_is_sent_as_told(self):
+        prompt = re.search(r'`system_prompt` \| "([^"]+)"', self.text)[1]
+        with Endpoint() as end, remote(end) as g:
+            g.wait_streaming()
+            self.assertEqual(g.stop(), 0)
+            sent = [r["body"]["event"]["textInput"]["content"]
+                    for r in end.records(kind="received", type="textInput")]
+            self.assertEqual(sent, [prompt])
+
+    def test_what_it_names_is_there(self):
+        for path in re.findall(r"`((?:ipc|gateway|tools|tests|bench)/"
+                               r"[\w./-]*)`", self.text):
+            self.assertTrue(os.path.exists(os.path.join(harness.ROOT, path)),
+                            path)
+
+    def test_help_names_every_option(self):
+        out = subprocess.run([program("voxringd"), "--help"], check=True,
+                             capture_output=True, text=True).stdout
+        for option in re.findall(r"voxringd (--[a-z-]+)", self.text):
+            self.assertIn(option, out)
+
+
+class Control(unittest.TestCase):
+    """ipc/control.md, section by section."""
+
+    @staticmethod
+    def promised():
+        """{method: members of its answer} as the document tells."""
+        told = {}
+        for name, body in re.findall(
+                r"(?ms)^### (\w+\.\w+)\n(.*?)(?=^##|\Z)",
+                document("ipc/control.md")):
+            found = re.search(r"(?s)\{([^{}\[]*(?:\[\{[^}]*\}\])?[^{}]*)\}",
+                              body[body.index("nswers"):]
+                              if "nswers" in body else "")
+            told[name] = {m.split(":")[0].strip() for m in re.split(
+                r",(?![^\[]*\])", found[1]) if m.strip()} if found else set()
+        return told
+
+    def test_answers_hold_what_is_documented(self):
+        told = self.promised()
+        self.assertGreater(len(told), 12)
+        with Gateway(arguments=LOCAL) as g:
+            g.wait_streaming()
+
+            def answers(method, **params):
+                answer = g.call(method, **params)
+                self.assertEqual(told[method] - set(answer), set(), method)
+                return answer
+
+            answers("session.list")
+            answers("session.get", session="robot")
+            answers("session.open", session="guest")
+            answers("session.close", session="guest")
+            answers("session.text", session="robot", text="hello robot")
+            whole = g.call("session.text", session="robot", text="goodbye",
+                           wait="response")
+            self.assertLessEqual({"accepted", "response", "turn", "status",
+                                  "text"}, set(whole))
+            g.call("session.text", session="robot", text="tell me a story")
+            g.bus.wait("transcript", role="assistant", stage="speculative")
+            wait_until(lambda: g.call("session.get", session="robot")["rings"]
+                       ["out"]["head_frame"] != "0", "it speaks")
+            answers("session.interrupt", session="robot")
+            answers("session.mute", session="robot", muted=False)
+            answers("tool.list")
+            answers("tool.call", tool="clock")
+            answers("gateway.stats")
+            answers("gateway.version")
+            answers("gateway.snapshot")
+            answers("gateway.log")
+            answers("gateway.shutdown")
+            self.assertEqual(g.process.wait(10), 0)
+
+    def test_client_of_the_document_runs(self):
+        source = block(document("ipc/control.md"), "python", "zmq.REQ")
+        with Gateway(arguments=LOCAL) as g:
+            os.symlink(g.runtime, os.path.join(g.folder, "voxring"))
+            ran = subprocess.run([sys.executable, "-c", source], timeout=30,
+                                 env=dict(g.environment,
+                                          XDG_RUNTIME_DIR=g.folder),
+                                 capture_output=True, text=True)
+            self.assertEqual(ran.returncode, 0, ran.stderr)
+            self.assertIn("'accepted': True", ran.stdout)
+            self.assertEqual(g.stop(), 0)
+
+
+if __name__ == "__main__":
+    unittest.main()
