@@ -174,8 +174,15 @@ open_bus(struct daemon *d, char *problem)
                              .instance = d->services.instance,
                              .group = c->ring.group};
     d->services.bus = bus_open(&bus, problem, PROBLEM_BYTES);
-    if (!d->services.bus)
-        return false;
+    return d->services.bus != NULL;
+}
+
+/* Last, when the sessions are there: until then ZeroMQ keeps what callers
+ * ask, and nobody hears that a session which is about to be is unknown. */
+static bool
+open_control(struct daemon *d, char *problem)
+{
+    const struct config *c = d->options->config;
     struct control_config control = {.zmq = d->zmq,
                                      .loop = &d->loop,
                                      .endpoint = c->bus.control,
@@ -266,8 +273,12 @@ start_sessions(struct daemon *d)
             d->broken = true;
         }
     }
+    if (!d->broken && !open_control(d, problem)) {
+        log_error(main, NULL, "%s", problem);
+        d->broken = true;
+    }
     if (d->broken) {
-        daemon_stop(d, "a session could not be made");
+        daemon_stop(d, "it could not start");
         return;
     }
     d->ready = true;
@@ -342,7 +353,7 @@ close_rest(void *arg)
 static void
 maybe_finish(struct daemon *d)
 {
-    if (!d->stopping || d->session_count || !d->control)
+    if (!d->stopping || d->session_count)
         return;
     if (d->services.broker)
         broker_close(&d->services.broker, close_rest, d);
@@ -358,7 +369,8 @@ daemon_stop(struct daemon *d, const char *why)
     notify_supervisor("STOPPING=1");
     for (size_t i = 0; i < d->session_count; i++)
         session_close(d->sessions[i]->session);
-    control_shutdown(d->control);
+    if (d->control)
+        control_shutdown(d->control);
     uv_timer_start(&d->sweep_timer, sweep, 0, 0);
 }
 
