@@ -398,19 +398,63 @@ test_deadline_inside_an_event(void **state)
     assert_int_equal(fake_bus_count("usage", NULL, NULL), 0);
 }
 
+/* How often the loop wakes in 300 ms: silence alone makes ten chunks. */
+static void
+assert_sleeps(void)
+{
+    unsigned turns = 0;
+    uint64_t end = uv_hrtime() + 300 * 1000000ull;
+    for (; uv_hrtime() < end; turns++)
+        uv_run(&rig.loop, UV_RUN_ONCE);
+    if (turns > 50)
+        fail_msg("%u turns while %s", turns,
+                 machine_state_name(session_state(rig.session)));
+}
+
+static void
+test_loop_sleeps_in_every_state(void **state)
+{
+    (void)state;
+    rig_open(&rig, "{\"tools\":[\"ghost\"],\"tools_wait_ms\":1000}");
+    assert_sleeps();
+    session_open(rig.session);
+    assert_sleeps();
+    fake_stream_connect();
+    assert_sleeps();
+    RIG_UNTIL(&rig, is_in(SESSION_starting));
+    fake_stream_answer();
+    assert_sleeps();
+    rig_plans(&rig, "Once upon a time.");
+    rig_audio(rig_audio_begins(&rig), 5000);
+    assert_sleeps();
+    fake_stream.full = true;
+    rig_mic(&rig, 16000);
+    assert_sleeps();
+    fake_stream_end(BEDROCK_END_rst_stream, false);
+    assert_sleeps();
+}
+
 static void
 test_loop_sleeps_while_closing(void **state)
 {
-    unsigned turns = 0;
     (void)state;
     rig_open(&rig, NULL);
     rig_start(&rig);
     rig_mic(&rig, 16000);
     session_close(rig.session);
-    uint64_t end = uv_hrtime() + 300 * 1000000ull;
-    for (; uv_hrtime() < end; turns++)
-        uv_run(&rig.loop, UV_RUN_ONCE);
-    assert_true(turns < 50);
+    assert_sleeps();
+}
+
+static void
+test_loop_sleeps_while_draining(void **state)
+{
+    (void)state;
+    rig_open(&rig, NULL);
+    rig_start(&rig);
+    fake_stream.full = true;
+    rig_mic(&rig, 16000);
+    session_close(rig.session);
+    assert_sleeps();
 }
 
 /* ---- lost ---- */
@@ -517,7 +561,9 @@ main(void)
         TEST(last_audio_leaves_before_the_ends),
         TEST(network_that_stays_full_does_not_hold_the_close),
         TEST(deadline_inside_an_event),
+        TEST(loop_sleeps_in_every_state),
         TEST(loop_sleeps_while_closing),
+        TEST(loop_sleeps_while_draining),
         TEST(lost_in_every_state),
         TEST(opens_again_after_a_loss),
         TEST(normal_end_nobody_asked_for_is_a_loss),
