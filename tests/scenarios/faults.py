@@ -48,6 +48,14 @@ def wait_until(condition, what, limit_s=harness.LIMIT_S):
         time.sleep(0.01)
 
 
+def logged(gateway, *texts):
+    """The log, once it holds these texts: it is written when the loop rests,
+    perhaps after the event or answer was read."""
+    wait_until(lambda: all(t in gateway.whole_log() for t in texts),
+               f"the log says {texts}", 5)
+    return gateway.whole_log()
+
+
 class Endpoint:
     """voxring-local on its own, which can be killed, stopped and started
     again at the same port with the same certificate."""

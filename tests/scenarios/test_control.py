@@ -10,7 +10,7 @@ import zmq
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from faults import (Asking, Endpoint, Gate, check_responses,  # noqa: E402
-                    failed_with, refused, remote, wait_until)
+                    failed_with, logged, refused, remote, wait_until)
 import harness  # noqa: E402
 from harness import Gateway  # noqa: E402
 from speech import Microphone, say  # noqa: E402
@@ -168,7 +168,7 @@ class Requests(unittest.TestCase):
         self.g.call("gateway.log", levels="wire=trace,transcript=debug")
         self.g.call("session.text", session="robot", text="good morning",
                     wait="response")
-        traced = self.g.whole_log()
+        traced = logged(self.g, "<- audioOutput", "debug transcript")
         self.assertRegex(traced, r"trace wire \[robot .*good morning")
         self.assertRegex(traced, r"debug transcript \[robot .*voice of this")
         self.assertRegex(traced, r"<- audioOutput, \d+ bytes")
@@ -266,7 +266,7 @@ class Texts(unittest.TestCase):
             can = g.call("session.get", session="robot")["can"]
             self.assertFalse(can["text"])
             self.assertFalse(can["endpointing_sensitivity"])
-            warned = [x for x in g.whole_log().splitlines()
+            warned = [x for x in logged(g, "greeting").splitlines()
                       if " warn " in x and "greeting" in x]
             self.assertEqual(len(warned), 1)
             with Microphone(g) as mic:

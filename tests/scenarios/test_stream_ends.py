@@ -12,7 +12,7 @@ import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from faults import (Asking, Endpoint, check_account, check_responses,  # noqa: E402
-                    failed_with, refused, remote, wait_until)
+                    failed_with, logged, refused, remote, wait_until)
 from harness import Gateway  # noqa: E402
 from speech import Loudspeaker, Microphone, say  # noqa: E402
 
@@ -29,7 +29,7 @@ class StreamEnds(unittest.TestCase):
         self.assertRegex(error["remedy"], "session.open")
         g.bus.wait("session.state", state="failed")
         self.assertEqual(len(g.bus.all("error")), 1)
-        self.assertIn(error["message"], g.whole_log())
+        logged(g, error["message"], error["remedy"])
         check_account(g.call("gateway.stats")["sessions"]["robot"])
         return error
 

@@ -11,7 +11,8 @@ import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from faults import (Asking, Endpoint, alive, check_responses,  # noqa: E402
-                    children, failed_with, refused, remote, wait_until)
+                    children, failed_with, logged, refused, remote,
+                    wait_until)
 import harness  # noqa: E402
 
 NOT_FOUND, PARAMS, CLOSED, SHUTDOWN = -32000, -32602, -32004, -32008
@@ -110,7 +111,8 @@ class Tools(unittest.TestCase):
         end, g = self.start(session={"tools": ["clock", "hammer", "saw"],
                                      "tools_wait_ms": 100})
         g.wait_streaming()
-        warned = [x for x in g.whole_log().splitlines() if " warn " in x]
+        warned = [x for x in logged(g, "hammer").splitlines()
+                  if " warn " in x]
         self.assertEqual(len(warned), 1, warned)
         self.assertRegex(warned[0], "hammer.*saw")
         self.assertNotIn("clock", warned[0])
@@ -138,7 +140,7 @@ class Tools(unittest.TestCase):
         states = {(e["data"]["provider"], e["data"]["state"]): e["data"]
                   for e in g.call("gateway.snapshot")["states"]
                   if "tool.registered" in e["type"]}
-        log = g.whole_log()
+        log = logged(g, "[future]", "[text]", "[bare]", "[sulky]")
         for name, why in (("future", "99"), ("text", "."),
                           ("bare", "voxring_plugin"),
                           ("sulky", "buy a key first")):
