@@ -78,6 +78,17 @@ free_text(void *text, void *hint)
     cJSON_free(text);
 }
 
+/* libzmq's send looks for new subscriptions once a millisecond at most, so
+ * that who subscribed just before a burst of events would miss it all; asking
+ * for the socket's events makes it look. */
+static void
+take_subscriptions(void *socket)
+{
+    int events;
+    size_t bytes = sizeof events;
+    zmq_getsockopt(socket, ZMQ_EVENTS, &events, &bytes);
+}
+
 /* Hands both frames over; `text` is taken. PUB drops rather than waits. */
 static bool
 send_frames(struct bus *bus, const char *topic, char *text)
@@ -87,6 +98,7 @@ send_frames(struct bus *bus, const char *topic, char *text)
         cJSON_free(text);
         return true;
     }
+    take_subscriptions(bus->socket);
     if (zmq_send(bus->socket, topic, strlen(topic),
                  ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0) {
         cJSON_free(text);
