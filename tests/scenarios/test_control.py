@@ -195,6 +195,35 @@ class Requests(unittest.TestCase):
         self.assertNotIn("has no handler", self.g.whole_log())
 
 
+class Flood(unittest.TestCase):
+    def test_client_that_asks_and_never_reads(self):
+        with Gateway(arguments=SCRIPT) as g:
+            g.wait_streaming()
+            context = zmq.Context()
+            socket = context.socket(zmq.DEALER)
+            socket.setsockopt(zmq.SNDTIMEO, 5000)
+            socket.setsockopt(zmq.RCVHWM, 1)
+            socket.connect(f"ipc://{g.runtime}/control.sock")
+            request = json.dumps({"jsonrpc": "2.0", "id": 1, "method":
+                                  "session.get", "params":
+                                  {"session": "robot"}})
+            try:
+                for _ in range(20000):
+                    socket.send_string(request)
+            except zmq.Again:
+                pass  # it is held back: just as well
+            answer = g.call("session.text", session="robot", text="goodbye",
+                            wait="response")
+            self.assertEqual(answer["text"], "Goodbye!")
+            if "asan" not in harness.BUILD:
+                with open(f"/proc/{g.process.pid}/status") as f:
+                    kb = int(f.read().split("VmRSS:")[1].split()[0])
+                self.assertLess(kb, 65536, "kB resident")
+            self.assertEqual(g.stop(), 0)
+            socket.close(0)
+            context.term()
+
+
 class Texts(unittest.TestCase):
     def test_queued_while_connecting_then_answered_in_order(self):
         with Endpoint() as end, Gate(end) as gate, remote(gate) as g:

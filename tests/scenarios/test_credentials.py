@@ -221,6 +221,14 @@ class Endpoints(Failing):
             self.assertEqual(g.stop(), 0)
 
 
+    def test_voice_that_the_model_lacks(self):
+        config = {"sessions": {"robot": {"voice": "nobody"}}}
+        with Endpoint() as end, remote(end, config) as g:
+            self.fails(g, "ValidationException", "voice", "matthew")
+            faults.logged(g, "voice nobody is not known")
+            self.assertEqual(g.stop(), 0)
+
+
 class Proxies(Failing):
     @staticmethod
     def proxy(answer=b"HTTP/1.1 200 OK\r\n\r\n"):

@@ -127,6 +127,16 @@ class Shutdown(unittest.TestCase):
             self.assertIn(answer.code, (CLOSED, SHUTDOWN))
             self.check_end(g)
 
+    def test_while_the_local_endpoint_starts(self):
+        with Gateway(arguments=SCRIPT, wait_ready=False) as g:
+            wait_until(lambda: os.path.exists(f"{g.runtime}/control.sock"),
+                       "the control socket")
+            pids = children(g.process.pid)
+            self.assertEqual(g.stop(limit_s=5), 0)
+            for pid in pids:
+                wait_until(lambda: not alive(pid), f"child {pid} ends", 5)
+            self.assertEqual(g.rings(), [])
+
     def test_endpoint_that_answers_no_more(self):
         with Endpoint() as end, remote(end) as g:
             g.wait_streaming()

@@ -148,6 +148,13 @@ class Tools(unittest.TestCase):
             self.assertRegex(log, rf"(?m)(warn|error) tools \[{name}\].*{why}")
         self.goes_on(end, g)
 
+    def test_missing_folder_is_told(self):
+        end, g = self.start(plugins=["/nonexistent/plugins"])
+        g.wait_streaming()
+        logged(g, "/nonexistent/plugins cannot be read", "plugins.path")
+        self.assertEqual(g.call("tool.list")["tools"], [])
+        self.goes_on(end, g)
+
     def test_crash_in_a_call_is_one_error(self):
         compile_plugin(self.folder, "bomb", call=DIE)
         end, g = self.start(uses("bomb"), session={"tools": ["bomb", "clock"],
