@@ -335,6 +335,22 @@ close_handle(uv_handle_t *handle, void *arg)
         uv_close(handle, NULL);
 }
 
+/* libuv gives a signal that it no longer watches back to the system, which
+ * would let a second SIGTERM end what ends in order anyway. */
+static void
+close_signals(struct daemon *d)
+{
+    sigset_t both;
+    sigemptyset(&both);
+    sigaddset(&both, SIGTERM);
+    sigaddset(&both, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &both, NULL);
+    for (size_t i = 0; i < 2; i++)
+        close_handle((uv_handle_t *)&d->signals[i], NULL);
+    signal(SIGTERM, SIG_IGN);
+    signal(SIGINT, SIG_IGN);
+}
+
 static void
 close_rest(void *arg)
 {
@@ -343,8 +359,7 @@ close_rest(void *arg)
     bus_close(&d->services.bus);
     bedrock_client_free(&d->services.client);
     local_child_stop(&d->local);
-    for (size_t i = 0; i < 2; i++)
-        close_handle((uv_handle_t *)&d->signals[i], NULL);
+    close_signals(d);
     close_handle((uv_handle_t *)&d->before_sleep, NULL);
     close_handle((uv_handle_t *)&d->log_timer, NULL);
     close_handle((uv_handle_t *)&d->sweep_timer, NULL);
