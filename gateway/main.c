@@ -9,6 +9,8 @@
 #include "gateway/config.h"
 #include "gateway/log.h"
 #include "gateway/session/daemon.h"
+#include "gateway/sonic/family.h"
+#include "ipc/standard_fds.h"
 
 #define SYSTEM_CONFIG "/etc/voxring/voxring.jsonc"
 
@@ -213,16 +215,52 @@ run(struct arguments *a, struct config *config)
     return code;
 }
 
+/* What is no error and yet worth a look. */
+static void
+warn_of(const struct config_session *s, const char *path)
+{
+    bool known;
+    const struct sonic_family *named =
+        s->model_family ? sonic_family_named(s->model_family) : NULL;
+    const struct sonic_family *family = sonic_family_of_model(s->model, &known);
+    if (!known && !named)
+        fprintf(stderr,
+                "%s: sessions.%s: warning: model %s is not known; treated as "
+                "%s\n",
+                path, s->name, s->model, family->title);
+    if (!sonic_family_voice(named ? named : family, s->voice))
+        fprintf(stderr,
+                "%s: sessions.%s: warning: voice %s is not known for %s\n",
+                path, s->name, s->voice, (named ? named : family)->title);
+}
+
+static int
+check(const char *path)
+{
+    struct config *config = NULL;
+    char *problems = NULL;
+    if (config_check(path, stdout) != VR_OK)
+        return 2;
+    if (config_load(path, &config, &problems) == VR_OK) {
+        for (size_t i = 0; i < config->session_count; i++)
+            warn_of(config->sessions[i], path);
+    }
+    free(problems);
+    config_free(&config);
+    return 0;
+}
+
 int
 main(int argc, char **argv)
 {
     struct arguments a = {0};
     struct config *config = NULL;
+    standard_fds_fill();
     int code = parse_arguments(argc, argv, &a);
     if (code >= 0)
         return code;
     if (a.check)
-        return config_check(a.check, stdout) == VR_OK ? 0 : 2;
+        return check(a.check);
     if (load(&a, &config) != VR_OK)
         return 2;
     code = run(&a, config);

@@ -355,10 +355,10 @@ end_log(const struct bedrock_stream *s)
 {
     const struct bedrock_end *end = &s->end;
 
-    log_at(bedrock, end->normal ? LOG_INFO : LOG_WARN, s->context,
-           "stream ended (%s%s%s): %s%s%s", bedrock_end_name(end->cause),
-           *end->code ? ", " : "", end->code, end->message,
-           *end->request_id ? "; request id " : "", end->request_id);
+    /* The session tells what it means and what to do; once is enough. */
+    log_info(bedrock, s->context, "stream ended (%s%s%s)%s%s",
+             bedrock_end_name(end->cause), *end->code ? ", " : "", end->code,
+             *end->request_id ? ", request id " : "", end->request_id);
     if (response_ignored(s->response))
         log_debug(bedrock, s->context, "%llu frames of unknown kind ignored",
                   (unsigned long long)response_ignored(s->response));

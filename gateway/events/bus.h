@@ -81,8 +81,8 @@ uint64_t bus_publish(struct bus *bus, enum event_type type,
                      const struct event_subject *subject, cJSON *data);
 
 /* {epoch, sequences: {topic: "n"}, states: [events]}: where every topic
- * stands, and the last session.state of each session and tool.registered of
- * each tool. A reader subscribes first, then asks, then drops what it gets
+ * stands, and the last session.state and error of each session and
+ * tool.registered of each tool. A reader subscribes first, then asks, then drops what it gets
  * with a sequence not above the one here. Caller frees. [loop] */
 cJSON *bus_snapshot(const struct bus *bus);
 

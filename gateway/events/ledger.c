@@ -26,7 +26,8 @@ struct entry {
     char session[LEDGER_SESSION_BYTES];
     struct topic topics[EVENT_TYPE_COUNT];
     uint64_t last_ns;
-    cJSON *kept; /* its last event to be repeated, or NULL */
+    /* The last event of each type that is to be repeated, or NULL. */
+    cJSON *kept[EVENT_TYPE_COUNT];
 };
 
 struct ledger {
@@ -48,13 +49,22 @@ ledger_new(void)
     return ledger;
 }
 
+static void
+forget_kept(struct entry *entry)
+{
+    for (size_t type = 0; type < EVENT_TYPE_COUNT; type++) {
+        cJSON_Delete(entry->kept[type]);
+        entry->kept[type] = NULL;
+    }
+}
+
 void
 ledger_free(struct ledger **ledger)
 {
     if (!*ledger)
         return;
     for (size_t i = 0; i < (*ledger)->entry_count; i++) {
-        cJSON_Delete((*ledger)->entries[i]->kept);
+        forget_kept((*ledger)->entries[i]);
         free((*ledger)->entries[i]);
     }
     free((*ledger)->entries);
@@ -112,7 +122,7 @@ forget_oldest(struct ledger *ledger)
     }
     if (oldest == ledger->entry_count)
         return;
-    cJSON_Delete(ledger->entries[oldest]->kept);
+    forget_kept(ledger->entries[oldest]);
     free(ledger->entries[oldest]);
     ledger->entry_count--;
     memmove(ledger->entries + oldest, ledger->entries + oldest + 1,
@@ -199,8 +209,8 @@ ledger_keep(struct ledger *ledger, enum event_type type, const char *session,
     if (keeps[type] != KEEP_SESSION ||
         !find(ledger, session ? session : GATEWAY, &at))
         return;
-    cJSON_Delete(ledger->entries[at]->kept);
-    ledger->entries[at]->kept = cJSON_Duplicate(event, true);
+    cJSON_Delete(ledger->entries[at]->kept[type]);
+    ledger->entries[at]->kept[type] = cJSON_Duplicate(event, true);
 }
 
 /* ---- reports ---- */
@@ -246,9 +256,11 @@ ledger_states(const struct ledger *ledger)
     const cJSON *tool;
     cJSON *states = cJSON_CreateArray();
     for (size_t i = 0; i < ledger->entry_count; i++) {
-        if (ledger->entries[i]->kept)
-            jsonx_put(states, NULL,
-                      cJSON_Duplicate(ledger->entries[i]->kept, true));
+        for (size_t type = 0; type < EVENT_TYPE_COUNT; type++) {
+            const cJSON *kept = ledger->entries[i]->kept[type];
+            if (kept)
+                jsonx_put(states, NULL, cJSON_Duplicate(kept, true));
+        }
     }
     cJSON_ArrayForEach(tool, ledger->tools)
         jsonx_put(states, NULL, cJSON_Duplicate(tool, true));

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "gateway/clock.h"
+#include "gateway/jsonx.h"
 #include "gateway/log.h"
 #include "gateway/session/self.h"
 
@@ -22,10 +23,10 @@ can_take_text(struct session *s, const char *text, struct rpc_call *call)
     else if (s->state == SESSION_closing || s->state == SESSION_closed)
         rpc_fail(call, RPC_CLOSED, NULL, "The session is closing");
     else if (s->state == SESSION_failed || s->state == SESSION_idle)
-        rpc_fail(call, RPC_CLOSED, NULL,
-                 "The session has no stream (%s); session.open tries again, "
-                 "the last error event says why",
-                 machine_state_name(s->state));
+        rpc_fail(call, RPC_CLOSED, cJSON_Duplicate(s->last_error, true),
+                 "The session has no stream (%s: %s); session.open tries again",
+                 machine_state_name(s->state),
+                 jsonx_text(s->last_error, "message", "not opened"));
     else
         return true;
     return false;

@@ -3,10 +3,12 @@
 #include <errno.h>
 #include <grp.h>
 #include <limits.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <zmq.h>
 
 #include "gateway/clock.h"
@@ -260,6 +262,18 @@ open_all(struct daemon *d, char *problem)
     return open_bus(d, problem) && open_broker(d, problem);
 }
 
+/* Whoever starts us may not read what we print. */
+static void
+say_ready(void)
+{
+    static const char line[] = "voxringd ready\n";
+    struct pollfd out = {.fd = STDOUT_FILENO, .events = POLLOUT};
+    if (poll(&out, 1, 0) == 1 &&
+        write(STDOUT_FILENO, line, sizeof line - 1) < 0)
+        log_warn(main, NULL, "nobody takes what is printed: %s",
+                 strerror(errno));
+}
+
 /* Once: sockets are bound, and the sessions are open or connecting. */
 static void
 start_sessions(struct daemon *d)
@@ -285,8 +299,7 @@ start_sessions(struct daemon *d)
     log_info(main, NULL, "ready: %zu session(s), runtime folder %s",
              d->session_count, d->services.runtime_dir);
     log_flush();
-    printf("voxringd ready\n");
-    fflush(stdout);
+    say_ready();
     notify_supervisor("READY=1");
 }
 

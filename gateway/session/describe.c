@@ -61,6 +61,8 @@ session_summary(const struct session *s)
     jsonx_add_text(o, "conversation", s->conversation);
     jsonx_add_text(o, "state", machine_state_name(s->state));
     jsonx_add_text(o, "model", s->settings->model);
+    if (s->last_error)
+        jsonx_put(o, "error", cJSON_Duplicate(s->last_error, true));
     cJSON_AddNumberToObject(
         o, "state_seconds",
         s->state_since_ns ? (double)(clock_mono_ns() - s->state_since_ns) / 1e9

@@ -295,8 +295,6 @@ dialogue_text_input(struct dialogue *d, const char *text, bool silent,
 {
     struct turn *t = user_turn(d, now_ns);
     t->text_input = true;
-    if (!t->speech_ended_ns)
-        t->speech_ended_ns = now_ns;
     if (!silent)
         strbuf_append_words(&t->user_text, text, strlen(text));
 }

@@ -10,17 +10,26 @@
 
 #define LINE_BYTES_MAX 1024
 #define ENVIRONMENT_MAX 256
+#define STOP_GRACE_MS 1000
+
+/* Lines of one of its streams. */
+struct local_output {
+    uv_pipe_t pipe;
+    struct local_child *child;
+    void (*on_line)(struct local_child *child, const char *line);
+    char line[LINE_BYTES_MAX];
+    size_t bytes;
+};
 
 struct local_child {
     const struct local_child_ops *ops; /* NULL once it is stopped */
     void *arg;
     struct credentials credentials;
     uv_process_t process;
-    uv_pipe_t output;
+    uv_timer_t patience; /* after SIGTERM, before SIGKILL */
+    struct local_output said, logged;
     unsigned open_handles;
     bool running;
-    char line[LINE_BYTES_MAX];
-    size_t line_bytes;
     char endpoint[128];
     char ca_file[512];
 };
@@ -50,18 +59,27 @@ make_credentials(struct credentials *c)
 /* ---- what it prints ---- */
 
 static void
-line_done(struct local_child *c)
+on_said(struct local_child *c, const char *line)
 {
-    c->line[c->line_bytes] = '\0';
-    c->line_bytes = 0;
-    if (sscanf(c->line, "voxring-local listening %127s ca=%511[^\n]",
-               c->endpoint, c->ca_file) == 2) {
-        log_info(main, NULL, "voxring-local listens at %s", c->endpoint);
-        if (c->ops)
-            c->ops->on_listening(c->arg, c->endpoint, c->ca_file);
-    } else {
-        log_info(main, NULL, "voxring-local: %s", c->line);
+    if (sscanf(line, "voxring-local listening %127s ca=%511[^\n]", c->endpoint,
+               c->ca_file) != 2) {
+        log_info(local, NULL, "%s", line);
+        return;
     }
+    log_info(local, NULL, "listens at %s", c->endpoint);
+    if (c->ops)
+        c->ops->on_listening(c->arg, c->endpoint, c->ca_file);
+}
+
+/* What was said is for the debug level only, as everywhere. */
+static void
+on_logged(struct local_child *c, const char *line)
+{
+    (void)c;
+    if (strstr(line, " heard: "))
+        log_debug(transcript, NULL, "%s", line);
+    else
+        log_info(local, NULL, "%s", line);
 }
 
 static void
@@ -76,23 +94,36 @@ on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 static void
 on_output(uv_stream_t *stream, ssize_t count, const uv_buf_t *buf)
 {
-    struct local_child *c = stream->data;
+    struct local_output *out = stream->data;
     if (count < 0)
         uv_read_stop(stream);
     for (ssize_t i = 0; i < count; i++) {
-        if (buf->base[i] == '\n')
-            line_done(c);
-        else if (c->line_bytes < LINE_BYTES_MAX - 1)
-            c->line[c->line_bytes++] = buf->base[i];
+        if (buf->base[i] != '\n') {
+            if (out->bytes < LINE_BYTES_MAX - 1)
+                out->line[out->bytes++] = buf->base[i];
+            continue;
+        }
+        out->line[out->bytes] = '\0';
+        out->bytes = 0;
+        out->on_line(out->child, out->line);
     }
+}
+
+static void
+output_init(struct local_output *out, struct local_child *c, uv_loop_t *loop,
+            void (*on_line)(struct local_child *, const char *))
+{
+    uv_pipe_init(loop, &out->pipe, 0);
+    out->pipe.data = out;
+    out->child = c;
+    out->on_line = on_line;
 }
 
 /* ---- its end ---- */
 
 static void
-on_closed(uv_handle_t *handle)
+forget_one(struct local_child *c)
 {
-    struct local_child *c = handle->data;
     if (--c->open_handles == 0) {
         credentials_wipe(&c->credentials);
         free(c);
@@ -100,9 +131,24 @@ on_closed(uv_handle_t *handle)
 }
 
 static void
+on_closed(uv_handle_t *handle)
+{
+    forget_one(handle->data);
+}
+
+static void
+on_output_closed(uv_handle_t *handle)
+{
+    struct local_output *out = handle->data;
+    forget_one(out->child);
+}
+
+static void
 close_handles(struct local_child *c)
 {
-    uv_close((uv_handle_t *)&c->output, on_closed);
+    uv_close((uv_handle_t *)&c->said.pipe, on_output_closed);
+    uv_close((uv_handle_t *)&c->logged.pipe, on_output_closed);
+    uv_close((uv_handle_t *)&c->patience, on_closed);
     uv_close((uv_handle_t *)&c->process, on_closed);
 }
 
@@ -127,6 +173,14 @@ process_ended(uv_process_t *process, int64_t status, int signal)
     c->ops->on_exit(c->arg, why);
 }
 
+static void
+on_patience(uv_timer_t *timer)
+{
+    struct local_child *c = timer->data;
+    log_warn(local, NULL, "does not stop at SIGTERM; killed");
+    uv_process_kill(&c->process, SIGKILL);
+}
+
 void
 local_child_stop(struct local_child **child)
 {
@@ -135,10 +189,12 @@ local_child_stop(struct local_child **child)
         return;
     *child = NULL;
     c->ops = NULL;
-    if (c->running)
-        uv_process_kill(&c->process, SIGTERM);
-    else
+    if (!c->running) {
         close_handles(c);
+        return;
+    }
+    uv_process_kill(&c->process, SIGTERM);
+    uv_timer_start(&c->patience, on_patience, STOP_GRACE_MS, 0);
 }
 
 /* ---- its start ---- */
@@ -197,8 +253,9 @@ spawn(struct local_child *c, const struct local_child_config *config)
     uv_stdio_container_t stdio[3] = {
         {.flags = UV_IGNORE},
         {.flags = UV_CREATE_PIPE | UV_WRITABLE_PIPE,
-         .data.stream = (uv_stream_t *)&c->output},
-        {.flags = UV_INHERIT_FD, .data.fd = 2}};
+         .data.stream = (uv_stream_t *)&c->said.pipe},
+        {.flags = UV_CREATE_PIPE | UV_WRITABLE_PIPE,
+         .data.stream = (uv_stream_t *)&c->logged.pipe}};
     /* Its own process group: Ctrl-C is for the gateway, which ends it last. */
     uv_process_options_t options = {.exit_cb = process_ended,
                                     .flags = UV_PROCESS_DETACHED,
@@ -225,10 +282,12 @@ local_child_start(const struct local_child_config *config,
     c->ops = ops;
     c->arg = arg;
     make_credentials(&c->credentials);
-    uv_pipe_init(config->loop, &c->output, 0);
-    c->output.data = c;
+    output_init(&c->said, c, config->loop, on_said);
+    output_init(&c->logged, c, config->loop, on_logged);
+    uv_timer_init(config->loop, &c->patience);
+    c->patience.data = c;
     c->process.data = c;
-    c->open_handles = 2;
+    c->open_handles = 4;
     int error = spawn(c, config);
     if (error) {
         snprintf(problem, problem_size, "%s cannot be started: %s",
@@ -237,6 +296,7 @@ local_child_start(const struct local_child_config *config,
         return NULL;
     }
     c->running = true;
-    uv_read_start((uv_stream_t *)&c->output, on_alloc, on_output);
+    uv_read_start((uv_stream_t *)&c->said.pipe, on_alloc, on_output);
+    uv_read_start((uv_stream_t *)&c->logged.pipe, on_alloc, on_output);
     return c;
 }

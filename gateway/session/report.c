@@ -54,6 +54,8 @@ report_fault(struct session *s, const struct session_fault *f)
     if (f->http_status)
         e.http_status = f->http_status;
     e.request_id = f->request_id && f->request_id[0] ? f->request_id : NULL;
+    cJSON_Delete(s->last_error);
+    s->last_error = event_data(EVENT_error, &e);
     event_error_publish(bus_of(s), &s->subject, &e);
     s->counters.errors++;
     log_error(session, s->context, "%s: %s: %s%s %s%s%s", f->component, f->code,

@@ -68,6 +68,7 @@ struct session {
     uint64_t opened_ns, state_since_ns;
     uint64_t tools_deadline_ns, drain_deadline_ns, close_deadline_ns;
     char request_id[64];
+    cJSON *last_error; /* as published; NULL since the last good start */
 
     /* Set while the conversation runs. */
     bool muted;

@@ -27,13 +27,11 @@ find_credentials(struct session *s, struct credentials *credentials)
     if (credentials_load(s->services->config->bedrock.profile, credentials,
                          tried, sizeof tried) == VR_OK)
         return true;
-    struct session_fault fault = {
-        .class_ = "config",
-        .code = "no_credentials",
-        .message = tried,
-        .remedy = "Give credentials in the environment or a profile, then "
-                  "session.open again",
-        .component = "bedrock"};
+    struct session_fault fault = {.class_ = "config",
+                                  .code = "no_credentials",
+                                  .message = tried,
+                                  .remedy = "Then session.open again",
+                                  .component = "bedrock"};
     report_fault(s, &fault);
     return false;
 }
@@ -221,6 +219,9 @@ act(struct session *s, enum session_action action)
         do_fail(s);
         break;
     case SESSION_DO_ready:
+        cJSON_Delete(s->last_error);
+        s->last_error = NULL;
+        break;
     case SESSION_DO_nothing:
     case SESSION_ACTION_COUNT:
         break;
@@ -446,6 +447,7 @@ session_free(struct session **session)
     ring_host_close(&s->in_ring);
     ring_host_close(&s->out_ring);
     free(s->held_samples);
+    cJSON_Delete(s->last_error);
     free(s);
     *session = NULL;
 }

@@ -24,7 +24,7 @@ SESSION_STATE(starting, "set up and sending audio; not answered yet")
 SESSION_STATE(streaming, "the endpoint has answered; the conversation runs")
 SESSION_STATE(closing, "ending what was begun; reading the last events")
 SESSION_STATE(closed, "ended in order; nothing is open")
-SESSION_STATE(failed, "the stream is lost; an error event says why")
+SESSION_STATE(failed, "the stream is lost; its error says why")
 
 SESSION_EVENT(open, "asked to open")
 SESSION_EVENT(connected, "the connection stands")

@@ -6,6 +6,7 @@
 #include "ipc/cli/option.h"
 #include "ipc/cli/say.h"
 #include "ipc/cli/stop.h"
+#include "ipc/standard_fds.h"
 
 static bool
 is_help(const char *word)
@@ -41,6 +42,7 @@ main(int argc, char **argv)
 {
     struct cli cli = {0};
     int words = 0;
+    standard_fds_fill();
     cli.command = command_find(argc, argv, &words);
     if (!cli.command)
         return without_command(argc, argv);

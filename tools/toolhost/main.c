@@ -7,6 +7,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "ipc/standard_fds.h"
 #include "tools/toolhost/boot.h"
 #include "tools/toolhost/gate.h"
 #include "tools/toolhost/library.h"
@@ -88,6 +89,7 @@ serve(const char *path)
 int
 main(int argc, char **argv)
 {
+    standard_fds_fill();
     if (argc == 2 && strcmp(argv[1], "--help") == 0)
         return usage(stdout);
     if (argc == 2 && strcmp(argv[1], "--version") == 0) {
