@@ -82,8 +82,10 @@ open_new(struct daemon *d, struct rpc_call *call, const char *name,
     if ((given || !settings) &&
         config_session_parse(config, name, given, "params.config", &owned,
                              &problems) != VR_OK) {
-        rpc_fail(call, RPC_PARAMS, NULL, "%s",
-                 problems ? problems : vr_status_text(VR_NO_MEMORY));
+        size_t bytes = problems ? strlen(problems) : 0;
+        rpc_fail(call, RPC_PARAMS, NULL, "%.*s",
+                 (int)(bytes ? bytes - (problems[bytes - 1] == '\n') : 13),
+                 bytes ? problems : "Out of memory");
         free(problems);
         return;
     }

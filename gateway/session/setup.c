@@ -48,6 +48,25 @@ setup_tools_ready(const struct config_session *settings,
 
 /* ---- warnings ---- */
 
+/* Two things want to be the first that the model answers, or none can be. */
+static void
+warn_unanswered(const struct config_session *settings,
+                const struct sonic_family *family, const char *context)
+{
+    const struct config_history *h = &settings->history;
+    if (!h->count || strcmp(h->items[h->count - 1].role, "USER") != 0)
+        return;
+    if (!family->features.interactive_text)
+        log_warn(session, context,
+                 "the history ends with USER, and %s cannot be made to answer "
+                 "it: it waits to be spoken to",
+                 family->title);
+    else if (settings->greeting)
+        log_warn(session, context,
+                 "the greeting is not sent: the history ends with USER, and "
+                 "that is what the model answers first");
+}
+
 void
 setup_warn(const struct config_session *settings,
            const struct sonic_family *family, bool model_known,
@@ -77,6 +96,7 @@ setup_warn(const struct config_session *settings,
         log_warn(session, context, "%s has no such setting, not sent: %s",
                  family->title, strbuf_text(&lacks));
     strbuf_fini(&lacks);
+    warn_unanswered(settings, family, context);
 }
 
 void
