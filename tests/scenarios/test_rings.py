@@ -52,9 +52,7 @@ class Doomed:
             [sys.executable, "-c", text.format(
                 ipc=os.path.join(harness.ROOT, "ipc"), session=session,
                 runtime=gateway.runtime)],
-            stdout=subprocess.PIPE, env=dict(
-                os.environ,
-                VOXRING_LIBRARY=os.path.join(harness.BUILD, "libvoxring.so")))
+            stdout=subprocess.PIPE)
         line = self.process.stdout.readline()
         assert line == b"attached\n", line
 
