@@ -11,7 +11,7 @@ import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import faults  # noqa: E402
-from faults import KEYS, Endpoint, Listener, refused, remote  # noqa: E402
+from faults import KEYS, Endpoint, Listener, remote  # noqa: E402
 
 SECRET = KEYS["AWS_SECRET_ACCESS_KEY"]
 TRACE = ["--log", "trace"]

@@ -9,8 +9,7 @@ import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from faults import (Asking, Endpoint, Listener, alive,  # noqa: E402
-                    check_responses, children, failed_with, refused, remote,
-                    wait_until)
+                    check_responses, children, refused, remote, wait_until)
 import harness  # noqa: E402
 from harness import Gateway  # noqa: E402
 from speech import Loudspeaker, Microphone  # noqa: E402
