@@ -32,6 +32,8 @@ class Failing(unittest.TestCase):
         self.assertLess(time.monotonic() - begun, limit_s)
         g.bus.wait("session.state", state="failed")
         self.assertEqual(error["code"], code)
+        kept = g.call("session.get", session="robot")["error"]
+        self.assertEqual(kept, error, "for who asks later")
         self.assertTrue(error["remedy"])
         self.assertFalse(error["recoverable"], "nothing recovers yet")
         for word in words:

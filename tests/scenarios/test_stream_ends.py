@@ -41,6 +41,7 @@ class StreamEnds(unittest.TestCase):
                         wait="response")
         self.assertEqual((answer["status"], answer["text"]),
                          ("complete", "Hello."))
+        self.assertNotIn("error", g.call("session.get", session="robot"))
 
     def test_endpoint_killed_while_it_speaks(self):
         with Endpoint() as end, remote(end) as g:
