@@ -353,13 +353,15 @@ close_handle(uv_handle_t *handle, void *arg)
 static void
 close_signals(struct daemon *d)
 {
-    sigset_t both;
-    sigemptyset(&both);
-    sigaddset(&both, SIGTERM);
-    sigaddset(&both, SIGINT);
-    pthread_sigmask(SIG_BLOCK, &both, NULL);
-    for (size_t i = 0; i < 2; i++)
+    sigset_t all;
+    sigemptyset(&all);
+    sigaddset(&all, SIGHUP);
+    sigaddset(&all, SIGTERM);
+    sigaddset(&all, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &all, NULL);
+    for (size_t i = 0; i < DAEMON_SIGNALS; i++)
         close_handle((uv_handle_t *)&d->signals[i], NULL);
+    signal(SIGHUP, SIG_IGN);
     signal(SIGTERM, SIG_IGN);
     signal(SIGINT, SIG_IGN);
 }
@@ -407,7 +409,9 @@ on_signal(uv_signal_t *handle, int number)
 {
     struct daemon *d = handle->data;
     d->stop_signals++;
-    daemon_stop(d, number == SIGTERM ? "SIGTERM" : "SIGINT");
+    daemon_stop(d, number == SIGTERM  ? "SIGTERM"
+                   : number == SIGINT ? "SIGINT"
+                                      : "SIGHUP");
 }
 
 /* ---- the loop ---- */
@@ -431,8 +435,8 @@ on_before_sleep(uv_prepare_t *handle)
 static void
 start_handles(struct daemon *d)
 {
-    static const int numbers[2] = {SIGTERM, SIGINT};
-    for (size_t i = 0; i < 2; i++) {
+    static const int numbers[DAEMON_SIGNALS] = {SIGTERM, SIGINT, SIGHUP};
+    for (size_t i = 0; i < DAEMON_SIGNALS; i++) {
         uv_signal_init(&d->loop, &d->signals[i]);
         d->signals[i].data = d;
         uv_signal_start(&d->signals[i], on_signal, numbers[i]);

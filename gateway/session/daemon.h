@@ -17,6 +17,7 @@
 #include "ipc/ring_name.h"
 
 #define DAEMON_SESSIONS_MAX 1024
+#define DAEMON_SIGNALS 3 /* that begin the orderly end */
 
 struct daemon_options {
     const struct config *config; /* outlives the daemon */
@@ -49,13 +50,13 @@ struct daemon {
     size_t session_count;
     bool ready, stopping, broken;
     unsigned stop_signals;
-    uv_signal_t signals[2];
+    uv_signal_t signals[DAEMON_SIGNALS];
     uv_prepare_t before_sleep;
     uv_timer_t log_timer;
     uv_timer_t sweep_timer; /* frees sessions that are over */
 };
 
-/* Runs until SIGTERM, SIGINT, gateway.shutdown or a failure; returns the exit
+/* Runs until SIGTERM, SIGINT, SIGHUP, gateway.shutdown or a failure; returns the exit
  * code: 0 after an orderly end, 1 after a failure (which is logged). [loop] */
 int daemon_run(const struct daemon_options *options);
 

@@ -3,7 +3,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gateway/clock.h"
 #include "gateway/jsonx.h"
+
+/* A text whose answer nobody waits for still takes the next response, unless
+ * none comes for so long. */
+#define UNANSWERED_NS (30 * CLOCK_NS_PER_S)
 
 static void
 caller_gone(void *arg, struct rpc_call *call)
@@ -15,11 +20,32 @@ caller_gone(void *arg, struct rpc_call *call)
     }
 }
 
+static void
+drop(struct texts *t, size_t index)
+{
+    free(t->entries[index].text);
+    memmove(&t->entries[index], &t->entries[index + 1],
+            (t->count - index - 1) * sizeof t->entries[0]);
+    t->count--;
+}
+
+static bool
+forget_oldest(struct texts *t)
+{
+    for (size_t i = 0; i < t->count; i++) {
+        if (t->entries[i].sent && !t->entries[i].call) {
+            drop(t, i);
+            return true;
+        }
+    }
+    return false;
+}
+
 enum vr_status
 texts_add(struct texts *t, const char *text, bool silent, bool wait_response,
           uint64_t deadline_ns, struct rpc_call *call)
 {
-    if (t->count == TEXTS_MAX)
+    if (t->count == TEXTS_MAX && !forget_oldest(t))
         return VR_LIMIT;
     char *copy = strdup(text);
     if (!copy)
@@ -34,15 +60,6 @@ texts_add(struct texts *t, const char *text, bool silent, bool wait_response,
     return VR_OK;
 }
 
-static void
-drop(struct texts *t, size_t index)
-{
-    free(t->entries[index].text);
-    memmove(&t->entries[index], &t->entries[index + 1],
-            (t->count - index - 1) * sizeof t->entries[0]);
-    t->count--;
-}
-
 struct text_entry *
 texts_next(struct texts *t)
 {
@@ -54,7 +71,7 @@ texts_next(struct texts *t)
 }
 
 void
-texts_sent(struct texts *t, struct text_entry *entry)
+texts_sent(struct text_entry *entry, uint64_t now_ns)
 {
     entry->sent = true;
     if (entry->call && !entry->wait_response) {
@@ -63,8 +80,8 @@ texts_sent(struct texts *t, struct text_entry *entry)
         rpc_reply(entry->call, result);
         entry->call = NULL;
     }
-    if (!entry->call)
-        drop(t, (size_t)(entry - t->entries));
+    if (!entry->call && now_ns + UNANSWERED_NS < entry->deadline_ns)
+        entry->deadline_ns = now_ns + UNANSWERED_NS;
 }
 
 void
@@ -80,8 +97,13 @@ void
 texts_response_started(struct texts *t, uint64_t response_id)
 {
     for (size_t i = 0; i < t->count; i++) {
-        if (t->entries[i].sent && !t->entries[i].response_id)
-            t->entries[i].response_id = response_id;
+        struct text_entry *e = &t->entries[i];
+        if (!e->sent || e->response_id)
+            continue;
+        e->response_id = response_id;
+        if (!e->call)
+            drop(t, i);
+        return;
     }
 }
 

@@ -37,14 +37,16 @@ enum vr_status texts_add(struct texts *texts, const char *text, bool silent,
 /* The first one not sent yet, NULL if none. [loop] */
 struct text_entry *texts_next(struct texts *texts);
 
-/* It went to the model: answers who waited for just that. [loop] */
-void texts_sent(struct texts *texts, struct text_entry *entry);
+/* It went to the model: answers who waited for just that. It is kept until its
+ * response comes, so that this is not taken for the next text's. [loop] */
+void texts_sent(struct text_entry *entry, uint64_t now_ns);
 
 /* It cannot be sent: answers who waited, and forgets it. [loop] */
 void texts_refuse(struct texts *texts, struct text_entry *entry,
                   enum vr_status why);
 
-/* A response started: it answers every text sent before. [loop] */
+/* A response started: it answers the oldest text that was sent and has none.
+ * [loop] */
 void texts_response_started(struct texts *texts, uint64_t response_id);
 
 /* It ended: answers who waited for it. [loop] */

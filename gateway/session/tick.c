@@ -79,7 +79,7 @@ send_texts(struct session *s, uint64_t now_ns)
             continue;
         }
         dialogue_text_input(s->dialogue, entry->text, entry->silent, now_ns);
-        texts_sent(&s->texts, entry);
+        texts_sent(entry, now_ns);
         flush_link(s);
     }
 }
