@@ -135,6 +135,9 @@ on_audio(struct session *s, const struct sonic_event *e, uint64_t now_ns)
 static void
 generated(struct session *s, struct response *r, uint64_t now_ns)
 {
+    /* What ends after our promptEnd was cut by it, whatever the model says. */
+    if (s->state == SESSION_closing)
+        return;
     if (!r)
         r = dialogue_current(s->dialogue);
     if (!r)

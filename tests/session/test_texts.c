@@ -129,7 +129,24 @@ test_who_waits_for_the_response_gets_it(void **state)
     assert_result(1, "response", "1");
     assert_result(1, "status", "complete");
     assert_result(1, "text", "Hello!");
-    assert_result(2, "response", "1");
+    assert_null(answer_to(2));
+    respond("HELLO!");
+    assert_result(2, "response", "2");
+    assert_result(2, "text", "HELLO!");
+}
+
+static void
+test_answer_to_an_accepted_text_is_not_the_next_ones(void **state)
+{
+    (void)state;
+    start(NULL);
+    rig_ask(&rig, 1, "{\"text\":\"say hello\"}");
+    assert_true(is_accepted(1));
+    rig_ask(&rig, 2, "{\"text\":\"goodbye\",\"wait\":\"response\"}");
+    respond("Hello!");
+    assert_null(answer_to(2));
+    respond("Goodbye!");
+    assert_result(2, "text", "Goodbye!");
 }
 
 static void
@@ -334,6 +351,7 @@ main(void)
         TEST(text_goes_out_whole),
         TEST(text_waits_for_the_stream),
         TEST(who_waits_for_the_response_gets_it),
+        TEST(answer_to_an_accepted_text_is_not_the_next_ones),
         TEST(response_under_way_is_not_the_answer),
         TEST(interrupted_response_is_an_answer),
         TEST(time_runs_out),
