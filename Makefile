@@ -85,7 +85,7 @@ use_tools := toolhost ipc
 # module: the libraries that come with its archive.
 lib_ipc := -lpthread
 lib_cli := -lzmq -lcjson -lspeexdsp -lm
-lib_base := -luv -lcjson -lspeexdsp -lm
+lib_base := -luv -lcjson -lzmq -lspeexdsp -lm
 lib_capture := -lspeexdsp -lm
 lib_playback := -lspeexdsp -lm
 lib_plugin_echo := -lcjson

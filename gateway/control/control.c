@@ -8,6 +8,7 @@
 
 #include "gateway/log.h"
 #include "gateway/runtime.h"
+#include "gateway/zmqx.h"
 
 #define LINGER_MS 500
 /* Messages up to here are answered with what is wrong with them; beyond it
@@ -63,7 +64,7 @@ look_again(struct control *control)
 static bool
 send_frame(struct control *control, const void *bytes, size_t count, int more)
 {
-    return zmq_send(control->socket, bytes, count, more | ZMQ_DONTWAIT) >= 0;
+    return zmqx_send(control->socket, bytes, count, more | ZMQ_DONTWAIT) >= 0;
 }
 
 /* ROUTER is set to tell us when the client is gone or does not read; either
@@ -93,7 +94,7 @@ more_follows(void *socket)
 {
     int more = 0;
     size_t size = sizeof more;
-    return zmq_getsockopt(socket, ZMQ_RCVMORE, &more, &size) == 0 && more;
+    return zmqx_getsockopt(socket, ZMQ_RCVMORE, &more, &size) == 0 && more;
 }
 
 static void
@@ -102,7 +103,7 @@ skip_rest(void *socket)
     while (more_follows(socket)) {
         zmq_msg_t rest;
         zmq_msg_init(&rest);
-        zmq_msg_recv(&rest, socket, ZMQ_DONTWAIT);
+        zmqx_msg_recv(&rest, socket, ZMQ_DONTWAIT);
         zmq_msg_close(&rest);
     }
 }
@@ -111,8 +112,8 @@ skip_rest(void *socket)
 static bool
 read_peer(struct control *control, struct rpc_peer *peer)
 {
-    int n = zmq_recv(control->socket, peer->bytes + 1, sizeof peer->bytes - 1,
-                     ZMQ_DONTWAIT);
+    int n = zmqx_recv(control->socket, peer->bytes + 1, sizeof peer->bytes - 1,
+                      ZMQ_DONTWAIT);
     if (n < 0)
         return false;
     peer->bytes[0] = SHAPE_DEALER;
@@ -126,11 +127,11 @@ static bool
 read_request(struct control *control, struct rpc_peer *peer, zmq_msg_t *body)
 {
     if (!more_follows(control->socket) ||
-        zmq_msg_recv(body, control->socket, ZMQ_DONTWAIT) < 0)
+        zmqx_msg_recv(body, control->socket, ZMQ_DONTWAIT) < 0)
         return false;
     if (zmq_msg_size(body) == 0 && more_follows(control->socket)) {
         peer->bytes[0] = SHAPE_REQ;
-        if (zmq_msg_recv(body, control->socket, ZMQ_DONTWAIT) < 0)
+        if (zmqx_msg_recv(body, control->socket, ZMQ_DONTWAIT) < 0)
             return false;
     }
     return !more_follows(control->socket);
@@ -282,7 +283,7 @@ start(struct control *control, uv_loop_t *loop)
 {
     int fd;
     size_t size = sizeof fd;
-    if (zmq_getsockopt(control->socket, ZMQ_FD, &fd, &size) != 0 ||
+    if (zmqx_getsockopt(control->socket, ZMQ_FD, &fd, &size) != 0 ||
         uv_poll_init(loop, &control->poll, fd) != 0)
         return false;
     uv_idle_init(loop, &control->again);

@@ -15,6 +15,7 @@
 #include "gateway/log.h"
 #include "gateway/runtime.h"
 #include "gateway/uuid.h"
+#include "gateway/zmqx.h"
 
 #define SUBSCRIPTION_BYTES_MAX 1024 /* of one, from a subscriber */
 
@@ -86,7 +87,7 @@ take_subscriptions(void *socket)
 {
     int events;
     size_t bytes = sizeof events;
-    zmq_getsockopt(socket, ZMQ_EVENTS, &events, &bytes);
+    zmqx_getsockopt(socket, ZMQ_EVENTS, &events, &bytes);
 }
 
 /* Hands both frames over; `text` is taken. PUB drops rather than waits. */
@@ -99,8 +100,8 @@ send_frames(struct bus *bus, const char *topic, char *text)
         return true;
     }
     take_subscriptions(bus->socket);
-    if (zmq_send(bus->socket, topic, strlen(topic),
-                 ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0) {
+    if (zmqx_send(bus->socket, topic, strlen(topic),
+                  ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0) {
         cJSON_free(text);
         return false;
     }
@@ -108,7 +109,7 @@ send_frames(struct bus *bus, const char *topic, char *text)
         cJSON_free(text);
         zmq_msg_init(&message);
     }
-    if (zmq_msg_send(&message, bus->socket, ZMQ_DONTWAIT) >= 0)
+    if (zmqx_msg_send(&message, bus->socket, ZMQ_DONTWAIT) >= 0)
         return true;
     zmq_msg_close(&message);
     return false;

@@ -348,8 +348,9 @@ close_handle(uv_handle_t *handle, void *arg)
         uv_close(handle, NULL);
 }
 
-/* libuv gives a signal that it no longer watches back to the system, which
- * would let a second SIGTERM end what ends in order anyway. */
+/* One is enough: what ends in order is not to be ended by a second, to which
+ * libuv would give its first meaning back, and a flood of them would fill
+ * libuv's pipe so that a child's end, told by SIGCHLD, is missed. */
 static void
 close_signals(struct daemon *d)
 {
@@ -397,6 +398,7 @@ daemon_stop(struct daemon *d, const char *why)
     d->stopping = true;
     log_info(main, NULL, "stopping: %s", why);
     notify_supervisor("STOPPING=1");
+    close_signals(d);
     for (size_t i = 0; i < d->session_count; i++)
         session_close(d->sessions[i]->session);
     if (d->control)

@@ -13,6 +13,7 @@
 
 #include "gateway/runtime.h"
 #include "gateway/toolbroker/worker_message.h"
+#include "gateway/zmqx.h"
 
 /* Messages read before the loop gets its turn. */
 #define PORTION 64
@@ -38,7 +39,7 @@ readable(struct router *r)
     int events = 0;
     size_t size = sizeof events;
 
-    if (zmq_getsockopt(r->socket, ZMQ_EVENTS, &events, &size) != 0)
+    if (zmqx_getsockopt(r->socket, ZMQ_EVENTS, &events, &size) != 0)
         return false;
     return (events & ZMQ_POLLIN) != 0;
 }
@@ -50,7 +51,7 @@ frame_more(struct router *r)
     int more = 0;
     size_t size = sizeof more;
 
-    zmq_getsockopt(r->socket, ZMQ_RCVMORE, &more, &size);
+    zmqx_getsockopt(r->socket, ZMQ_RCVMORE, &more, &size);
     return more != 0;
 }
 
@@ -61,7 +62,7 @@ skip_frames(struct router *r)
 
     while (frame_more(r)) {
         zmq_msg_init(&rest);
-        int got = zmq_msg_recv(&rest, r->socket, ZMQ_DONTWAIT);
+        int got = zmqx_msg_recv(&rest, r->socket, ZMQ_DONTWAIT);
         zmq_msg_close(&rest);
         if (got < 0)
             return;
@@ -74,7 +75,7 @@ take_body(struct router *r, const struct router_peer *peer)
     zmq_msg_t body;
 
     zmq_msg_init(&body);
-    if (zmq_msg_recv(&body, r->socket, ZMQ_DONTWAIT) < 0) {
+    if (zmqx_msg_recv(&body, r->socket, ZMQ_DONTWAIT) < 0) {
         zmq_msg_close(&body);
         return;
     }
@@ -93,7 +94,7 @@ static bool
 take(struct router *r)
 {
     struct router_peer peer;
-    int n = zmq_recv(r->socket, peer.bytes, sizeof peer.bytes, ZMQ_DONTWAIT);
+    int n = zmqx_recv(r->socket, peer.bytes, sizeof peer.bytes, ZMQ_DONTWAIT);
 
     if (n < 0)
         return errno == EINTR;
@@ -205,7 +206,7 @@ join_loop(struct router *r, uv_loop_t *loop, char *why, size_t why_size)
     size_t size = sizeof fd;
     int error;
 
-    zmq_getsockopt(r->socket, ZMQ_FD, &fd, &size);
+    zmqx_getsockopt(r->socket, ZMQ_FD, &fd, &size);
     error = uv_poll_init(loop, &r->poll, fd);
     if (error != 0) {
         snprintf(why, why_size, "Cannot watch the tool socket: %s",
@@ -251,9 +252,9 @@ router_send(struct router *r, const struct router_peer *peer, const char *text)
     size_t bytes = strlen(text);
     enum vr_status status = VR_OK;
 
-    if (zmq_send(r->socket, peer->bytes, peer->count,
-                 ZMQ_DONTWAIT | ZMQ_SNDMORE) < 0 ||
-        zmq_send(r->socket, text, bytes, ZMQ_DONTWAIT) < 0)
+    if (zmqx_send(r->socket, peer->bytes, peer->count,
+                  ZMQ_DONTWAIT | ZMQ_SNDMORE) < 0 ||
+        zmqx_send(r->socket, text, bytes, ZMQ_DONTWAIT) < 0)
         status = errno == EAGAIN ? VR_AGAIN : VR_CLOSED;
     /* sending may have used up the edge of a message that came meanwhile */
     if (readable(r))
