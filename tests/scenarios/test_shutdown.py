@@ -192,6 +192,30 @@ class Shutdown(unittest.TestCase):
             left = [r for r in self.names if os.path.exists(f"/dev/shm/{r}")]
             self.assertEqual(left, [])
 
+    def test_local_endpoint_that_does_not_stop_is_killed(self):
+        with Gateway(arguments=SCRIPT) as g:
+            g.wait_streaming()
+            self.begin(g)
+            local = [p for p in self.pids
+                     if os.readlink(f"/proc/{p}/exe").endswith("voxring-local")]
+            os.kill(local[0], signal.SIGSTOP)
+            self.assertEqual(g.stop(limit_s=10), 0)
+            self.check_end(g)
+
+    def test_hangup_ends_it_in_order(self):
+        with Gateway(arguments=SCRIPT) as g:
+            g.wait_streaming()
+            self.begin(g)
+            self.assertEqual(g.stop(signal.SIGHUP), 0)
+            self.check_end(g)
+
+    def test_what_was_said_is_not_in_the_log(self):
+        with Gateway(arguments=SCRIPT) as g:
+            g.call("session.text", session="robot", text="hello robot",
+                   wait="response")
+            self.assertEqual(g.stop(), 0)
+            self.assertNotIn("hello robot", g.whole_log())
+
     def test_bad_script_is_told(self):
         with Endpoint() as end:
             with open(end.script, "w") as f:
