@@ -55,8 +55,9 @@ publish_index(struct daemon *d)
 static void
 free_entry(struct daemon_session *entry)
 {
-    methods_closed(entry);
+    cJSON *last = session_summary(entry->session);
     session_free(&entry->session);
+    methods_closed(entry, last);
     config_session_free(&entry->owned);
     free(entry);
 }

@@ -78,7 +78,8 @@ struct daemon_session *daemon_add(struct daemon *d,
  * [loop] */
 void methods_register(struct daemon *d);
 
-/* Answers a session.close that waited for this session. [loop] */
-void methods_closed(struct daemon_session *entry);
+/* Answers a session.close that waited for this session, which is gone with its
+ * rings; `summary` is taken. [loop] */
+void methods_closed(struct daemon_session *entry, cJSON *summary);
 
 #endif

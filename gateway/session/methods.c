@@ -129,12 +129,14 @@ closing_dropped(void *arg, struct rpc_call *call)
 }
 
 void
-methods_closed(struct daemon_session *entry)
+methods_closed(struct daemon_session *entry, cJSON *summary)
 {
-    if (!entry->closing)
-        return;
-    rpc_reply(entry->closing, session_summary(entry->session));
+    struct rpc_call *call = entry->closing;
     entry->closing = NULL;
+    if (call)
+        rpc_reply(call, summary);
+    else
+        cJSON_Delete(summary);
 }
 
 static void
