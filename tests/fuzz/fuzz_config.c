@@ -5,7 +5,7 @@
  * fuzz-module: gateway/config_list.c gateway/config_problem.c
  * fuzz-module: gateway/config_session.c
  * fuzz-module: gateway/config_table.c gateway/config_value.c gateway/jsonc.c
- * fuzz-module: gateway/jsonx.c gateway/strbuf.c gateway/log.c
+ * fuzz-module: gateway/jsonx.c gateway/strbuf.c gateway/clock.c gateway/log.c
  * fuzz-module: gateway/log_sink.c ipc
  */
 #include <stdint.h>
