@@ -411,7 +411,6 @@ static void
 on_signal(uv_signal_t *handle, int number)
 {
     struct daemon *d = handle->data;
-    d->stop_signals++;
     daemon_stop(d, number == SIGTERM  ? "SIGTERM"
                    : number == SIGINT ? "SIGINT"
                                       : "SIGHUP");

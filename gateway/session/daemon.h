@@ -49,7 +49,6 @@ struct daemon {
     struct daemon_session *sessions[DAEMON_SESSIONS_MAX];
     size_t session_count;
     bool ready, stopping, broken;
-    unsigned stop_signals;
     uv_signal_t signals[DAEMON_SIGNALS];
     uv_prepare_t before_sleep;
     uv_timer_t log_timer;

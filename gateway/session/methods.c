@@ -70,6 +70,19 @@ reopen(struct rpc_call *call, struct daemon_session *entry, const cJSON *params)
                  machine_state_name(session_state(entry->session)));
 }
 
+/* `problems` has a line for each; NULL when memory was out. */
+static void
+refuse_settings(struct rpc_call *call, const char *problems)
+{
+    size_t bytes = problems ? strlen(problems) : 0;
+    if (bytes && problems[bytes - 1] == '\n')
+        bytes--;
+    if (bytes)
+        rpc_fail(call, RPC_PARAMS, NULL, "%.*s", (int)bytes, problems);
+    else
+        rpc_fail(call, RPC_INTERNAL, NULL, "%s", vr_status_text(VR_NO_MEMORY));
+}
+
 static void
 open_new(struct daemon *d, struct rpc_call *call, const char *name,
          const cJSON *params)
@@ -82,10 +95,7 @@ open_new(struct daemon *d, struct rpc_call *call, const char *name,
     if ((given || !settings) &&
         config_session_parse(config, name, given, "params.config", &owned,
                              &problems) != VR_OK) {
-        size_t bytes = problems ? strlen(problems) : 0;
-        rpc_fail(call, RPC_PARAMS, NULL, "%.*s",
-                 (int)(bytes ? bytes - (problems[bytes - 1] == '\n') : 13),
-                 bytes ? problems : "Out of memory");
+        refuse_settings(call, problems);
         free(problems);
         return;
     }

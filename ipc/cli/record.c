@@ -62,7 +62,7 @@ open_reader(struct record *r)
                      (uint64_t)past_ms * r->format.rate_hz / 1000);
 }
 
-/* What a read told besides audio. VR_AGAIN: nothing more for now. */
+/* What a read told besides audio. VR_AGAIN: nothing more yet. */
 static void
 take_news(struct record *r, enum vr_status status, const struct vr_block *block)
 {
