@@ -422,6 +422,41 @@ capture_drain(struct capture *c, uint64_t now_ns, struct capture_chunk *chunk)
 
 /* ---- the stream comes and goes ---- */
 
+void
+capture_keep(struct capture *c, uint32_t keep_ms)
+{
+    c->keep_frames = (uint64_t)keep_ms * (c->format.rate_hz / 1000);
+}
+
+uint64_t
+capture_next_frame(const struct capture *c)
+{
+    return c->window.any ? c->window.from : ring_host_position(c->ring);
+}
+
+uint64_t
+capture_rewind(struct capture *c, uint64_t frame, uint64_t now_ns)
+{
+    (void)frame;
+    capture_hold(c, now_ns);
+    capture_chunks_dropped(c);
+    return capture_next_frame(c);
+}
+
+void
+capture_speech(const struct capture *c, struct capture_speech *speech)
+{
+    (void)c;
+    memset(speech, 0, sizeof *speech);
+}
+
+bool
+capture_sentry(struct capture *c, uint64_t now_ns)
+{
+    capture_hold(c, now_ns);
+    return false;
+}
+
 uint64_t
 capture_hold(struct capture *c, uint64_t now_ns)
 {

@@ -29,6 +29,10 @@
 #define CAPTURE_CHUNK_MS_MIN 10
 #define CAPTURE_CHUNK_MS_MAX 100
 
+/* How what has waited goes out. */
+#define CAPTURE_BURST_MS 3000
+#define CAPTURE_CATCH_UP 2
+
 struct capture;
 
 struct capture_config {
@@ -37,6 +41,9 @@ struct capture_config {
     uint32_t chunk_ms;          /* CAPTURE_CHUNK_MS_MIN to _MAX; 0: 32 */
     uint32_t gap_ms;            /* 0: 300 */
     uint32_t connect_buffer_ms; /* kept while there is no stream; 0: nothing */
+    double speech_threshold_dbfs; /* least loudness of speech; 0: -45 */
+    uint32_t speech_hangover_ms;  /* quiet that ends speech; 0: 500 */
+    uint32_t preroll_ms;          /* kept before speech by the sentry; 0: 300 */
 };
 
 enum capture_loss {
@@ -55,6 +62,9 @@ struct capture_ops {
     /* Frames before in-ring frame `frame` are lost. */
     void (*on_lost)(void *arg, enum capture_loss why, uint64_t frames,
                     uint64_t frame);
+    /* The user began to speak at in-ring frame `frame`, or had ended there;
+     * both are noticed a little later. */
+    void (*on_speech)(void *arg, bool started, uint64_t frame);
 };
 
 enum capture_kind {
@@ -72,8 +82,9 @@ struct capture_chunk {
     /* In-ring frames [from, to) that have their place in this chunk; equal in
      * pure silence. to - from = sent + gated + lost frames. */
     uint64_t from_frame, to_frame;
-    uint64_t sent_frames;  /* of these, let through */
-    uint64_t gated_frames; /* of these, replaced by silence */
+    uint64_t sent_frames;   /* of these, let through */
+    uint64_t gated_frames;  /* of these, replaced by silence */
+    uint64_t resent_frames; /* of the sent ones, those sent before */
     /* Silence that stands for no frame: count samples from this one on. */
     size_t inserted_at, inserted_count;
     uint64_t captured_ns; /* of frame to_frame - 1; 0 if not known */
@@ -92,32 +103,52 @@ size_t capture_chunk_samples(const struct capture *capture);
 
 /* ---- the stream comes and goes ---- */
 
+/* How much audio is kept while there is no stream: connect_buffer_ms at first,
+ * the outage buffer while one is being replaced. [loop] */
+void capture_keep(struct capture *capture, uint32_t keep_ms);
+
 /* There is no stream (as after capture_new()): frames stay in the ring, but
- * not more than connect_buffer_ms of them; the oldest are lost. Call it now and
- * then while there is none, at capture_deadline_ns(). Returns how many frames
- * this call gave up. [loop] */
+ * not more than capture_keep() says; the oldest are lost, unless they were sent
+ * before. Call it now and then while there is none, at capture_deadline_ns().
+ * Returns how many frames this call lost. [loop] */
 uint64_t capture_hold(struct capture *capture, uint64_t now_ns);
 
 /* A stream takes audio from now on, the kept frames first. Returns as
  * capture_hold(). [loop] */
 uint64_t capture_begin(struct capture *capture, uint64_t now_ns);
 
+/* Goes back: what was given to a stream and not handed to TLS is pending
+ * again, and the next chunk begins at in-ring frame `frame`, or at the oldest
+ * that can still be read, but never beyond capture_next_frame(). Frames that
+ * were sent before count as resent when they are sent again, never as sent;
+ * gated ones are silence again, lost ones are passed over. What was not sent
+ * and is not gone back to is lost. For a stream that has ended or is given up:
+ * its chunks mean nothing to capture_chunk_sent() from now on. Follow with
+ * capture_hold() or capture_begin(). Returns where it stands. [loop] */
+uint64_t capture_rewind(struct capture *capture, uint64_t frame,
+                        uint64_t now_ns);
+
+/* The frame that the next chunk given will begin with: all before it are in
+ * chunks already given. [rt] */
+uint64_t capture_next_frame(const struct capture *capture);
+
 /* Gives the next chunk, or false if there is none now: then either
  * capture_arm() or capture_deadline_ns() tells when to ask again. [rt] */
 bool capture_poll(struct capture *capture, uint64_t now_ns,
                   struct capture_chunk *chunk);
 
-/* As capture_poll(), for the end of a stream: no more silence, but the last
- * partial chunk filled up. False: all that is in the ring was given. [rt] */
+/* As capture_poll(), for the end of a stream: no more silence, not held back,
+ * and the last partial chunk filled up. False: all that is in the ring was given. [rt] */
 bool capture_drain(struct capture *capture, uint64_t now_ns,
                    struct capture_chunk *chunk);
 
-/* Asks the ring's doorbell to ring when the next chunk can be made. True if it
- * can be made already: then nobody rings; poll again, from the loop's next
- * turn if this one has polled. [rt] */
+/* Asks the ring's doorbell to ring when the next chunk can be made, or the
+ * sentry has something to listen to. True if that is so already: then nobody
+ * rings; poll again, from the loop's next turn if this one has polled. False,
+ * and nobody rings, while what has waited is held back. [rt] */
 bool capture_arm(struct capture *capture);
 
-/* When capture_poll() (or capture_hold()) should be called even if nobody
+/* When capture_poll() (or _hold(), _sentry()) should be called even if nobody
  * rings; UINT64_MAX: never. Means nothing to a caller that has stopped polling
  * for want of room. [rt] */
 uint64_t capture_deadline_ns(const struct capture *capture, uint64_t now_ns);
@@ -139,15 +170,38 @@ uint64_t capture_chunks_dropped(struct capture *capture);
 void capture_gate(struct capture *capture, bool closed);
 void capture_mute(struct capture *capture, bool muted); /* [loop] */
 
-/* Whether silence is being inserted. [rt] */
+/* Whether silence is being inserted because nothing new comes. [rt] */
 bool capture_is_starved(const struct capture *capture);
+
+/* The user's voice by its energy, as far as audio was read. Frames that are
+ * gated are no speech; none is listened to twice. */
+struct capture_speech {
+    bool speaking;
+    uint64_t start_frame; /* of the newest speech; 0 if none yet */
+    uint64_t end_frame;   /* its end, when not speaking */
+    uint64_t ended_ns;    /* when its end was noticed; 0 if speaking */
+    uint64_t loud_ms;     /* how long of it was loud */
+};
+
+/* [loop] */
+void capture_speech(const struct capture *capture,
+                    struct capture_speech *speech);
+
+/* Sentry: while there is no stream and the session sleeps, frames are listened
+ * to and, once older than preroll_ms (and what it takes to tell speech),
+ * counted as gated. True: speech began; it stays so until the next
+ * capture_begin(), the position is at its start minus preroll_ms, and frames
+ * are kept as by capture_hold(). Speech that was going on when the sentry began
+ * does not count: ask capture_speech() before going to sleep. Call it at
+ * capture_deadline_ns() and when the bell rang. [loop] */
+bool capture_sentry(struct capture *capture, uint64_t now_ns);
 
 /* ---- the account ---- */
 
 /* Frames of the input ring since capture_new(), each with its first fate. */
 struct capture_account {
     uint64_t produced, sent, gated, lost, pending;
-    uint64_t resent;           /* always 0: nothing is sent twice yet */
+    uint64_t resent;           /* sent again: apart from the balance */
     uint64_t inserted_samples; /* silence for no frame, at the model's rate */
     uint64_t inserted_spans;   /* how often silence began */
     uint64_t chunks;

@@ -36,7 +36,8 @@ on_lost(void *arg, enum capture_loss why, uint64_t frames, uint64_t frame)
     mic->lost[why] += frames;
 }
 
-static const struct capture_ops ops = {on_starved, on_resumed, on_lost};
+static const struct capture_ops ops = {
+    .on_starved = on_starved, .on_resumed = on_resumed, .on_lost = on_lost};
 
 static void
 open_ring(struct mic *mic, uint64_t min_frames)
