@@ -100,10 +100,36 @@ trim_endpoint(char *endpoint)
 }
 
 static void
+derive_fallback(struct config *config, struct config_reader *reader)
+{
+    for (size_t i = 0; i < config->bedrock.fallback.count; i++) {
+        struct config_target *target = &config->bedrock.fallback.items[i];
+        trim_endpoint(target->endpoint);
+        if (!target->region && config->bedrock.region)
+            set_text(&target->region, config->bedrock.region, reader);
+    }
+}
+
+static void
+check_retries(const struct config *config, const cJSON *json,
+              struct config_reader *reader)
+{
+    if (config->bedrock.retry_base_ms > config->bedrock.retry_cap_ms)
+        config_problem(reader->problems, config_item_at(json, "bedrock"),
+                       "bedrock.retry_base_ms",
+                       "is %u, above retry_cap_ms, %u; use a smaller one or "
+                       "raise retry_cap_ms",
+                       config->bedrock.retry_base_ms,
+                       config->bedrock.retry_cap_ms);
+}
+
+static void
 derive(struct config *config, const cJSON *json, struct config_reader *reader)
 {
     derive_region(config, reader);
     trim_endpoint(config->bedrock.endpoint);
+    derive_fallback(config, reader);
+    check_retries(config, json, reader);
     derive_runtime_dir(config, reader);
     derive_endpoint(config, &config->bus.events, "events", reader);
     derive_endpoint(config, &config->bus.control, "control", reader);
@@ -133,8 +159,8 @@ read_session(struct config *config, const cJSON *item, const cJSON *sessions,
     }
     if (!config->bedrock.model)
         return;
-    struct config_session *session = config_session_read(
-        item->string, config->bedrock.model, item, path, reader);
+    struct config_session *session =
+        config_session_read(config, item->string, item, path, reader);
     if (session)
         config->sessions[config->session_count++] = session;
     else
@@ -312,6 +338,7 @@ config_check(const char *path, FILE *out)
     char *text = cJSON_Print(json);
     fprintf(out, "// %s is valid; every setting in force:\n%s\n",
             path ? path : "(no file)", text ? text : "(out of memory)");
+    config_applies_print(out);
     cJSON_free(text);
     cJSON_Delete(json);
     config_free(&config);

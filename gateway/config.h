@@ -44,7 +44,40 @@ enum config_interrupt {
     CONFIG_INTERRUPT_SPEECH_START = 4 /* userSpeechStart alone */
 };
 
+/* A place to go on when the one before it fails for too long. */
+struct config_target {
+    char *region; /* filled in */
+    char *model;
+    char *endpoint; /* NULL: the region's own */
+    char *ca_file;  /* NULL: the system's */
+};
+
+struct config_targets {
+    struct config_target *items; /* in the order they are tried */
+    size_t count;
+};
+
 enum config_listen { CONFIG_LISTEN_ALWAYS = 1, CONFIG_LISTEN_WHEN_QUIET = 2 };
+
+enum config_continuation {
+    CONFIG_CONTINUATION_ON = 1,
+    CONFIG_CONTINUATION_OFF
+};
+
+/* When a session has a stream open. */
+enum config_mode {
+    CONFIG_MODE_ALWAYS = 1,
+    CONFIG_MODE_ON_AUDIO,
+    CONFIG_MODE_MANUAL
+};
+
+/* When a changed setting takes effect in a session that is open. */
+enum config_applies {
+    CONFIG_APPLIES_RESTART,  /* with the next start of voxringd */
+    CONFIG_APPLIES_LIVE,     /* at once */
+    CONFIG_APPLIES_ROTATION, /* with the next stream */
+    CONFIG_APPLIES_REOPEN    /* when the session is opened anew */
+};
 
 /* One session's settings. Strings that may be NULL are marked; everything
  * else is filled in, by the file or by its default. */
@@ -56,7 +89,14 @@ struct config_session {
     char *system_prompt;      /* NULL: the documented default prompt */
     char *system_prompt_file; /* NULL; its text is in system_prompt already */
     char *greeting;           /* NULL: the robot waits to be spoken to */
+    char *trigger_clip;       /* NULL; a WAV file */
     struct config_history history;
+    char *history_file; /* NULL: forgotten with the session */
+    struct {
+        uint32_t piece_bytes; /* <= total_bytes */
+        uint32_t total_bytes;
+        uint32_t messages;
+    } history_limits; /* of what a new stream is told */
     struct {
         uint32_t rate_hz;
         uint32_t channels;
@@ -67,6 +107,22 @@ struct config_session {
     uint32_t gap_ms;
     uint32_t connect_buffer_ms;
     uint32_t outage_buffer_s;
+    int mode;             /* enum config_mode */
+    double idle_close_s;  /* 0: never */
+    double max_session_s; /* 0: never */
+    double abandoned_s;   /* 0: never */
+    struct {
+        double threshold_dbfs; /* below 0 */
+        uint32_t hangover_ms;
+        uint32_t preroll_ms;
+    } speech;
+    int continuation; /* enum config_continuation */
+    double rotate_after_s;
+    double rotate_deadline_s; /* > rotate_after_s */
+    double rotate_gap_s;
+    double rotate_tool_wait_s;
+    double credential_margin_s;
+    double deaf_after_s;         /* 0: never */
     struct config_strings tools; /* names, or all */
     uint32_t tools_wait_ms;
     struct {
@@ -92,6 +148,16 @@ struct config {
         char *ca_file;  /* NULL: the system's */
         char *profile;  /* NULL: AWS_PROFILE, else "default" */
         uint32_t connect_timeout_ms;
+        uint32_t max_streams;
+        uint32_t max_concurrent_handovers;
+        struct config_targets fallback;
+        double fallback_retry_s;
+        uint32_t retry_base_ms;
+        uint32_t retry_cap_ms; /* >= retry_base_ms */
+        uint32_t retry_budget;
+        double retry_window_s;
+        double retry_slow_s;
+        double healthy_after_s;
     } bedrock;
     struct config_session **sessions; /* in the file's order */
     size_t session_count;
@@ -129,13 +195,35 @@ void config_free(struct config **config);
 /* One session from an object that did not come from the file, such as the
  * parameters of session.open. `object` may be NULL or JSON null (all defaults)
  * and is not kept; `path` begins each problem's key, "params.config". What the
- * object leaves out comes from the table and, for `model`, from `config`. The
- * session is the caller's. [any] */
+ * object leaves out comes from the table and, for `model`, from `config`. Files
+ * that `config` names for no session are refused. The session is the caller's.
+ * [loop] */
 enum vr_status config_session_parse(const struct config *config,
                                     const char *name, const cJSON *object,
                                     const char *path,
                                     struct config_session **session,
                                     char **problems) VR_NODISCARD;
+
+/* `changes`, as config_session_parse() takes them, laid over the settings of an
+ * open session: what they leave out stays, null is the default again. Of
+ * system_prompt and system_prompt_file the one that is given replaces the
+ * other. A rate of the stream that followed from the ring's follows the new
+ * one. `*merged` is the caller's, NULL unless VR_OK is returned; a file is read
+ * only if `changes` names it. [loop] */
+enum vr_status config_session_merge(const struct config *config,
+                                    const struct config_session *old,
+                                    const cJSON *changes, const char *path,
+                                    struct config_session **merged,
+                                    char **problems) VR_NODISCARD;
+
+/* Calls `each` (may be NULL) for every key whose values differ, in the table's
+ * order, with the key's path within a session, "inference.top_p"; the path is
+ * static. Returns how many there are. [any] */
+size_t config_session_changes(const struct config_session *old,
+                              const struct config_session *new,
+                              void (*each)(void *arg, const char *path,
+                                           enum config_applies applies),
+                              void *arg);
 
 /* Accepts NULL inside. [any] */
 void config_session_free(struct config_session **session);
@@ -147,8 +235,8 @@ const struct config_session *config_session_find(const struct config *config,
 /* Whether a text may name a session: ^[a-z0-9][a-z0-9_-]{0,31}$. [any] */
 bool config_name_valid(const char *name);
 
-/* All settings in force, in the file's own shape. Caller frees; NULL when
- * memory is out. [any] */
+/* All settings in force, in the file's own shape, so that they can be read
+ * again. Caller frees; NULL when memory is out. [any] */
 cJSON *config_to_json(const struct config *config);
 cJSON *config_session_to_json(const struct config_session *session);
 
@@ -164,9 +252,17 @@ struct config_key {
     const char *fallback; /* the default as JSON, "null" if derived */
     const char *unit;     /* "" if it has none */
     const char *what;     /* one sentence */
+    enum config_applies applies;
 };
 
 /* Row `index`, NULL past the end. Static storage. [any] */
 const struct config_key *config_key_at(size_t index);
+
+/* "restart", "live", "rotation" or "reopen". Static storage. [any] */
+const char *config_applies_name(enum config_applies applies);
+
+/* What session.update does with each key of a session, as comment lines. [any]
+ */
+void config_applies_print(FILE *out);
 
 #endif

@@ -23,7 +23,9 @@ static bool
 good_list(const struct config_row *row, const cJSON *item, const char *path,
           struct config_reader *reader)
 {
-    if (cJSON_IsArray(item) && cJSON_GetArraySize(item) <= CONFIG_ITEMS_MAX)
+    int max =
+        row->kind == CONFIG_TARGETS ? CONFIG_TARGETS_MAX : CONFIG_ITEMS_MAX;
+    if (cJSON_IsArray(item) && cJSON_GetArraySize(item) <= max)
         return true;
     config_value_complain(row, item, path, NULL, reader);
     return false;
@@ -88,10 +90,19 @@ config_history_free(struct config_history *history)
 }
 
 static const struct config_row message_rows[] = {
-    {"role", CONFIG_TEXT, offsetof(struct config_message, role), "null", 0, 0,
-     "USER|ASSISTANT", NULL, "", "who said it"},
-    {"text", CONFIG_TEXT, offsetof(struct config_message, text), "null", 1,
-     51200, NULL, NULL, "", "what was said"},
+    {.path = "role",
+     .kind = CONFIG_TEXT,
+     .offset = offsetof(struct config_message, role),
+     .fallback = "null",
+     .choices = "USER|ASSISTANT",
+     .unit = ""},
+    {.path = "text",
+     .kind = CONFIG_TEXT,
+     .offset = offsetof(struct config_message, text),
+     .fallback = "null",
+     .min = 1,
+     .max = 51200,
+     .unit = ""},
 };
 static const struct config_table message_table = {message_rows, 2};
 
@@ -178,6 +189,99 @@ config_history_to_json(const struct config_history *history)
         cJSON_AddStringToObject(message, "role", history->items[i].role);
         cJSON_AddStringToObject(message, "text", history->items[i].text);
         jsonx_put(array, NULL, message);
+    }
+    return array;
+}
+
+/* ---- targets ---- */
+
+static const struct config_row target_rows[] = {
+    {.path = "region",
+     .kind = CONFIG_TEXT,
+     .offset = offsetof(struct config_target, region),
+     .fallback = "null",
+     .min = 1,
+     .max = 63,
+     .check = config_check_region,
+     .unit = ""},
+    {.path = "model",
+     .kind = CONFIG_TEXT,
+     .offset = offsetof(struct config_target, model),
+     .fallback = "null",
+     .min = 1,
+     .max = 2048,
+     .unit = ""},
+    {.path = "endpoint",
+     .kind = CONFIG_TEXT,
+     .offset = offsetof(struct config_target, endpoint),
+     .fallback = "null",
+     .min = 1,
+     .max = 512,
+     .check = config_check_endpoint,
+     .unit = ""},
+    {.path = "ca_file",
+     .kind = CONFIG_PATH,
+     .offset = offsetof(struct config_target, ca_file),
+     .fallback = "null",
+     .min = 1,
+     .max = 4095,
+     .unit = ""},
+};
+static const struct config_table target_table = {target_rows, 4};
+
+void
+config_targets_free(struct config_targets *targets)
+{
+    for (size_t i = 0; i < targets->count; i++)
+        config_table_free(&target_table, &targets->items[i]);
+    free(targets->items);
+    *targets = (struct config_targets){0};
+}
+
+static void
+read_target(struct config_target *target, const cJSON *item, const char *path,
+            struct config_reader *reader)
+{
+    size_t before = reader->problems->count;
+    config_table_read(&target_table, target, item, path, NULL, reader);
+    if (reader->problems->count == before && !target->model)
+        config_problem(reader->problems, item, path,
+                       "lacks its model; use {\"region\": ..., \"model\": "
+                       "...}");
+}
+
+void
+config_targets_read(const struct config_row *row, struct config_targets *member,
+                    const cJSON *item, const char *path,
+                    struct config_reader *reader)
+{
+    struct config_targets targets = {0};
+    const cJSON *entry;
+    if (!good_list(row, item, path, reader))
+        return;
+    targets.items = calloc(CONFIG_TARGETS_MAX, sizeof *targets.items);
+    if (!targets.items) {
+        config_problem(reader->problems, item, path, "out of memory");
+        return;
+    }
+    cJSON_ArrayForEach(entry, item)
+    {
+        char at[CONFIG_PATH_BYTES + 24];
+        snprintf(at, sizeof at, "%s[%zu]", path, targets.count);
+        read_target(&targets.items[targets.count++], entry, at, reader);
+    }
+    config_targets_free(member);
+    *member = targets;
+}
+
+cJSON *
+config_targets_to_json(const struct config_targets *targets)
+{
+    cJSON *array = cJSON_CreateArray();
+    for (size_t i = 0; i < targets->count; i++) {
+        cJSON *target = cJSON_CreateObject();
+        config_table_to_json(&target_table, &targets->items[i], target);
+        jsonx_put(array, NULL, target);
     }
     return array;
 }

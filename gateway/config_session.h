@@ -8,11 +8,13 @@
 #include "gateway/config.h"
 #include "gateway/config_table.h"
 
-/* Reads and completes a session; `model` is what it has if it names none.
- * Problems go to `reader`; NULL if there is no memory for it. Caller frees.
- * [any] */
-struct config_session *config_session_read(const char *name, const char *model,
-                                           const cJSON *json, const char *path,
+/* Reads and completes a session; the model it has if it names none is
+ * `config`'s. Problems go to `reader`; if that has no file, the files named must
+ * be those of a session of `config`. NULL if there is no memory. Caller frees.
+ * [loop] */
+struct config_session *config_session_read(const struct config *config,
+                                           const char *name, const cJSON *json,
+                                           const char *path,
                                            struct config_reader *reader);
 
 #endif

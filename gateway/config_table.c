@@ -11,15 +11,22 @@
 #define MEMBERS_MAX 1024 /* of one object */
 #define WORD_BYTES_MAX 48
 
-#define ROW(type, path, kind, member, fallback, min, max, choices, check, \
-            unit, what)                                                   \
-    {path,     CONFIG_##kind, offsetof(struct type, member),              \
-     fallback, min,           max,                                        \
-     choices,  check,         unit,                                       \
-     what},
+/* clang-format off */
+#define ROW(type, path_, kind_, member, fallback_, min_, max_, choices_,       \
+            check_, applies_, unit_, what_)                                    \
+    {                                                                          \
+        .path = path_, .kind = CONFIG_##kind_,                                 \
+        .offset = offsetof(struct type, member), .fallback = fallback_,        \
+        .min = min_, .max = max_, .choices = choices_, .check = check_,        \
+        .applies = CONFIG_APPLIES_##applies_, .unit = unit_, .what = what_     \
+    },
+/* clang-format on */
 
 static const struct config_row root_rows[] = {
-#define CONFIG_ROOT(...) ROW(config, __VA_ARGS__)
+#define CONFIG_ROOT(path, kind, member, fallback, min, max, choices, check, \
+                    unit, what)                                             \
+    ROW(config, path, kind, member, fallback, min, max, choices, check,     \
+        RESTART, unit, what)
 #include "gateway/config.tbl.h"
 };
 
@@ -139,7 +146,7 @@ complain_unknown(const struct config_table *table, const cJSON *item,
                  struct config_reader *reader)
 {
     char meant[CONFIG_PATH_BYTES];
-    char known[768];
+    char known[960];
     if (suggest(table, prefix, item->string, meant, sizeof meant)) {
         config_problem(reader->problems, item, path,
                        "unknown key; did you mean \"%s\"?", meant);
@@ -179,6 +186,48 @@ check_object(const cJSON *json, const char *path, struct config_reader *reader)
     return true;
 }
 
+/* Every value below `section`, "input.", becomes its default. */
+static void
+reset_section(const struct config_table *table, void *base, const char *section,
+              struct config_reader *reader)
+{
+    for (size_t i = 0; i < table->row_count; i++) {
+        const struct config_row *row = &table->rows[i];
+        if (!strncmp(row->path, section, strlen(section)))
+            config_value_reset(row, base, reader);
+    }
+}
+
+static void read_members(const struct config_table *table, void *base,
+                         const cJSON *json, const char *prefix,
+                         const char *path, const char *skip,
+                         struct config_reader *reader);
+
+/* `key` is the member's place in the table, `full` its place in the file. */
+static void
+read_member(const struct config_table *table, void *base, const cJSON *item,
+            const char *prefix, const char *key, const char *full,
+            struct config_reader *reader)
+{
+    char section[CONFIG_PATH_BYTES + 1];
+    const struct config_row *row = find_row(table, key);
+    snprintf(section, sizeof section, "%s.", key);
+    if (strchr(item->string, '.'))
+        config_problem(reader->problems, item, full,
+                       "a key holds no dots; nest it: {\"a\": {\"b\": "
+                       "...}} for a.b");
+    else if (row && cJSON_IsNull(item))
+        config_value_reset(row, base, reader);
+    else if (row)
+        config_value_read(row, base, item, full, reader);
+    else if (!is_section(table, key))
+        complain_unknown(table, item, prefix, full, reader);
+    else if (cJSON_IsNull(item))
+        reset_section(table, base, section, reader);
+    else
+        read_members(table, base, item, section, full, NULL, reader);
+}
+
 /* `prefix` is the place in the table, "input." or ""; `path` the place in the
  * file. Tables nest one level, so the recursion ends. */
 static void
@@ -197,40 +246,8 @@ read_members(const struct config_table *table, void *base, const cJSON *json,
         snprintf(full, sizeof full, "%s%s%.120s", path, *path ? "." : "",
                  item->string);
         complain_twice(json, item, full, reader);
-        if (skip && !strcmp(key, skip))
-            continue;
-        const struct config_row *row = find_row(table, key);
-        if (strchr(item->string, '.')) {
-            config_problem(reader->problems, item, full,
-                           "a key holds no dots; nest it: {\"a\": {\"b\": "
-                           "...}} for a.b");
-            continue;
-        }
-        if (row && !cJSON_IsNull(item)) {
-            config_value_read(row, base, item, full, reader);
-        } else if (!row && is_section(table, key)) {
-            char section[CONFIG_PATH_BYTES + 1];
-            snprintf(section, sizeof section, "%s.", key);
-            if (!cJSON_IsNull(item))
-                read_members(table, base, item, section, full, NULL, reader);
-        } else if (!row) {
-            complain_unknown(table, item, prefix, full, reader);
-        }
-    }
-}
-
-static void
-read_defaults(const struct config_table *table, void *base,
-              struct config_reader *reader)
-{
-    for (size_t i = 0; i < table->row_count; i++) {
-        const struct config_row *row = &table->rows[i];
-        cJSON *item = cJSON_Parse(row->fallback);
-        if (!item)
-            config_problem(reader->problems, NULL, row->path, "out of memory");
-        else if (!cJSON_IsNull(item))
-            config_value_read(row, base, item, row->path, reader);
-        cJSON_Delete(item);
+        if (!skip || strcmp(key, skip))
+            read_member(table, base, item, prefix, key, full, reader);
     }
 }
 
@@ -239,9 +256,27 @@ config_table_read(const struct config_table *table, void *base,
                   const cJSON *json, const char *path, const char *skip,
                   struct config_reader *reader)
 {
-    read_defaults(table, base, reader);
+    for (size_t i = 0; i < table->row_count; i++)
+        config_value_reset(&table->rows[i], base, reader);
+    config_table_update(table, base, json, path, skip, reader);
+}
+
+void
+config_table_update(const struct config_table *table, void *base,
+                    const cJSON *json, const char *path, const char *skip,
+                    struct config_reader *reader)
+{
     if (json && !cJSON_IsNull(json))
         read_members(table, base, json, "", path, skip, reader);
+}
+
+bool
+config_table_copy(const struct config_table *table, const void *from, void *to)
+{
+    bool done = true;
+    for (size_t i = 0; i < table->row_count; i++)
+        done = config_value_copy(&table->rows[i], from, to) && done;
+    return done;
 }
 
 void
@@ -288,48 +323,4 @@ config_item_at(const cJSON *json, const char *path)
         path = dot ? dot + 1 : NULL;
     }
     return cJSON_IsNull(json) ? NULL : json;
-}
-
-/* ---- for documentation ---- */
-
-static const char *
-kind_name(const struct config_row *row)
-{
-    static const char *const names[] = {
-        [CONFIG_TEXT] = "text",
-        [CONFIG_PATH] = "path",
-        [CONFIG_PATHS] = "path or list of paths",
-        [CONFIG_UINT] = "whole number",
-        [CONFIG_NUMBER] = "number",
-        [CONFIG_CHOICE] = "choice",
-        [CONFIG_CHOICES] = "list of choices",
-        [CONFIG_NAMES] = "list of names",
-        [CONFIG_HISTORY] = "list of messages",
-        [CONFIG_OBJECT] = "object",
-        [CONFIG_OBJECTS] = "object of objects",
-    };
-    return names[row->kind];
-}
-
-const struct config_key *
-config_key_at(size_t index)
-{
-    static struct config_key keys[COUNT(root_rows) + COUNT(session_rows)];
-    static const char *const session_paths[] = {
-#define CONFIG_SESSION(path, ...) "sessions.NAME." path,
-#include "gateway/config.tbl.h"
-    };
-    if (index >= COUNT(keys))
-        return NULL;
-    bool root = index < COUNT(root_rows);
-    size_t i = root ? index : index - COUNT(root_rows);
-    const struct config_row *row = root ? &root_rows[i] : &session_rows[i];
-    keys[index] = (struct config_key){
-        .path = root ? row->path : session_paths[i],
-        .type = kind_name(row),
-        .fallback = row->fallback,
-        .unit = row->unit,
-        .what = row->what,
-    };
-    return &keys[index];
 }

@@ -1,5 +1,5 @@
-/* The rows of config.tbl.h, and how one value of a row is read, freed and
- * shown. Used by config.c and config_session.c only. */
+/* The rows of config.tbl.h, and how one value of a row is read, copied, freed
+ * and shown. Used by the configuration's own files only. */
 #ifndef GATEWAY_CONFIG_TABLE_H
 #define GATEWAY_CONFIG_TABLE_H
 
@@ -8,6 +8,7 @@
 
 #include <cjson/cJSON.h>
 
+#include "gateway/config.h"
 #include "gateway/config_check.h"
 #include "gateway/config_problem.h"
 
@@ -23,6 +24,7 @@ enum config_kind {
     CONFIG_CHOICES,
     CONFIG_NAMES,
     CONFIG_HISTORY,
+    CONFIG_TARGETS,
     CONFIG_OBJECT,
     CONFIG_OBJECTS
 };
@@ -37,6 +39,7 @@ struct config_row {
     config_check_fn *check;
     const char *unit;
     const char *what;
+    enum config_applies applies;
 };
 
 struct config_table {
@@ -53,12 +56,23 @@ struct config_reader {
     const char *dir; /* where relative paths start, "" for here */
 };
 
-/* Reads `json`, an object, into the struct at `base`: first every row's
- * default, then every member. `path` begins the problems' keys and may be "".
+/* Reads `json`, an object, into the struct at `base`, zeroed: first every row's
+ * default, then config_table_update(). `path` begins the problems' keys and may be "".
  * Members of which `skip` is the name are left alone (NULL: none). [any] */
 void config_table_read(const struct config_table *table, void *base,
                        const cJSON *json, const char *path, const char *skip,
                        struct config_reader *reader);
+
+/* Reads every member of `json`, an object, into the struct at `base`, which is
+ * filled already; null puts the default back. [any] */
+void config_table_update(const struct config_table *table, void *base,
+                         const cJSON *json, const char *path, const char *skip,
+                         struct config_reader *reader);
+
+/* Copies every value into a zeroed struct; false when memory is out, the copy
+ * then to be freed all the same. [any] */
+bool config_table_copy(const struct config_table *table, const void *from,
+                       void *to) VR_NODISCARD;
 
 /* Frees every value. [any] */
 void config_table_free(const struct config_table *table, void *base);
@@ -76,8 +90,20 @@ void config_value_read(const struct config_row *row, void *base,
                        const cJSON *item, const char *path,
                        struct config_reader *reader);
 
-/* Frees one value and clears its member. [any] */
+/* Puts the row's default in the value's place; a null leaves it zeroed. [any] */
+void config_value_reset(const struct config_row *row, void *base,
+                        struct config_reader *reader);
+
+/* Frees one value and zeroes its member. [any] */
 void config_value_free(const struct config_row *row, void *base);
+
+/* Copies one value over a zeroed one; false when memory is out. [any] */
+bool config_value_copy(const struct config_row *row, const void *from,
+                       void *to) VR_NODISCARD;
+
+/* Whether two values say the same. Allocates nothing. [any] */
+bool config_value_same(const struct config_row *row, const void *a,
+                       const void *b);
 
 /* One value as JSON; NULL if unset or memory is out. Caller frees. [any] */
 cJSON *config_value_to_json(const struct config_row *row, const void *base);

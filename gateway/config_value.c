@@ -82,7 +82,8 @@ describe(const struct config_row *row, char *text, size_t text_size)
         describe_uint(row, text, text_size);
         break;
     case CONFIG_NUMBER:
-        snprintf(text, text_size, "a number from %g to %g", row->min, row->max);
+        snprintf(text, text_size, "a number from %g to %.10g%s%s", row->min,
+                 row->max, *row->unit ? " " : "", row->unit);
         break;
     case CONFIG_PATH:
         snprintf(text, text_size, "a path");
@@ -100,6 +101,10 @@ describe(const struct config_row *row, char *text, size_t text_size)
         snprintf(text, text_size,
                  "a list of at most %d {\"role\": ..., \"text\": ...}",
                  CONFIG_ITEMS_MAX);
+        break;
+    case CONFIG_TARGETS:
+        snprintf(text, text_size, "a list of at most %d {\"model\": ...}",
+                 CONFIG_TARGETS_MAX);
         break;
     case CONFIG_OBJECT:
         snprintf(text, text_size, "an object, { ... }");
@@ -315,6 +320,9 @@ config_value_read(const struct config_row *row, void *base, const cJSON *item,
     case CONFIG_HISTORY:
         config_history_read(row, member, item, path, reader);
         break;
+    case CONFIG_TARGETS:
+        config_targets_read(row, member, item, path, reader);
+        break;
     case CONFIG_OBJECT:
     case CONFIG_OBJECTS:
         read_object(row, member, item, path, reader);
@@ -339,17 +347,38 @@ config_value_free(const struct config_row *row, void *base)
     case CONFIG_HISTORY:
         config_history_free(member);
         break;
+    case CONFIG_TARGETS:
+        config_targets_free(member);
+        break;
     case CONFIG_OBJECT:
     case CONFIG_OBJECTS:
         cJSON_Delete(*(cJSON **)member);
         *(cJSON **)member = NULL;
         break;
     case CONFIG_UINT:
-    case CONFIG_NUMBER:
-    case CONFIG_CHOICE:
     case CONFIG_CHOICES:
+        *(uint32_t *)member = 0;
+        break;
+    case CONFIG_NUMBER:
+        *(double *)member = 0;
+        break;
+    case CONFIG_CHOICE:
+        *(int *)member = 0;
         break;
     }
+}
+
+void
+config_value_reset(const struct config_row *row, void *base,
+                   struct config_reader *reader)
+{
+    cJSON *item = cJSON_Parse(row->fallback);
+    config_value_free(row, base);
+    if (!item)
+        config_problem(reader->problems, NULL, row->path, "out of memory");
+    else if (!cJSON_IsNull(item))
+        config_value_read(row, base, item, row->path, reader);
+    cJSON_Delete(item);
 }
 
 /* ---- showing ---- */
@@ -398,6 +427,8 @@ config_value_to_json(const struct config_row *row, const void *base)
         return show_choices(row->choices, *(const uint32_t *)member, true);
     case CONFIG_HISTORY:
         return config_history_to_json(member);
+    case CONFIG_TARGETS:
+        return config_targets_to_json(member);
     case CONFIG_OBJECT:
     case CONFIG_OBJECTS:
         return *(cJSON *const *)member

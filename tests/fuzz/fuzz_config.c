@@ -2,9 +2,10 @@
  * is accepted is shown as a file that is accepted and shown the same.
  *
  * fuzz-module: gateway/config.c gateway/config_check.c gateway/config_file.c
- * fuzz-module: gateway/config_list.c gateway/config_problem.c
- * fuzz-module: gateway/config_session.c
- * fuzz-module: gateway/config_table.c gateway/config_value.c gateway/jsonc.c
+ * fuzz-module: gateway/config_key.c gateway/config_list.c
+ * fuzz-module: gateway/config_problem.c gateway/config_session.c
+ * fuzz-module: gateway/config_table.c gateway/config_value.c
+ * fuzz-module: gateway/config_value_copy.c gateway/jsonc.c
  * fuzz-module: gateway/jsonx.c gateway/strbuf.c gateway/clock.c gateway/log.c
  * fuzz-module: gateway/log_sink.c ipc
  */
