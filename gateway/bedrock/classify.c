@@ -7,11 +7,18 @@
 /* Credentials that are looked for again are mostly the same ones. */
 #define HELPS_BY_ITSELF(action) \
     ((action) != CLASSIFY_ACTION_give_up && (action) != CLASSIFY_ACTION_refresh)
-#define RESULT(kind, action, remedy)                          \
-    {                                                         \
-        CLASSIFY_KIND_##kind, CLASSIFY_ACTION_##action,       \
-            HELPS_BY_ITSELF(CLASSIFY_ACTION_##action), remedy \
+#define OVER(action) \
+    ((action) == CLASSIFY_ACTION_stay ? CLASSIFY_ACTION_reconnect : (action))
+#define IS_CLOCK(kind) \
+    ((kind) == CLASSIFY_KIND_clock || (kind) == CLASSIFY_KIND_signature)
+#define RESULT(kind, action, remedy)                                  \
+    {                                                                 \
+        kind, action, HELPS_BY_ITSELF(action), remedy, IS_CLOCK(kind) \
     }
+#define RESULT_OF(kind, action, remedy) \
+    RESULT(CLASSIFY_KIND_##kind, CLASSIFY_ACTION_##action, remedy)
+#define RESULT_OVER(kind, action, remedy) \
+    RESULT(CLASSIFY_KIND_##kind, OVER(CLASSIFY_ACTION_##action), remedy)
 
 /* ---- errors that AWS names ---- */
 
@@ -20,11 +27,13 @@ struct row {
     const char *message;
     int http_status;
     struct classification result;
+    struct classification over; /* the same where it ended the stream */
 };
 
 static const struct row rows[] = {
 #define CLASSIFY_ERROR(code, message, status, kind, action, remedy) \
-    {code, message, status, RESULT(kind, action, remedy)},
+    {code, message, status, RESULT_OF(kind, action, remedy),        \
+     RESULT_OVER(kind, action, remedy)},
 #include "gateway/bedrock/exceptions.tbl.h"
 };
 
@@ -54,8 +63,8 @@ row_matches(const struct row *row, const char *code, size_t code_chars,
     return !row->http_status || row->http_status == http_status;
 }
 
-const struct classification *
-classify_error(const char *code, int http_status, const char *message)
+static const struct row *
+row_find(const char *code, int http_status, const char *message)
 {
     size_t chars, i = 0;
 
@@ -64,7 +73,13 @@ classify_error(const char *code, int http_status, const char *message)
     while (i < ROW_COUNT - 1 && !row_matches(&rows[i], code, chars, http_status,
                                              message ? message : ""))
         i++;
-    return &rows[i].result;
+    return &rows[i];
+}
+
+const struct classification *
+classify_error(const char *code, int http_status, const char *message)
+{
+    return &row_find(code, http_status, message)->result;
 }
 
 /* ---- ends ---- */
@@ -74,16 +89,34 @@ static const struct {
     struct classification result;
 } causes[BEDROCK_END_COUNT] = {
 #define CLASSIFY_CAUSE(cause, kind, action, remedy) \
-    [BEDROCK_END_##cause] = {true, RESULT(kind, action, remedy)},
+    [BEDROCK_END_##cause] = {true, RESULT_OF(kind, action, remedy)},
 #include "gateway/bedrock/exceptions.tbl.h"
 };
+
+static const struct {
+    uint32_t error;
+    struct classification result;
+} h2_errors[] = {
+#define CLASSIFY_H2(error, name, kind, action, remedy) \
+    {error, RESULT_OF(kind, action, remedy)},
+#include "gateway/bedrock/exceptions.tbl.h"
+};
+
+#define H2_ERROR_COUNT (sizeof h2_errors / sizeof *h2_errors)
 
 const struct classification *
 classify_end(const struct bedrock_end *end)
 {
+    bool by_code = end->cause == BEDROCK_END_rst_stream ||
+                   end->cause == BEDROCK_END_goaway;
+
+    for (size_t i = 0; by_code && i < H2_ERROR_COUNT; i++) {
+        if (h2_errors[i].error == end->h2_error)
+            return &h2_errors[i].result;
+    }
     if ((unsigned)end->cause < BEDROCK_END_COUNT && causes[end->cause].known)
         return &causes[end->cause].result;
-    return classify_error(end->code, end->http_status, end->message);
+    return &row_find(end->code, end->http_status, end->message)->over;
 }
 
 /* ---- names ---- */

@@ -25,6 +25,9 @@ struct classification {
     enum classify_action action;
     bool recoverable;   /* false: it stays so until a person does something */
     const char *remedy; /* a sentence, no final period */
+    /* The request's time may be the reason: the endpoint's clock
+     * (bedrock_end.server_ahead_ms) tells. */
+    bool clock_suspect;
 };
 
 /* Looks an error of AWS's up. `code` is an exception's name in any case, with
@@ -33,7 +36,8 @@ struct classification {
 const struct classification *classify_error(const char *code, int http_status,
                                             const char *message);
 
-/* Looks the end of a stream up. Never NULL. [any] */
+/* Looks the end of a stream up; never `stay`, as it is over. Never NULL.
+ * [any] */
 const struct classification *classify_end(const struct bedrock_end *end);
 
 /* "throttle", "auth", ...: for events and logs. [any] */

@@ -8,11 +8,45 @@
 #include <openssl/crypto.h>
 
 #include "gateway/bedrock/credentials_source.h"
+#include "gateway/bedrock/date.h"
+#include "gateway/log.h"
 
 void
 credentials_wipe(struct credentials *credentials)
 {
     OPENSSL_cleanse(credentials, sizeof *credentials);
+}
+
+/* Goes on to the end of both fields, so that time tells nothing but sizes;
+ * what follows a string's NUL does not count. */
+static unsigned
+field_difference(const char *a, const char *b, size_t size)
+{
+    volatile unsigned difference = 0;
+    unsigned counts = ~0u;
+
+    for (size_t i = 0; i < size; i++) {
+        difference |= (unsigned)(uint8_t)(a[i] ^ b[i]) & counts;
+        counts &= 0u - (unsigned)(a[i] != '\0');
+    }
+    return difference;
+}
+
+bool
+credentials_same(const struct credentials *a, const struct credentials *b)
+{
+    return !(field_difference(a->access_key_id, b->access_key_id,
+                              sizeof a->access_key_id) |
+             field_difference(a->secret_access_key, b->secret_access_key,
+                              sizeof a->secret_access_key) |
+             field_difference(a->session_token, b->session_token,
+                              sizeof a->session_token));
+}
+
+bool
+credentials_may_change(const struct credentials *credentials)
+{
+    return credentials->from_file;
 }
 
 /* ---- what the sources share ---- */
@@ -65,6 +99,19 @@ credentials_fault_of(const char *value, size_t size)
                                  : NULL;
 }
 
+void
+credentials_take_expiry(struct credentials *out, const char *place,
+                        const char *name, const char *value)
+{
+    out->expires_ms = date_iso_ms(value);
+    if (!out->expires_ms)
+        log_warn(bedrock, NULL,
+                 "%s: %s is not a time with a zone such as "
+                 "2026-01-31T12:00:00Z, so when the credentials expire is "
+                 "unknown",
+                 place, name);
+}
+
 /* ---- the environment ---- */
 
 /* White space around a value, as an export from a file may leave. */
@@ -104,6 +151,22 @@ take_variable(int i, struct credentials *out, struct credentials_report *tried)
     return !fault;
 }
 
+static void
+take_expiry_variable(struct credentials *out)
+{
+    static const char name[] = "AWS_CREDENTIAL_EXPIRATION";
+    const char *value = credentials_set_or_null(getenv(name));
+    char text[64];
+    size_t chars;
+
+    if (!value)
+        return;
+    value = trimmed(value, &chars);
+    snprintf(text, sizeof text, "%.*s",
+             (int)(chars < sizeof text ? chars : sizeof text - 1), value);
+    credentials_take_expiry(out, "environment", name, text);
+}
+
 static enum credentials_outcome
 from_environment(struct credentials *out, struct credentials_report *tried)
 {
@@ -117,6 +180,7 @@ from_environment(struct credentials *out, struct credentials_report *tried)
     has_secret = *out->secret_access_key;
     if (has_key && has_secret) {
         snprintf(out->source, sizeof out->source, "environment");
+        take_expiry_variable(out);
         return CREDENTIALS_FOUND;
     }
     if (has_key || has_secret) {

@@ -102,6 +102,17 @@ static const char *const unsupported_keys[] = {
 
 #define UNSUPPORTED_COUNT (sizeof unsupported_keys / sizeof *unsupported_keys)
 
+/* Keys that tell when the ones beside them expire, the best known first. */
+static const char *const expiry_keys[] = {
+    "aws_credential_expiration",
+    "aws_expiration",
+    "x_security_token_expires",
+    "expiration",
+};
+
+#define EXPIRY_COUNT (sizeof expiry_keys / sizeof *expiry_keys)
+#define EXPIRY_BYTES 64 /* no time is as long */
+
 /* What one file says about the wanted profile. */
 struct search {
     const char *wanted;
@@ -110,6 +121,7 @@ struct search {
     bool unsupported[UNSUPPORTED_COUNT];
     /* For each field NULL, or what is wrong with its value. */
     const char *fault[CREDENTIALS_FIELD_COUNT];
+    char expiry[EXPIRY_COUNT][EXPIRY_BYTES];
     struct credentials found;
 };
 
@@ -131,6 +143,10 @@ on_property(void *arg, const char *profile, const char *key, const char *value)
     for (size_t i = 0; i < UNSUPPORTED_COUNT; i++) {
         if (!strcmp(key, unsupported_keys[i]))
             search->unsupported[i] = *value != '\0';
+    }
+    for (size_t i = 0; i < EXPIRY_COUNT; i++) {
+        if (!strcmp(key, expiry_keys[i]))
+            snprintf(search->expiry[i], EXPIRY_BYTES, "%s", value);
     }
     for (int i = 0; i < CREDENTIALS_FIELD_COUNT; i++) {
         if (strcmp(key, credentials_fields[i].key) != 0)
@@ -200,6 +216,18 @@ report_unsupported(const struct search *search, const char *key,
     return key != NULL;
 }
 
+static void
+take_expiry(const struct search *search, struct credentials *out)
+{
+    for (size_t i = 0; i < EXPIRY_COUNT; i++) {
+        if (!*search->expiry[i])
+            continue;
+        credentials_take_expiry(out, out->source, expiry_keys[i],
+                                search->expiry[i]);
+        return;
+    }
+}
+
 /* Keys that stand in one file are used together or not at all, so that a key
  * never meets another identity's secret or token. */
 static enum credentials_outcome
@@ -232,6 +260,8 @@ take_keys(const struct search *search, struct credentials *out,
     *out = search->found;
     snprintf(out->source, sizeof out->source, "profile %.60s in %.85s",
              search->wanted, search->path);
+    out->from_file = true;
+    take_expiry(search, out);
     return CREDENTIALS_FOUND;
 }
 

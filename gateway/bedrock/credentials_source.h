@@ -53,6 +53,11 @@ const char *credentials_fault_of(const char *value, size_t size);
 /* NULL for "", too. [any] */
 const char *credentials_set_or_null(const char *value);
 
+/* Takes the time at which credentials expire. What cannot be read leaves it
+ * unknown, and is logged with the `place` and `name` it stands at. [loop] */
+void credentials_take_expiry(struct credentials *out, const char *place,
+                             const char *name, const char *value);
+
 /* Looks in the shared credentials and config files. [loop] */
 enum credentials_outcome
 credentials_from_profile(const char *profile, struct credentials *out,

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <time.h>
 
+#include "gateway/bedrock/date.h"
 #include "gateway/bedrock/end.h"
 #include "gateway/bedrock/eventstream.h"
 
@@ -20,6 +20,7 @@ struct response {
     size_t body_bytes;
     struct bedrock_end end; /* what is known so far */
     char content_type[64];
+    char retry_after[32];
     bool headers_done; /* what comes later are trailers */
     bool verdict;
     uint64_t ignored;
@@ -68,19 +69,6 @@ code_copy(char *out, size_t out_size, const char *text, size_t bytes)
     end_copy(out, out_size, text, colon ? (size_t)(colon - text) : bytes);
 }
 
-static int64_t
-date_parse(const char *value, size_t bytes)
-{
-    char text[64];
-    struct tm tm = {0};
-
-    snprintf(text, sizeof(text), "%.*s", (int)(bytes < 63 ? bytes : 63), value);
-    const char *rest = strptime(text, "%a, %d %b %Y %H:%M:%S", &tm);
-    if (!rest || strcmp(rest, " GMT"))
-        return 0;
-    return (int64_t)timegm(&tm) * 1000;
-}
-
 static int
 status_parse(const char *value, size_t bytes)
 {
@@ -113,8 +101,29 @@ response_header(struct response *r, const char *name, size_t name_bytes,
     else if (IS("content-type"))
         end_copy(r->content_type, sizeof(r->content_type), value, value_bytes);
     else if (IS("date"))
-        end->server_date_ms = date_parse(value, value_bytes);
+        end->server_date_ms = date_http_ms(value, value_bytes);
+    else if (IS("retry-after"))
+        end_copy(r->retry_after, sizeof(r->retry_after), value, value_bytes);
 #undef IS
+}
+
+/* Seconds, or a date, which only the endpoint's own clock is compared with. */
+static uint32_t
+retry_after_ms(const struct response *r)
+{
+    const char *text = r->retry_after;
+    size_t digits = strspn(text, "0123456789");
+    int64_t ms;
+
+    if (digits && !text[digits])
+        ms = digits > 9 ? INT64_MAX : strtol(text, NULL, 10) * INT64_C(1000);
+    else
+        ms = r->end.server_date_ms
+                 ? date_http_ms(text, strlen(text)) - r->end.server_date_ms
+                 : 0;
+    return ms <= 0                        ? 0
+           : ms > RESPONSE_RETRY_AFTER_MS ? RESPONSE_RETRY_AFTER_MS
+                                          : (uint32_t)ms;
 }
 
 static void
@@ -140,10 +149,13 @@ response_headers_end(struct response *r)
     if (r->headers_done)
         return true;
     if (r->end.http_status >= 100 && r->end.http_status < 200) {
-        r->end.http_status = 0;
+        r->end = (struct bedrock_end){0};
+        r->content_type[0] = r->retry_after[0] = '\0';
         return false;
     }
     r->headers_done = true;
+    if (r->end.http_status != 200)
+        r->end.retry_after_ms = retry_after_ms(r);
     if (r->end.http_status != 200)
         return true;
     r->end.code[0] = '\0';
@@ -230,32 +242,41 @@ header_text(const struct eventstream_message *message, const char *name,
 
 /* Payload {"message":"..."}; anything else is shown as it is. */
 static void
-take_exception(struct response *r, const struct eventstream_message *message)
+exception_read(struct bedrock_end *end,
+               const struct eventstream_message *message)
 {
-    struct bedrock_end *end = &r->end;
     const char *payload = (const char *)message->payload;
     cJSON *json = cJSON_ParseWithLength(payload, message->payload_bytes);
     const char *text = message_member(json);
 
     header_text(message, ":exception-type", end->code, sizeof(end->code));
-    end->cause = BEDROCK_END_exception;
     if (text)
         end_set(end, BEDROCK_END_exception, "%s", text);
     else
         end_copy(end->message, sizeof(end->message), payload,
                  message->payload_bytes);
     cJSON_Delete(json);
-    verdict_give(r);
 }
 
 static void
-take_error(struct response *r, const struct eventstream_message *message)
+error_read(struct bedrock_end *end, const struct eventstream_message *message)
 {
-    struct bedrock_end *end = &r->end;
-
     header_text(message, ":error-code", end->code, sizeof(end->code));
     header_text(message, ":error-message", end->message, sizeof(end->message));
-    end->cause = BEDROCK_END_exception;
+}
+
+static void
+take_exception(struct response *r, const struct eventstream_message *message,
+               void (*read)(struct bedrock_end *end,
+                            const struct eventstream_message *message))
+{
+    struct bedrock_end end = r->end;
+
+    end.cause = BEDROCK_END_exception;
+    read(&end, message);
+    if (r->ops->on_exception && r->ops->on_exception(r->arg, &end))
+        return;
+    r->end = end;
     verdict_give(r);
 }
 
@@ -306,9 +327,9 @@ on_message(void *arg, const struct eventstream_message *message)
     if (r->verdict)
         return;
     if (type && eventstream_header_is(type, "exception"))
-        take_exception(r, message);
+        take_exception(r, message, exception_read);
     else if (type && eventstream_header_is(type, "error"))
-        take_error(r, message);
+        take_exception(r, message, error_read);
     else if (type && eventstream_header_is(type, "event") && event &&
              eventstream_header_is(event, "chunk"))
         take_chunk(r, message);
@@ -348,6 +369,7 @@ response_end(struct response *r, struct bedrock_end *end)
     }
     end->http_status = r->end.http_status;
     end->server_date_ms = r->end.server_date_ms;
+    end->retry_after_ms = r->end.retry_after_ms;
     memcpy(end->request_id, r->end.request_id, sizeof(end->request_id));
     if (!r->verdict)
         return false;

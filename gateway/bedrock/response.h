@@ -16,6 +16,9 @@
 /* How much of an error's body is kept. */
 #define RESPONSE_BODY_BYTES (64u * 1024)
 
+/* A longer Retry-After counts as this one. */
+#define RESPONSE_RETRY_AFTER_MS (10u * 60 * 1000)
+
 struct response;
 
 struct response_ops {
@@ -25,6 +28,9 @@ struct response_ops {
     void (*on_event)(void *arg, const char *json, size_t json_bytes);
     /* The verdict is in (response_end()); nothing follows. */
     void (*on_verdict)(void *arg);
+    /* An exception came, told as response_end() would; true: it is no verdict,
+     * the stream goes on. NULL: each is a verdict. */
+    bool (*on_exception)(void *arg, const struct bedrock_end *end);
 };
 
 /* NULL when memory is out. [loop] */
@@ -44,8 +50,9 @@ void response_body(struct response *response, const uint8_t *bytes,
                    size_t count);
 
 /* No more bytes come. Puts into `end` what the response itself says about how
- * the stream ended: status, request id and date always; cause, code and
- * message if it is a verdict (a refusal, an exception, a malformed frame).
+ * the stream ended: status, request id, date and Retry-After always; cause,
+ * code and message if it is a verdict (a refusal, an exception, a malformed
+ * frame).
  * Returns whether it is. [loop] */
 bool response_end(struct response *response, struct bedrock_end *end);
 

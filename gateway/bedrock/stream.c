@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gateway/bedrock/classify.h"
 #include "gateway/bedrock/end.h"
 #include "gateway/bedrock/eventstream.h"
 #include "gateway/bedrock/h2.h"
@@ -24,6 +25,9 @@
 
 /* One stream may not keep the others of the loop waiting. */
 #define READ_BYTES_PER_TURN (256u * 1024)
+
+/* Farther than this no clock is off: from 1970 to the end of 9999. */
+#define CLOCK_OFFSET_MAX_MS INT64_C(253402300799999)
 
 enum stream_state {
     STREAM_CONNECTING,
@@ -46,8 +50,12 @@ struct bedrock_stream {
     bool crowded;     /* on_writable is owed */
 
     struct signer *signer;
+    int64_t clock_offset_ms;
     struct request request;
     struct response *response;
+    bool answered;       /* its headers are whole */
+    int64_t answered_ms; /* the wall clock when they came */
+    unsigned stays;      /* exceptions it has outlived */
     struct h2 *h2;
 
     size_t audio_unsent_bytes;
@@ -75,6 +83,14 @@ timer_need(struct bedrock_stream *s, uint64_t deadline_ns)
     s->wire->ops->set_timer(s->wire, deadline_ns);
 }
 
+/* How far the endpoint's clock was ahead of ours, as far as it told. */
+static void
+note_clock(const struct bedrock_stream *s, struct bedrock_end *end)
+{
+    if (end->server_date_ms)
+        end->server_ahead_ms = end->server_date_ms - s->answered_ms;
+}
+
 /* Notes the end; on_end follows when the dispatch is over, or from the timer
  * where there is none. s->end holds cause and message already; what the
  * endpoint itself said about it is worth more. */
@@ -91,6 +107,7 @@ stream_end(struct bedrock_stream *s)
                  ", in the middle of a message");
     if (!response_end(s->response, &s->end))
         s->end.normal = s->finishing && !midway && end_is_orderly(&s->end);
+    note_clock(s, &s->end);
     if (!s->dispatching)
         timer_need(s, 0);
 }
@@ -140,6 +157,13 @@ peer_broke(struct bedrock_stream *s)
 }
 
 /* ---- outbound ---- */
+
+/* The time to sign with. */
+static int64_t
+signing_ms(struct bedrock_stream *s)
+{
+    return s->wire->ops->wall_ms(s->wire) + s->clock_offset_ms;
+}
 
 static size_t
 unsent(const struct bedrock_stream *s)
@@ -238,10 +262,30 @@ on_verdict(void *arg)
         stream_end(s);
 }
 
+static bool
+on_exception(void *arg, const struct bedrock_end *end)
+{
+    struct bedrock_stream *s = arg;
+    struct bedrock_end told = *end;
+
+    if (classify_error(end->code, 0, end->message)->action !=
+            CLASSIFY_ACTION_stay ||
+        s->stays >= BEDROCK_STAY_MAX)
+        return false;
+    s->stays++;
+    log_info(bedrock, s->context, "%s: %s; the stream goes on", end->code,
+             end->message);
+    note_clock(s, &told);
+    if (!s->closed && s->state == STREAM_OPEN && s->ops->on_exception)
+        s->ops->on_exception(s->arg, &told);
+    return true;
+}
+
 static const struct response_ops response_ops = {
     .on_accept = on_accept,
     .on_event = on_event,
     .on_verdict = on_verdict,
+    .on_exception = on_exception,
 };
 
 static void
@@ -257,8 +301,12 @@ on_headers_end(void *arg)
 {
     struct bedrock_stream *s = arg;
 
-    if (!response_headers_end(s->response) ||
-        response_status(s->response) == 200 || s->refusal_ns)
+    if (!s->answered)
+        s->answered_ms = s->wire->ops->wall_ms(s->wire);
+    if (!response_headers_end(s->response))
+        return;
+    s->answered = true;
+    if (response_status(s->response) == 200 || s->refusal_ns)
         return;
     s->refusal_ns =
         s->wire->ops->now_ns(s->wire) + REFUSAL_WAIT_MS * CLOCK_NS_PER_MS;
@@ -410,12 +458,11 @@ leave(struct bedrock_stream *s)
 static void
 finish_queue(struct bedrock_stream *s)
 {
-    int64_t now_ms = s->wire->ops->wall_ms(s->wire);
     uint8_t *at = outbox_room(&s->outbox, EVENTSTREAM_END_BYTES);
 
     assert(at);
-    size_t bytes =
-        eventstream_encode_end(s->signer, now_ms, at, EVENTSTREAM_END_BYTES);
+    size_t bytes = eventstream_encode_end(s->signer, signing_ms(s), at,
+                                          EVENTSTREAM_END_BYTES);
     outbox_push(&s->outbox, bytes);
     s->queued += bytes;
     h2_finish(s->h2);
@@ -424,8 +471,7 @@ finish_queue(struct bedrock_stream *s)
 static void
 request_start(struct bedrock_stream *s)
 {
-    enum vr_status status =
-        request_sign(&s->request, s->signer, s->wire->ops->wall_ms(s->wire));
+    enum vr_status status = request_sign(&s->request, s->signer, signing_ms(s));
     if (status == VR_OK)
         status = h2_request(s->h2, &s->request);
     if (status == VR_OK)
@@ -562,6 +608,17 @@ parts_make(struct bedrock_stream *s, const struct bedrock_target *target,
     return VR_NO_MEMORY;
 }
 
+/* Bounded, so that a sum with the wall clock cannot overflow. */
+static int64_t
+offset_of(const struct bedrock_target *target)
+{
+    int64_t offset_ms = target->clock_offset_ms;
+
+    return offset_ms > CLOCK_OFFSET_MAX_MS    ? CLOCK_OFFSET_MAX_MS
+           : offset_ms < -CLOCK_OFFSET_MAX_MS ? -CLOCK_OFFSET_MAX_MS
+                                              : offset_ms;
+}
+
 struct bedrock_stream *
 bedrock_stream_over(struct wire *wire, const struct bedrock_target *target,
                     const struct credentials *credentials,
@@ -579,6 +636,7 @@ bedrock_stream_over(struct wire *wire, const struct bedrock_target *target,
     s->ops = ops;
     s->arg = arg;
     s->timer_ns = UINT64_MAX;
+    s->clock_offset_ms = offset_of(target);
     liveness_init(&s->liveness, target->ping_after_ms, target->ping_timeout_ms);
     s->audio_unsent_bytes = target->audio_unsent_bytes
                                 ? target->audio_unsent_bytes
@@ -614,8 +672,8 @@ bedrock_stream_send(struct bedrock_stream *s, const char *json,
         s->crowded = true;
         return VR_AGAIN;
     }
-    size_t bytes = eventstream_encode_event(
-        s->signer, s->wire->ops->wall_ms(s->wire), json, json_bytes, at, room);
+    size_t bytes = eventstream_encode_event(s->signer, signing_ms(s), json,
+                                            json_bytes, at, room);
     assert(bytes);
     outbox_push(&s->outbox, bytes);
     s->queued += bytes;

@@ -35,6 +35,9 @@ struct bedrock_target {
     uint32_t ping_after_ms;      /* 0 = 5 s without a byte from the peer */
     uint32_t ping_timeout_ms;    /* 0 = 5 s without an answer to the PING */
     size_t audio_unsent_bytes;   /* 0 = 72 KiB: about 1 s at 16 kHz mono */
+    int64_t clock_offset_ms;     /* added to the wall clock when signing */
+    uint32_t stall_timeout_ms;   /* 0 = 10 s: unsent events, none leaves */
+    uint32_t answer_timeout_ms;  /* 0 = 15 s from the first event to the 200 */
 };
 
 enum bedrock_end_cause {
@@ -54,6 +57,11 @@ struct bedrock_end {
     int http_status;     /* 0 if no response came */
     uint32_t h2_error;   /* of RST_STREAM or GOAWAY */
     int64_t server_date_ms; /* the response's Date, 0 if none */
+    /* How far that Date was ahead of the wall clock when it came: what
+     * clock_offset_ms should be where a signature is refused for its time. The
+     * Date of a stream that ends late is old, this is not. 0 if none came. */
+    int64_t server_ahead_ms;
+    uint32_t retry_after_ms; /* a refusal's Retry-After, at most 10 min */
 };
 
 /* "rst_stream", "goaway", ...: for events and logs. [any] */
@@ -74,7 +82,16 @@ struct bedrock_stream_ops {
     void (*on_writable)(void *arg);
     /* The stream is over, exactly once, never from inside open or send. */
     void (*on_end)(void *arg, const struct bedrock_end *end);
+    /* An exception after which the stream goes on (its row in
+     * exceptions.tbl.h says `stay`); told as its end would be, lives during
+     * the call. If the endpoint ends the stream afterwards, on_end says so. At
+     * most BEDROCK_STAY_MAX on a stream: the next one is its end. NULL: such
+     * exceptions are only logged. */
+    void (*on_exception)(void *arg, const struct bedrock_end *end);
 };
+
+/* How many exceptions a stream outlives. */
+#define BEDROCK_STAY_MAX 64u
 
 /* The largest JSON event the endpoint accepts (PROTOCOL 1). */
 #define BEDROCK_EVENT_BYTES_MAX 1000000u

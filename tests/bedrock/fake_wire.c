@@ -251,12 +251,24 @@ recorded_end(void *arg, const struct bedrock_end *end)
         bedrock_stream_close(&r->stream);
 }
 
+static void
+recorded_exception(void *arg, const struct bedrock_end *end)
+{
+    struct record *r = arg;
+
+    r->exceptions++;
+    r->exception = *end;
+    if (r->close_on_exception)
+        bedrock_stream_close(&r->stream);
+}
+
 const struct bedrock_stream_ops record_ops = {
     .on_open = recorded_open,
     .on_response = recorded_response,
     .on_event = recorded_event,
     .on_writable = recorded_writable,
     .on_end = recorded_end,
+    .on_exception = recorded_exception,
 };
 
 void

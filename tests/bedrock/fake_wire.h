@@ -37,10 +37,12 @@ void fake_wire_pass(struct fake_wire *wire, uint64_t ms);
 /* What callbacks left behind. */
 struct record {
     struct bedrock_stream *stream;
-    unsigned opened, responses, events, writables, ends;
+    unsigned opened, responses, events, writables, ends, exceptions;
     char request_id[64];
     struct fake_bytes json; /* of all events, a newline behind each */
     struct bedrock_end end;
+    struct bedrock_end exception; /* the last that the stream outlived */
+    bool close_on_exception;
     bool close_on_open, close_on_event, close_on_end;
     bool send_on_event; /* answers each event with one of ours */
     bool finish_on_open;

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "gateway/bedrock/classify.h"
+#include "gateway/bedrock/h2.h"
 
 static const struct {
     const char *code;
@@ -50,7 +51,7 @@ static const struct {
     {"UnrecognizedClientException", 403,
      "The security token included in the request is invalid.", "auth",
      "refresh", false},
-    {"INVALIDSIGNATUREEXCEPTION", 403, "does not match", "auth", "refresh",
+    {"INVALIDSIGNATUREEXCEPTION", 403, "does not match", "signature", "refresh",
      false},
     {"InvalidSignatureException", 403,
      "Signature expired: 20260101T000000Z is now earlier than", "clock",
@@ -59,7 +60,33 @@ static const struct {
      "refresh", false},
     {"com.amazon.coral.service#MissingAuthenticationTokenException", 403, "",
      "auth", "refresh", false},
-    {"SignatureDoesNotMatch", 403, "", "auth", "refresh", false},
+    {"SignatureDoesNotMatch", 403, "", "signature", "refresh", false},
+    {"", 403,
+     "The request signature we calculated does not match the signature you "
+     "provided.",
+     "signature", "refresh", false},
+    {"InvalidSignatureException", 403,
+     "Credential should be scoped to a valid region.", "validation_config",
+     "give_up", false},
+    {"RequestTimeTooSkewed", 403,
+     "The difference between the request time and the current time is too "
+     "large.",
+     "clock", "back_off", true},
+    {"RequestExpired", 400, "Request has expired.", "clock", "back_off", true},
+    {"validationException", 0,
+     "The security token included in the request is expired", "auth", "refresh",
+     false},
+    {"validationException", 0, "The provided token has expired.", "auth",
+     "refresh", false},
+    {"validationException", 0,
+     "InternalErrorCode=532::Timed out waiting for audio bytes or interactive "
+     "content",
+     "idle", "reconnect", true},
+    {"validationException", 0, "InternalErrorCode=599::new", "transient",
+     "reconnect", true},
+    {"validationException", 0, "No open content found for content name: x",
+     "client_bug", "reconnect", true},
+    {"ModelNotReadyException", 429, "", "transient", "back_off", true},
     {"InvalidAccessKeyId", 403, "", "auth", "refresh", false},
     {"AuthFailure", 401, "", "auth", "refresh", false},
     {"throttlingException", 0, "", "throttle", "back_off", true},
@@ -118,12 +145,94 @@ test_every_end_is_known(void **state)
     }
 }
 
+/* A stream that ended cannot go on, whatever ended it. */
+static void
+test_no_end_stays(void **state)
+{
+    struct bedrock_end end = {.cause = BEDROCK_END_exception,
+                              .code = "validationException",
+                              .message = "Tool Response parsing error"};
+    const struct classification *error =
+        classify_error(end.code, 0, end.message);
+    const struct classification *over = classify_end(&end);
+
+    (void)state;
+    assert_int_equal(error->action, CLASSIFY_ACTION_stay);
+    assert_int_equal(over->action, CLASSIFY_ACTION_reconnect);
+    assert_int_equal(over->kind, error->kind);
+    assert_true(over->recoverable);
+    assert_string_equal(over->remedy, error->remedy);
+}
+
+static void
+test_which_suspect_the_clock(void **state)
+{
+    static const struct {
+        const char *code, *message;
+        bool suspect;
+    } codes[] = {
+        {"InvalidSignatureException", "", true},
+        {"SignatureDoesNotMatch", "", true},
+        {"RequestTimeTooSkewed", "", true},
+        {"RequestExpired", "", true},
+        {"AccessDeniedException", "Signature expired: 2026", true},
+        {"", "Signature not yet current", true},
+        {"ExpiredTokenException", "", false},
+        {"UnrecognizedClientException", "", false},
+        {"AccessDeniedException", "", false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof codes / sizeof *codes; i++) {
+        const struct classification *c =
+            classify_error(codes[i].code, 403, codes[i].message);
+
+        assert_int_equal(c->clock_suspect, codes[i].suspect);
+    }
+}
+
+static void
+test_http2_codes(void **state)
+{
+    static const struct {
+        uint32_t error;
+        const char *name, *kind, *action;
+    } codes[] = {
+#define CLASSIFY_H2(error, name, kind, action, remedy) \
+    {error, #name, #kind, #action},
+#include "gateway/bedrock/exceptions.tbl.h"
+    };
+    struct bedrock_end end = {.cause = BEDROCK_END_rst_stream};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof codes / sizeof *codes; i++) {
+        assert_int_equal(codes[i].error, i);
+        assert_string_equal(h2_error_name(codes[i].error), codes[i].name);
+        end.h2_error = codes[i].error;
+        for (int goaway = 0; goaway < 2; goaway++) {
+            end.cause = goaway ? BEDROCK_END_goaway : BEDROCK_END_rst_stream;
+            const struct classification *c = classify_end(&end);
+            assert_string_equal(classify_kind_name(c->kind), codes[i].kind);
+            assert_string_equal(classify_action_name(c->action),
+                                codes[i].action);
+        }
+        /* Other ends have no such code. */
+        end.cause = BEDROCK_END_fin;
+        assert_int_equal(classify_end(&end)->action, CLASSIFY_ACTION_reconnect);
+    }
+    end.cause = BEDROCK_END_goaway;
+    end.h2_error = 4000000000;
+    assert_int_equal(classify_end(&end)->action, CLASSIFY_ACTION_back_off);
+}
+
 /* Remedies are sentences that can stand before a period. */
 static void
 test_remedies_are_sentences(void **state)
 {
     static const char *const remedies[] = {
 #define CLASSIFY_ERROR(code, message, status, kind, action, remedy) remedy,
+#include "gateway/bedrock/exceptions.tbl.h"
+#define CLASSIFY_H2(error, name, kind, action, remedy) remedy,
 #include "gateway/bedrock/exceptions.tbl.h"
 #define CLASSIFY_CAUSE(cause, kind, action, remedy) remedy,
 #include "gateway/bedrock/exceptions.tbl.h"
@@ -133,10 +242,13 @@ test_remedies_are_sentences(void **state)
     for (size_t i = 0; i < sizeof remedies / sizeof *remedies; i++) {
         assert_in_range(remedies[i][0], 'A', 'Z');
         assert_int_not_equal(remedies[i][strlen(remedies[i]) - 1], '.');
+        assert_null(strstr(remedies[i], "session.open"));
     }
 }
 
-/* A row that an earlier row hides could never be reached. */
+/* A row that an earlier row hides could never be reached. Each row's own
+ * example finds that row or an earlier one; if no two find the same, each finds
+ * its own. */
 static void
 test_every_row_is_reached(void **state)
 {
@@ -151,11 +263,19 @@ test_every_row_is_reached(void **state)
 #include "gateway/bedrock/exceptions.tbl.h"
     };
 
+    const struct classification *found[sizeof rows / sizeof *rows];
+
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         const struct classification *result =
             classify_error(rows[i].code, rows[i].status, rows[i].message);
 
+        found[i] = result;
+        for (size_t j = 0; j < i; j++) {
+            if (found[j] == result)
+                fail_msg("\"%s\" \"%s\" %d is hidden by an earlier row",
+                         rows[i].code, rows[i].message, rows[i].status);
+        }
         assert_int_equal(result->kind, rows[i].kind);
         assert_int_equal(result->action, rows[i].action);
     }
@@ -177,6 +297,9 @@ main(void)
         cmocka_unit_test(test_errors),
         cmocka_unit_test(test_old_model_names_its_successor),
         cmocka_unit_test(test_every_end_is_known),
+        cmocka_unit_test(test_no_end_stays),
+        cmocka_unit_test(test_which_suspect_the_clock),
+        cmocka_unit_test(test_http2_codes),
         cmocka_unit_test(test_remedies_are_sentences),
         cmocka_unit_test(test_every_row_is_reached),
         cmocka_unit_test(test_names_out_of_range),

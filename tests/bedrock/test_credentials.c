@@ -16,8 +16,10 @@
 #include "tests/bedrock/vectors.h"
 
 static const char *const variables[] = {
-    "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN",
-    "AWS_PROFILE",       "AWS_CONFIG_FILE",       "AWS_SHARED_CREDENTIALS_FILE",
+    "AWS_ACCESS_KEY_ID",         "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",         "AWS_PROFILE",
+    "AWS_CONFIG_FILE",           "AWS_SHARED_CREDENTIALS_FILE",
+    "AWS_CREDENTIAL_EXPIRATION",
 };
 
 /* A home of its own for each test. */
@@ -108,6 +110,104 @@ expect_none(struct home *home, const char *profile, const char *says)
         fail_msg("'%s' is not in '%s'", says, home->tried);
     assert_null(strstr(home->tried, "HUSH"));
     assert_memory_equal(&home->found, &nothing, sizeof nothing);
+}
+
+/* ---- identity and expiry ---- */
+
+static void
+test_same(void **state)
+{
+    struct credentials a = {
+        .access_key_id = "A", .secret_access_key = "S", .session_token = "T"};
+    struct credentials b = a;
+
+    (void)state;
+    b.expires_ms = 5;
+    snprintf(b.source, sizeof b.source, "elsewhere");
+    /* What an earlier, longer value left behind. */
+    b.secret_access_key[5] = 'x';
+    assert_true(credentials_same(&a, &b));
+    b.session_token[0] = '\0';
+    assert_false(credentials_same(&a, &b));
+    b = a;
+    b.access_key_id[1] = 'B';
+    assert_false(credentials_same(&a, &b));
+    assert_false(credentials_same(&b, &a));
+    b = a;
+    memset(b.secret_access_key, 'S', sizeof b.secret_access_key);
+    assert_false(credentials_same(&a, &b));
+    assert_true(credentials_same(&b, &b));
+}
+
+static void
+test_expiry_in_the_environment(void **state)
+{
+    static const struct {
+        const char *text;
+        int64_t ms;
+    } cases[] = {
+        {"2026-01-01T00:00:00Z", 1767225600000},
+        {" 2026-01-01T00:00:00+00:00\r\n", 1767225600000},
+        {"2026-01-01T01:30:00.2509+0130", 1767225600250},
+        {"2025-12-31 18:00:00-06:00", 1767225600000},
+        {"1999-01-01T00:00:00Z", 915148800000},
+        {"", 0},
+        {"2026-01-01T00:00:00", 0},
+        {"2026-02-29T00:00:00Z", 0},
+        {"2026-13-01T00:00:00Z", 0},
+        {"2026-01-01T24:00:00Z", 0},
+        {"2026-01-01T00:00:00.Z", 0},
+        {"2026-01-01T00:00:00+24:00", 0},
+        {"2026-01-01T00:00:00Zx", 0},
+        {"2026-01-01T00:00", 0},
+        {"soon", 0},
+    };
+    struct home *home = *state;
+
+    setenv("AWS_ACCESS_KEY_ID", "AKIA", 1);
+    setenv("AWS_SECRET_ACCESS_KEY", "HUSH", 1);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        setenv("AWS_CREDENTIAL_EXPIRATION", cases[i].text, 1);
+        expect_found(home, NULL, "AKIA", "HUSH", "");
+        assert_true(home->found.expires_ms == cases[i].ms);
+        assert_false(credentials_may_change(&home->found));
+    }
+}
+
+static void
+test_expiry_in_a_profile(void **state)
+{
+    static const struct {
+        const char *lines;
+        int64_t ms;
+    } cases[] = {
+        {"", 0},
+        {"x_security_token_expires = 2026-01-01T02:00:00+02:00\n",
+         1767225600000},
+        {"expiration=2026-01-01T00:00:01Z\n", 1767225601000},
+        {"expiration=2027-01-01T00:00:00Z\n"
+         "aws_expiration=2026-01-01T00:00:02Z\n",
+         1767225602000},
+        {"aws_credential_expiration=2026-01-01T00:00:03Z\n", 1767225603000},
+        {"aws_expiration=tomorrow\n", 0},
+    };
+    struct home *home = *state;
+    char text[512];
+
+    /* It speaks of other keys. */
+    setenv("AWS_CREDENTIAL_EXPIRATION", "2026-01-01T00:00:00Z", 1);
+    write_file(home->config, "[profile robot]\n"
+                             "expiration=2026-01-01T00:00:00Z\n");
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        snprintf(text, sizeof text,
+                 "[robot]\naws_access_key_id=A\naws_secret_access_key=HUSH\n%s"
+                 "[other]\nexpiration=2020-01-01T00:00:00Z\n",
+                 cases[i].lines);
+        write_file(home->keys, text);
+        expect_found(home, "robot", "A", "HUSH", "");
+        assert_true(home->found.expires_ms == cases[i].ms);
+        assert_true(credentials_may_change(&home->found));
+    }
 }
 
 /* ---- the environment ---- */
@@ -440,13 +540,22 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_environment),    TEST(test_half_an_environment),
-        TEST(test_bad_values),     TEST(test_nothing_names_every_source),
-        TEST(test_profiles),       TEST(test_paths_from_variables),
-        TEST(test_half_a_profile), TEST(test_what_is_not_supported),
-        TEST(test_bad_files),      TEST(test_a_short_report_is_cut),
-        TEST(test_wipe),           TEST(test_locations),
+        TEST(test_environment),
+        TEST(test_half_an_environment),
+        TEST(test_bad_values),
+        TEST(test_nothing_names_every_source),
+        TEST(test_profiles),
+        TEST(test_paths_from_variables),
+        TEST(test_half_a_profile),
+        TEST(test_what_is_not_supported),
+        TEST(test_bad_files),
+        TEST(test_a_short_report_is_cut),
+        TEST(test_wipe),
+        TEST(test_locations),
         TEST(test_chains),
+        TEST(test_same),
+        TEST(test_expiry_in_the_environment),
+        TEST(test_expiry_in_a_profile),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

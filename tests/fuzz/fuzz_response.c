@@ -5,6 +5,7 @@
  * is the body.
  *
  * fuzz-module: gateway/bedrock/response.c gateway/bedrock/end.c
+ * fuzz-module: gateway/bedrock/date.c
  * fuzz-module: gateway/bedrock/crc32.c gateway/bedrock/digest.c
  * fuzz-module: gateway/bedrock/sigv4.c gateway/bedrock/sigv4_canonical.c
  * fuzz-module: gateway/bedrock/signer.c gateway/bedrock/eventstream.c
@@ -21,7 +22,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 struct seen {
-    unsigned accepts, verdicts;
+    unsigned accepts, verdicts, exceptions;
     size_t json_bytes;
 };
 
@@ -64,7 +65,20 @@ on_verdict(void *arg)
     check(++seen->verdicts == 1);
 }
 
-static const struct response_ops ops = {on_accept, on_event, on_verdict};
+/* Every other exception is outlived. */
+static bool
+on_exception(void *arg, const struct bedrock_end *end)
+{
+    struct seen *seen = arg;
+
+    check(!seen->verdicts && end->cause == BEDROCK_END_exception);
+    check(memchr(end->message, 0, sizeof(end->message)) &&
+          memchr(end->code, 0, sizeof(end->code)));
+    return ++seen->exceptions % 2;
+}
+
+static const struct response_ops ops = {on_accept, on_event, on_verdict,
+                                        on_exception};
 
 /* Returns what follows the headers. */
 static const uint8_t *
@@ -106,6 +120,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     bool verdict = response_end(response, &end);
     check(verdict == response_end(response, &end));
     check(verdict || !seen.verdicts);
+    check(end.retry_after_ms <= RESPONSE_RETRY_AFTER_MS);
     check(memchr(end.message, 0, sizeof(end.message)) &&
           memchr(end.code, 0, sizeof(end.code)));
     response_free(&response);
