@@ -36,17 +36,19 @@
 
 #include "ipc/status.h"
 
-#define HISTORY_TEXT_BYTES_MAX 51200   /* of one entry, one message */
+#define HISTORY_TEXT_BYTES_MAX 51200 /* of one entry, one message */
+#define HISTORY_TOTAL_BYTES_MIN 256
 #define HISTORY_TOTAL_BYTES_MAX 204800 /* highest limit there is */
 #define HISTORY_MESSAGES_MAX 1000
 #define HISTORY_KEPT_FACTOR 2
+#define HISTORY_REVISION_GAP 1000
 #define HISTORY_TRUNCATED "... [truncated]"
 #define HISTORY_RESUMED "[Resuming conversation]"
 #define HISTORY_NOTED "[Noted]"
 
 enum history_role { HISTORY_USER, HISTORY_ASSISTANT };
 
-/* What a stream is given at most; clamped to 1 and the highest there is. */
+/* What a stream is given at most; clamped to what is possible. */
 struct history_limits {
     size_t total_bytes; /* of text */
     size_t messages;    /* after merging */
@@ -54,7 +56,7 @@ struct history_limits {
 
 /* One entry, or one to be. */
 struct history_message {
-    uint64_t id;      /* grows from entry to entry; 0: not numbered yet */
+    uint64_t id;      /* never given twice; 0: not numbered yet */
     uint64_t turn;    /* 0: of no turn */
     int64_t time_ms;  /* since 1970, when it began; 0: not known */
     const char *text; /* UTF-8, never empty */
@@ -64,6 +66,7 @@ struct history_message {
     bool pinned;
     bool trigger; /* the clip that makes a v1 model speak first, not a person */
     bool settled; /* came from outside: no piece is ever added to it */
+    bool cut;     /* was longer than HISTORY_TEXT_BYTES_MAX */
 };
 
 /* How much there is, and what went. */
@@ -92,9 +95,12 @@ uint64_t history_revision(const struct history *history);
 /* Valid until the next change. [any] */
 const struct history_totals *history_totals(const struct history *history);
 
-/* Entries in order; `index` is below history_totals()->messages. The newest
- * one of a role and turn, NULL if there is none. What they point to is valid
- * until the next change. [any] */
+/* The limits in force. [any] */
+const struct history_limits *history_limits(const struct history *history);
+
+/* Entries in order; `index` is below history_totals()->messages. The one of a
+ * role and turn, settled ones apart, NULL if there is none. What they point to
+ * is valid until the next change. [any] */
 const struct history_message *history_at(const struct history *history,
                                          size_t index);
 const struct history_message *history_find(const struct history *history,
@@ -112,10 +118,10 @@ enum vr_status history_add(struct history *history, enum history_role role,
                            uint64_t turn, int64_t time_ms,
                            const char *text) VR_NODISCARD;
 
-/* The assistant's answer in this turn was cut off. `heard`, if known, is what
- * of it was heard and replaces the text; "" takes the entry out. False if
- * there is no such entry, or no memory for `heard`: then it is marked only.
- * [any] */
+/* The assistant's answer in this turn was cut off. `heard`, unless it is NULL,
+ * is what of it was heard and replaces the text; "" takes the entry out; where
+ * there is no memory for it the entry is marked only. False if there is no such
+ * entry. [any] */
 bool history_interrupted(struct history *history, uint64_t turn,
                          const char *heard);
 
@@ -133,21 +139,25 @@ bool history_drop_user(struct history *history, uint64_t turn);
  * VR_STATE if there is a newer one. VR_INVALID: text that is empty or no
  * UTF-8. VR_LIMIT: longer than HISTORY_TEXT_BYTES_MAX or the total limit, or
  * pinned beyond half of the limits. VR_NO_MEMORY. `why` gets a sentence. All
- * of these change nothing. [any] */
+ * of these change nothing. Of `message`, id, text_bytes, settled and cut are
+ * not used. [any] */
 enum vr_status history_append(struct history *history,
                               const struct history_message *message,
                               uint64_t revision, char *why,
                               size_t why_size) VR_NODISCARD;
 
-/* All entries anew, with new ids. Statuses as above; more unpinned ones than
- * are kept is no error, the oldest are dropped and counted. [any] */
+/* All entries anew, with new ids. Statuses as above, but a text may exceed the
+ * total limit, and more unpinned ones than are kept is no error: the oldest are
+ * dropped and counted. [any] */
 enum vr_status history_replace(struct history *history,
                                const struct history_message *messages,
                                size_t count, uint64_t revision, char *why,
                                size_t why_size) VR_NODISCARD;
 
-/* The same for what was kept in a file: nothing is refused but want of memory,
- * ids are kept where they grow, the revision goes on from `revision`. [any] */
+/* The same for what was kept in a file: nothing is refused but for want of
+ * memory, what has no text is left out, ids are kept where they grow. The
+ * revision goes on HISTORY_REVISION_GAP beyond `revision`, as changes that were
+ * not written any more have used the next ones. [any] */
 enum vr_status history_restore(struct history *history,
                                const struct history_message *messages,
                                size_t count, uint64_t revision) VR_NODISCARD;
@@ -184,7 +194,7 @@ struct history_selection {
     char *unanswered;
     size_t left_out_messages, left_out_bytes; /* entries, of every kind */
     size_t pinned_left_out;                   /* of these, pinned ones */
-    size_t cut_bytes;                         /* from one that was cut */
+    size_t cut_bytes;                         /* from those that were cut */
 };
 
 /* VR_NO_MEMORY gives an empty selection. [any] */
