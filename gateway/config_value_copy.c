@@ -1,10 +1,19 @@
 #include "gateway/config_table.h"
 
+#include <float.h>
+#include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "gateway/config_list.h"
+
+/* Equal but for what printing as JSON takes away. */
+static bool
+same_number(double a, double b)
+{
+    return a == b || fabs(a - b) <= fmax(fabs(a), fabs(b)) * DBL_EPSILON;
+}
 
 /* ---- texts ---- */
 
@@ -120,7 +129,7 @@ static bool
 same_object(const cJSON *a, const cJSON *b)
 {
     if (!a || !b || (a->type & 0xff) != (b->type & 0xff) ||
-        a->valuedouble != b->valuedouble ||
+        !same_number(a->valuedouble, b->valuedouble) ||
         !same_text(a->valuestring, b->valuestring))
         return a == b;
     const cJSON *x = a->child;
@@ -190,7 +199,7 @@ config_value_same(const struct config_row *row, const void *a, const void *b)
     case CONFIG_CHOICES:
         return *(const uint32_t *)x == *(const uint32_t *)y;
     case CONFIG_NUMBER:
-        return *(const double *)x == *(const double *)y;
+        return same_number(*(const double *)x, *(const double *)y);
     case CONFIG_CHOICE:
         return *(const int *)x == *(const int *)y;
     }

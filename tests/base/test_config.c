@@ -128,6 +128,39 @@ an_empty_session_has_every_default(void **state)
 }
 
 static void
+an_empty_session_lives_on_by_every_default(void **state)
+{
+    (void)state;
+    expect_valid("{\"sessions\": {\"robot\": {}}}");
+    const struct config_session *s = config->sessions[0];
+    assert_int_equal(s->continuation, CONFIG_CONTINUATION_ON);
+    assert_true(s->rotate_after_s == 360 && s->rotate_deadline_s == 450);
+    assert_true(s->rotate_gap_s == 10 && s->rotate_tool_wait_s == 30);
+    assert_true(s->credential_margin_s == 180 && s->deaf_after_s == 10);
+    assert_int_equal(s->mode, CONFIG_MODE_ALWAYS);
+    assert_true(s->idle_close_s == 120 && s->max_session_s == 0);
+    assert_true(s->abandoned_s == 300);
+    assert_true(s->speech.threshold_dbfs == -45);
+    assert_int_equal(s->speech.hangover_ms, 500);
+    assert_int_equal(s->speech.preroll_ms, 300);
+    assert_int_equal(s->history_limits.piece_bytes, 1000);
+    assert_int_equal(s->history_limits.total_bytes, 40960);
+    assert_int_equal(s->history_limits.messages, 40);
+    assert_null(s->history_file);
+    assert_null(s->trigger_clip);
+    assert_int_equal(config->bedrock.max_streams, 20);
+    assert_int_equal(config->bedrock.max_concurrent_handovers, 2);
+    assert_int_equal(config->bedrock.fallback.count, 0);
+    assert_true(config->bedrock.fallback_retry_s == 600);
+    assert_int_equal(config->bedrock.retry_base_ms, 250);
+    assert_int_equal(config->bedrock.retry_cap_ms, 20000);
+    assert_int_equal(config->bedrock.retry_budget, 8);
+    assert_true(config->bedrock.retry_window_s == 300);
+    assert_true(config->bedrock.retry_slow_s == 60);
+    assert_true(config->bedrock.healthy_after_s == 20);
+}
+
+static void
 null_means_the_default_everywhere(void **state)
 {
     (void)state;
@@ -669,6 +702,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(an_empty_session_has_every_default),
+        TEST(an_empty_session_lives_on_by_every_default),
         TEST(null_means_the_default_everywhere),
         TEST(the_region_follows_the_environment),
         TEST(all_values_are_read),
