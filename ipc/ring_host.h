@@ -180,12 +180,21 @@ struct ring_host_span {
 size_t ring_host_peek(struct ring_host *ring, void *samples, size_t frames,
                       struct ring_host_span *span);
 
+/* As ring_host_peek(), but from `position`, and moves nothing: what was
+ * overwritten is told each time. From beyond head there is nothing. [rt] */
+size_t ring_host_peek_at(struct ring_host *ring, uint64_t position,
+                         void *samples, size_t frames,
+                         struct ring_host_span *span);
+
 /* Moves the position over `frames` frames (at most up to head) and tells the
  * producer, waking it if it waits for the room. [rt] */
 void ring_host_advance(struct ring_host *ring, uint64_t frames);
 
 /* Moves the position to `position`, or to the nearest that can still be read
- * ([oldest whole frame, head]), and returns where it stands then. [rt] */
+ * ([oldest whole frame, head]), and returns where it stands then. Gone back, it
+ * takes that room from a producer that waits for it (vr_space()); one that does
+ * not wait may overwrite those frames at any time, as the next peek tells.
+ * [rt] */
 uint64_t ring_host_seek(struct ring_host *ring, uint64_t position);
 
 /* When the producer last wrote, 0 if it never did. The producer's word where

@@ -94,31 +94,31 @@ skip_lapped(struct ring_host *r, struct ring_host_span *span)
 {
     uint64_t next = ring_cursor_after_lap(&r->map, refresh(r));
 
-    if (next <= r->position)
+    if (next <= span->position)
         return;
-    span->lost_frames += next - r->position;
-    move_to(r, next);
+    span->lost_frames += next - span->position;
+    span->position = next;
 }
 
 size_t
-ring_host_peek(struct ring_host *r, void *samples, size_t frames,
-               struct ring_host_span *span)
+ring_host_peek_at(struct ring_host *r, uint64_t position, void *samples,
+                  size_t frames, struct ring_host_span *span)
 {
     int64_t n = 0;
 
-    memset(span, 0, sizeof *span);
+    *span = (struct ring_host_span){.position = position};
     for (int i = 0; i < PEEK_TRIES; i++) {
         uint64_t head = refresh(r);
 
-        if (!ring_host_usable(r))
+        if (!ring_host_usable(r) || span->position > head)
             break;
-        if (r->position < ring_cursor_oldest(&r->map, head)) {
+        if (span->position < ring_cursor_oldest(&r->map, head)) {
             if (!intent_ok(r))
                 break;
             skip_lapped(r, span);
             head = r->head;
         }
-        n = ring_cursor_copy(&r->map, r->position, head, samples, frames);
+        n = ring_cursor_copy(&r->map, span->position, head, samples, frames);
         if (n >= 0)
             break;
         skip_lapped(r, span);
@@ -126,9 +126,19 @@ ring_host_peek(struct ring_host *r, void *samples, size_t frames,
     /* Zeros that SIGBUS put there are not the producer's. */
     if (!ring_host_usable(r) || n < 0)
         n = 0;
-    span->position = r->position;
     span->frames = (uint64_t)n;
     return (size_t)n;
+}
+
+size_t
+ring_host_peek(struct ring_host *r, void *samples, size_t frames,
+               struct ring_host_span *span)
+{
+    size_t n = ring_host_peek_at(r, r->position, samples, frames, span);
+
+    if (span->position > r->position)
+        move_to(r, span->position);
+    return n;
 }
 
 void

@@ -1,78 +1,21 @@
+/* The input clock: what is given when, with a stream and without. */
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "gateway/capture/capture.h"
-#include "gateway/capture/gate.h"
+#include "gateway/capture/capture_state.h"
 #include "gateway/clock.h"
-#include "gateway/resampler.h"
 
 #define CHUNK_MS_DEFAULT 32
 #define GAP_MS_DEFAULT 300
-/* How often frames are given up while there is no stream. */
-#define HOLD_NS CLOCK_NS_PER_S
-/* A loss while copying means a producer that is faster than memory; it is not
- * waited for. */
-#define LOSSES_PER_POLL 4
-#define NO_LIMIT UINT64_MAX
+#define SPEECH_DBFS_DEFAULT (-45.0)
+#define HANGOVER_MS_DEFAULT 500
+#define PREROLL_MS_DEFAULT 300
+/* What is worth waking the sentry for. */
+#define LISTEN_MS 40
 
-enum state {
-    HELD,   /* no stream: frames stay in the ring */
-    LIVE,   /* real audio, or a gap shorter than gap_ms */
-    ENDING, /* the last frames before a gap leave the resampler */
-    SILENT, /* silence runs */
-    DRAINED /* the stream ends and has got everything */
-};
-
-/* The frames that have their place in one chunk. */
-struct window {
-    bool any;
-    uint64_t from, to;
-    uint64_t sent, gated;
-};
-
-struct capture {
-    /* Constant. */
-    struct ring_host *ring;
-    struct capture_ops ops;
-    void *arg;
-    struct vr_format format;
-    uint64_t start; /* position of the ring when it was taken over */
-    size_t chunk_samples, chunk_frames;
-    uint64_t chunk_ns, gap_ns, keep_frames;
-    size_t latency_frames;
-    struct resampler *resampler;
-
-    /* The clock. */
-    enum state state;
-    uint64_t hold_ns;    /* when to look again while there is no stream */
-    uint64_t silence_ns; /* when the next silence is due */
-    bool starved;
-    uint64_t starved_ns; /* since when */
-    uint64_t drain_to;   /* position where draining ends, NO_LIMIT else */
-
-    /* The chunk in the making. A segment is audio without a gap; the chunk in
-     * hand ends with its frame number chunk_end, and the resampler wants
-     * latency_frames more before it gives the last samples. */
-    uint64_t fed, chunk_end;
-    size_t silence_left; /* ENDING: frames still to be fed */
-    size_t have;         /* samples in `samples` */
-    struct window window, ahead;
-    int16_t *samples; /* a chunk, and what resampler_bound() rounds up */
-    int16_t *frames;  /* as they lie in the ring */
-
-    /* Listening. */
-    bool gate_closed, muted;
-    struct gate gate;
-
-    /* The account. */
-    uint64_t sent, gated, lost;
-    uint64_t given, settled; /* frames in chunks; of these, sent or dropped */
-    uint64_t inserted_samples, inserted_spans, chunks;
-};
-
-static void
-start_segment(struct capture *c)
+void
+capture_start_segment(struct capture *c)
 {
     resampler_reset(c->resampler);
     c->fed = 0;
@@ -90,30 +33,81 @@ allocate(struct capture *c, uint32_t model_rate_hz)
     if (!c->resampler)
         return false;
     c->latency_frames = resampler_latency_frames(c->resampler);
-    size_t most = c->chunk_frames + c->latency_frames;
-    c->frames = malloc(most * c->format.channels * sizeof *c->frames);
-    c->samples =
-        malloc((c->chunk_samples + resampler_bound(c->resampler, most)) *
-               sizeof *c->samples);
+    c->piece_frames = c->chunk_frames + c->latency_frames;
+    c->frames =
+        malloc(c->piece_frames * c->format.channels * sizeof *c->frames);
+    c->samples = malloc(
+        (c->chunk_samples + resampler_bound(c->resampler, c->piece_frames)) *
+        sizeof *c->samples);
     return c->frames && c->samples;
 }
 
 static bool
-config_valid(const struct capture_config *config, uint32_t chunk_ms)
+config_valid(const struct capture_config *config)
 {
-    uint32_t hz = config->model_rate_hz;
+    uint32_t hz = config->model_rate_hz, ms = config->chunk_ms;
     return (hz == 8000 || hz == 16000 || hz == 24000) &&
-           chunk_ms >= CAPTURE_CHUNK_MS_MIN && chunk_ms <= CAPTURE_CHUNK_MS_MAX;
+           (ms == 0 ||
+            (ms >= CAPTURE_CHUNK_MS_MIN && ms <= CAPTURE_CHUNK_MS_MAX));
+}
+
+static uint32_t
+or_default(uint32_t value, uint32_t instead)
+{
+    return value ? value : instead;
+}
+
+/* Told by the voice. */
+static void
+on_edge(void *arg, bool started, uint64_t frame)
+{
+    struct capture *c = arg;
+    if (started && c->state == CAPTURE_WATCH && !c->woken) {
+        c->woken = true;
+        c->woken_frame = frame;
+    }
+    if (c->ops.on_speech)
+        c->ops.on_speech(c->arg, started, frame);
+}
+
+static void
+set_listening(struct capture *c, const struct capture_config *config)
+{
+    uint64_t frames_per_ms = c->format.rate_hz / 1000;
+    struct voice_config voice = {
+        .rate_hz = c->format.rate_hz,
+        .threshold_dbfs = config->speech_threshold_dbfs != 0
+                              ? config->speech_threshold_dbfs
+                              : SPEECH_DBFS_DEFAULT,
+        .hangover_ms =
+            or_default(config->speech_hangover_ms, HANGOVER_MS_DEFAULT),
+        .on_edge = on_edge,
+        .arg = c};
+    voice_init(&c->voice, &voice);
+    c->preroll_frames =
+        or_default(config->preroll_ms, PREROLL_MS_DEFAULT) * frames_per_ms;
+    c->notice_frames = VOICE_NOTICE_MS * frames_per_ms;
+    c->listen_frames = LISTEN_MS * frames_per_ms;
+}
+
+static void
+set_times(struct capture *c, const struct capture_config *config)
+{
+    uint32_t chunk_ms = or_default(config->chunk_ms, CHUNK_MS_DEFAULT);
+    c->chunk_samples = config->model_rate_hz / 1000 * chunk_ms;
+    c->chunk_frames = c->format.rate_hz / 1000 * chunk_ms;
+    c->chunk_ns = chunk_ms * CLOCK_NS_PER_MS;
+    c->gap_ns = or_default(config->gap_ms, GAP_MS_DEFAULT) * CLOCK_NS_PER_MS;
+    c->state = CAPTURE_HELD;
+    c->drain_to = CAPTURE_NO_FRAME;
 }
 
 struct capture *
 capture_new(const struct capture_config *config, const struct capture_ops *ops,
             void *arg)
 {
-    uint32_t chunk_ms = config->chunk_ms ? config->chunk_ms : CHUNK_MS_DEFAULT;
-    uint32_t gap_ms = config->gap_ms ? config->gap_ms : GAP_MS_DEFAULT;
     struct capture *c = calloc(1, sizeof *c);
-    if (!c || !config_valid(config, chunk_ms)) {
+    if (!c || !config_valid(config)) {
         free(c);
         return NULL;
     }
@@ -122,19 +116,16 @@ capture_new(const struct capture_config *config, const struct capture_ops *ops,
     c->arg = arg;
     c->format = ring_host_format(c->ring);
     c->start = ring_host_position(c->ring);
-    c->chunk_samples = config->model_rate_hz / 1000 * chunk_ms;
-    c->chunk_frames = c->format.rate_hz / 1000 * chunk_ms;
-    c->chunk_ns = chunk_ms * CLOCK_NS_PER_MS;
-    c->gap_ns = gap_ms * CLOCK_NS_PER_MS;
-    c->keep_frames =
-        (uint64_t)config->connect_buffer_ms * (c->format.rate_hz / 1000);
-    c->state = HELD;
-    c->drain_to = NO_LIMIT;
+    c->seen = c->sent_to = c->start;
+    fates_init(&c->fates, c->start);
+    set_times(c, config);
+    set_listening(c, config);
+    capture_keep(c, config->connect_buffer_ms);
     if (!allocate(c, config->model_rate_hz)) {
         capture_free(&c);
         return NULL;
     }
-    start_segment(c);
+    capture_start_segment(c);
     return c;
 }
 
@@ -157,93 +148,6 @@ capture_chunk_samples(const struct capture *c)
     return c->chunk_samples;
 }
 
-static void
-lose(struct capture *c, enum capture_loss why, uint64_t frames)
-{
-    if (frames == 0)
-        return;
-    c->lost += frames;
-    if (c->ops.on_lost)
-        c->ops.on_lost(c->arg, why, frames, ring_host_position(c->ring));
-}
-
-/* ---- frames in ---- */
-
-static void
-extend(struct window *window, uint64_t position, size_t frames, bool gated)
-{
-    if (!window->any)
-        window->from = position;
-    window->any = true;
-    window->to = position + frames;
-    *(gated ? &window->gated : &window->sent) += frames;
-}
-
-/* Two channels become one, in place. */
-static void
-mix(int16_t *frames, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        frames[i] = (int16_t)((frames[2 * i] + frames[2 * i + 1]) / 2);
-}
-
-/* Frames that may be read now: up to the end of the chunk, of what the
- * resampler looks ahead, of this side of the gate, of what is drained. */
-static size_t
-wanted(struct capture *c)
-{
-    uint64_t position = ring_host_position(c->ring);
-    uint64_t end = c->chunk_end;
-    if (c->fed >= end)
-        end += c->latency_frames;
-    if (position >= c->drain_to)
-        return 0;
-    size_t frames = (size_t)(end - c->fed);
-    if (frames > c->drain_to - position)
-        frames = (size_t)(c->drain_to - position);
-    return gate_run(&c->gate, position, frames);
-}
-
-static void
-feed(struct capture *c, uint64_t position, size_t frames, bool gated)
-{
-    if (c->format.channels == 2)
-        mix(c->frames, frames);
-    extend(c->fed < c->chunk_end ? &c->window : &c->ahead, position, frames,
-           gated);
-    if (gated)
-        c->gated += frames;
-    c->have += resampler_run(c->resampler, gated ? NULL : c->frames, frames,
-                             c->samples + c->have);
-    c->fed += frames;
-    ring_host_advance(c->ring, frames);
-}
-
-/* Takes from the ring what the chunk in hand wants; true if there was
- * anything. */
-static bool
-fill(struct capture *c)
-{
-    bool any = false;
-    int losses = 0;
-    while (losses < LOSSES_PER_POLL) {
-        bool gated = gate_at(&c->gate, ring_host_position(c->ring));
-        size_t want = wanted(c);
-        struct ring_host_span span = {0};
-        size_t got = want ? ring_host_peek(c->ring, c->frames, want, &span) : 0;
-        if (span.lost_frames > 0) {
-            lose(c, CAPTURE_LOSS_LAPPED, span.lost_frames);
-            losses++;
-            continue;
-        }
-        if (got == 0)
-            return any;
-        feed(c, span.position, got, gated);
-        any = true;
-    }
-    return any;
-}
-
 /* ---- chunks out ---- */
 
 static uint64_t
@@ -263,10 +167,14 @@ captured_ns(struct capture *c, uint64_t to, uint64_t now_ns)
 static void
 give(struct capture *c, uint64_t now_ns, struct capture_chunk *chunk)
 {
-    const struct window *w = &c->window;
+    const struct capture_window *w = &c->window;
     uint64_t here = ring_host_position(c->ring);
     assert(c->have == c->chunk_samples);
+    /* What was sent before comes before what was not. */
+    if (w->again)
+        c->again_to = c->given + w->again;
     c->given += w->sent;
+    c->given_to = w->any ? w->to : here;
     c->chunks++;
     *chunk = (struct capture_chunk){
         .kind = w->sent    ? CAPTURE_AUDIO
@@ -278,6 +186,7 @@ give(struct capture *c, uint64_t now_ns, struct capture_chunk *chunk)
         .to_frame = w->any ? w->to : here,
         .sent_frames = w->sent,
         .gated_frames = w->gated,
+        .resent_frames = w->again,
         .captured_ns = w->any ? captured_ns(c, w->to, now_ns) : 0,
         .sent_mark = c->given,
     };
@@ -318,16 +227,25 @@ end_segment(struct capture *c, uint64_t now_ns, struct capture_chunk *chunk)
     bool partial = c->have > 0;
     if (partial)
         give_padded(c, now_ns, chunk);
-    start_segment(c);
-    c->state = c->drain_to == NO_LIMIT ? SILENT : DRAINED;
+    capture_start_segment(c);
+    c->state =
+        c->drain_to == CAPTURE_NO_FRAME ? CAPTURE_SILENT : CAPTURE_DRAINED;
     return partial;
 }
 
 static void
 begin_ending(struct capture *c)
 {
-    c->state = ENDING;
+    c->state = CAPTURE_ENDING;
     c->silence_left = c->fed ? c->latency_frames : 0;
+}
+
+/* Nothing comes: the user is not speaking either. */
+static void
+listen_to_silence(struct capture *c, uint64_t now_ns)
+{
+    uint64_t last_ns = ring_host_last_commit_ns(c->ring, now_ns);
+    voice_idle(&c->voice, now_ns > last_ns ? now_ns - last_ns : 0, now_ns);
 }
 
 static void
@@ -336,6 +254,7 @@ begin_silence(struct capture *c, uint64_t now_ns)
     begin_ending(c);
     c->silence_ns = now_ns;
     c->inserted_spans++;
+    listen_to_silence(c, now_ns);
     if (c->starved)
         return;
     c->starved = true;
@@ -344,18 +263,36 @@ begin_silence(struct capture *c, uint64_t now_ns)
         c->ops.on_starved(c->arg, ring_host_position(c->ring));
 }
 
+/* Takes what there is. Audio that is read again does not end starving: nothing
+ * new has come. */
 static void
-on_frames(struct capture *c, uint64_t now_ns)
+take_frames(struct capture *c, uint64_t now_ns)
 {
-    if (c->state == SILENT)
-        c->state = LIVE;
-    if (!c->starved)
+    uint64_t new_frame;
+    if (!capture_fill(c, now_ns, &new_frame))
+        return;
+    if (c->state == CAPTURE_SILENT)
+        c->state = CAPTURE_LIVE;
+    if (!c->starved || new_frame == CAPTURE_NO_FRAME)
         return;
     c->starved = false;
-    uint64_t first = c->window.any ? c->window.from : c->ahead.from;
     uint64_t ns = now_ns > c->starved_ns ? now_ns - c->starved_ns : 0;
     if (c->ops.on_resumed)
-        c->ops.on_resumed(c->arg, first, ns);
+        c->ops.on_resumed(c->arg, new_frame, ns);
+}
+
+/* Whether what has waited in the ring must wait on. Less than a chunk there
+ * means that it has caught up. */
+static bool
+held_back(struct capture *c, uint64_t now_ns)
+{
+    size_t missing = capture_missing(c);
+    if (!c->pace.on)
+        return false;
+    if (ring_host_readable(c->ring) < missing)
+        pace_end(&c->pace);
+    return !pace_allows(&c->pace, missing * CLOCK_NS_PER_S / c->format.rate_hz,
+                        now_ns);
 }
 
 /* One chunk of silence when it is due. */
@@ -364,8 +301,9 @@ give_silence(struct capture *c, uint64_t now_ns, struct capture_chunk *chunk)
 {
     if (now_ns < c->silence_ns)
         return false;
+    listen_to_silence(c, now_ns);
     give_padded(c, now_ns, chunk);
-    start_segment(c);
+    capture_start_segment(c);
     c->silence_ns += c->chunk_ns;
     if (c->silence_ns <= now_ns)
         c->silence_ns = now_ns + c->chunk_ns;
@@ -379,42 +317,54 @@ gap_is_over(struct capture *c, uint64_t now_ns)
     return now_ns >= last_ns + c->gap_ns && ring_host_readable(c->ring) == 0;
 }
 
+static bool
+has_stream(const struct capture *c)
+{
+    return c->state == CAPTURE_LIVE || c->state == CAPTURE_ENDING ||
+           c->state == CAPTURE_SILENT;
+}
+
+/* The next chunk with frames in it, if it is whole. */
+static bool
+give_frames(struct capture *c, uint64_t now_ns, struct capture_chunk *chunk)
+{
+    take_frames(c, now_ns);
+    if (c->have < c->chunk_samples)
+        return false;
+    give(c, now_ns, chunk);
+    return true;
+}
+
 bool
 capture_poll(struct capture *c, uint64_t now_ns, struct capture_chunk *chunk)
 {
-    if (c->state == HELD || c->state == DRAINED)
+    if (!has_stream(c))
         return false;
-    if (c->state == LIVE || c->state == SILENT) {
-        if (fill(c))
-            on_frames(c, now_ns);
-        if (c->have == c->chunk_samples) {
-            give(c, now_ns, chunk);
+    if (c->state != CAPTURE_ENDING) {
+        if (held_back(c, now_ns))
+            return false;
+        if (give_frames(c, now_ns, chunk))
             return true;
-        }
     }
-    if (c->state == LIVE && gap_is_over(c, now_ns))
+    if (c->state == CAPTURE_LIVE && gap_is_over(c, now_ns))
         begin_silence(c, now_ns);
-    if (c->state == ENDING && end_segment(c, now_ns, chunk)) {
+    if (c->state == CAPTURE_ENDING && end_segment(c, now_ns, chunk)) {
         c->silence_ns = now_ns + c->chunk_ns;
         return true;
     }
-    return c->state == SILENT && give_silence(c, now_ns, chunk);
+    return c->state == CAPTURE_SILENT && give_silence(c, now_ns, chunk);
 }
 
 bool
 capture_drain(struct capture *c, uint64_t now_ns, struct capture_chunk *chunk)
 {
-    if (c->state == HELD || c->state == DRAINED)
+    if (!has_stream(c))
         return false;
-    if (c->drain_to == NO_LIMIT)
+    if (c->drain_to == CAPTURE_NO_FRAME)
         c->drain_to = ring_host_head(c->ring);
-    if (c->state != ENDING) {
-        if (fill(c))
-            on_frames(c, now_ns);
-        if (c->have == c->chunk_samples) {
-            give(c, now_ns, chunk);
+    if (c->state != CAPTURE_ENDING) {
+        if (give_frames(c, now_ns, chunk))
             return true;
-        }
         begin_ending(c);
     }
     return end_segment(c, now_ns, chunk);
@@ -429,104 +379,68 @@ capture_keep(struct capture *c, uint32_t keep_ms)
 }
 
 uint64_t
-capture_next_frame(const struct capture *c)
-{
-    return c->window.any ? c->window.from : ring_host_position(c->ring);
-}
-
-uint64_t
-capture_rewind(struct capture *c, uint64_t frame, uint64_t now_ns)
-{
-    (void)frame;
-    capture_hold(c, now_ns);
-    capture_chunks_dropped(c);
-    return capture_next_frame(c);
-}
-
-void
-capture_speech(const struct capture *c, struct capture_speech *speech)
-{
-    (void)c;
-    memset(speech, 0, sizeof *speech);
-}
-
-bool
-capture_sentry(struct capture *c, uint64_t now_ns)
-{
-    capture_hold(c, now_ns);
-    return false;
-}
-
-uint64_t
 capture_hold(struct capture *c, uint64_t now_ns)
 {
-    c->hold_ns = now_ns + HOLD_NS;
+    c->hold_ns = now_ns + CAPTURE_HOLD_NS;
     uint64_t kept = ring_host_readable(c->ring);
-    if (c->state == ENDING && c->silence_left == 0)
-        start_segment(c);
-    c->state = HELD;
-    c->drain_to = NO_LIMIT;
+    if (c->state == CAPTURE_ENDING && c->silence_left == 0)
+        capture_start_segment(c);
+    c->state = CAPTURE_HELD;
+    c->drain_to = CAPTURE_NO_FRAME;
     ring_host_disarm(c->ring);
     if (kept <= c->keep_frames)
         return 0;
     uint64_t before = ring_host_position(c->ring);
     uint64_t after = ring_host_seek(c->ring, before + (kept - c->keep_frames));
-    lose(c, CAPTURE_LOSS_WAITING, after - before);
-    return after - before;
+    uint64_t lost = capture_lose_span(c, CAPTURE_LOSS_WAITING, before, after);
+    capture_pass_lost(c);
+    return lost;
 }
 
 uint64_t
 capture_begin(struct capture *c, uint64_t now_ns)
 {
     uint64_t lost = capture_hold(c, now_ns);
-    c->state = c->silence_left > 0 ? ENDING : LIVE;
+    c->state = c->silence_left > 0 ? CAPTURE_ENDING : CAPTURE_LIVE;
+    c->woken = false;
+    pace_begin(&c->pace, now_ns);
     return lost;
 }
 
 bool
 capture_arm(struct capture *c)
 {
-    if (c->state == HELD || c->state == DRAINED)
+    uint64_t frames = capture_missing(c);
+    if (c->state == CAPTURE_WATCH)
+        frames = c->seen - ring_host_position(c->ring) + c->listen_frames;
+    else if (!has_stream(c) || pace_due_ns(&c->pace))
         return false;
-    if (c->state == ENDING)
+    if (c->state == CAPTURE_ENDING)
         return true;
-    return ring_host_arm(c->ring, c->chunk_end + c->latency_frames - c->fed);
+    return ring_host_arm(c->ring, frames);
 }
 
 uint64_t
 capture_deadline_ns(const struct capture *c, uint64_t now_ns)
 {
     switch (c->state) {
-    case HELD:
-        return c->hold_ns > now_ns ? c->hold_ns : now_ns + HOLD_NS;
-    case LIVE:
+    case CAPTURE_HELD:
+    case CAPTURE_WATCH:
+        return c->hold_ns > now_ns ? c->hold_ns : now_ns + CAPTURE_HOLD_NS;
+    case CAPTURE_LIVE:
+        if (pace_due_ns(&c->pace))
+            return pace_due_ns(&c->pace);
         return ring_host_last_commit_ns(c->ring, now_ns) + c->gap_ns;
-    case ENDING:
+    case CAPTURE_ENDING:
         return now_ns;
-    case SILENT:
+    case CAPTURE_SILENT:
+        if (pace_due_ns(&c->pace))
+            return pace_due_ns(&c->pace);
         return c->silence_ns;
-    case DRAINED:
+    case CAPTURE_DRAINED:
         break;
     }
     return UINT64_MAX;
-}
-
-void
-capture_chunk_sent(struct capture *c, const struct capture_chunk *chunk)
-{
-    if (chunk->sent_mark <= c->settled || chunk->sent_mark > c->given)
-        return;
-    c->sent += chunk->sent_mark - c->settled;
-    c->settled = chunk->sent_mark;
-}
-
-uint64_t
-capture_chunks_dropped(struct capture *c)
-{
-    uint64_t dropped = c->given - c->settled;
-    c->settled = c->given;
-    lose(c, CAPTURE_LOSS_UNSENT, dropped);
-    return dropped;
 }
 
 /* ---- listening ---- */
@@ -557,28 +471,13 @@ capture_is_starved(const struct capture *c)
     return c->starved;
 }
 
-/* ---- the account ---- */
-
 void
-capture_account(struct capture *c, struct capture_account *account)
+capture_speech(const struct capture *c, struct capture_speech *speech)
 {
-    uint64_t making = c->window.sent + c->ahead.sent;
-    uint64_t head = ring_host_head(c->ring);
-    uint64_t in_ring = head - ring_host_position(c->ring);
-    *account = (struct capture_account){
-        .produced = head - c->start,
-        .sent = c->sent,
-        .gated = c->gated,
-        .lost = c->lost,
-        .pending = in_ring + making + (c->given - c->settled),
-        .inserted_samples = c->inserted_samples,
-        .inserted_spans = c->inserted_spans,
-        .chunks = c->chunks,
-    };
-}
-
-bool
-capture_account_balances(const struct capture_account *a)
-{
-    return a->produced == a->sent + a->gated + a->lost + a->pending;
+    const struct voice *v = &c->voice;
+    *speech = (struct capture_speech){.speaking = v->speaking,
+                                      .start_frame = v->start_frame,
+                                      .end_frame = v->end_frame,
+                                      .ended_ns = v->ended_ns,
+                                      .loud_ms = v->loud_ms};
 }
