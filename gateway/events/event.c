@@ -54,6 +54,7 @@ event_init(enum event_type type, void *event)
             *(int64_t *)member = EVENT_NO_COUNT;
             break;
         case EVENT_SECONDS:
+        case EVENT_NUMBER:
             *(double *)member = NAN;
             break;
         case EVENT_FLAG:
@@ -127,11 +128,13 @@ add_field(cJSON *data, const struct event_field *field, void *member)
                    *(int64_t *)member == EVENT_NO_COUNT, field->must);
         break;
     case EVENT_SECONDS:
+    case EVENT_NUMBER:
         add_number(parent, word, *(double *)member,
                    !isfinite(*(double *)member), field->must);
         break;
     case EVENT_FLAG:
-        cJSON_AddBoolToObject(parent, word, *(bool *)member);
+        if (*(bool *)member || field->must)
+            cJSON_AddBoolToObject(parent, word, *(bool *)member);
         break;
     case EVENT_JSON:
     case EVENT_LIST:

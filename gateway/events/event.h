@@ -29,6 +29,7 @@
 #define EVENT_MEMBER_U64 uint64_t
 #define EVENT_MEMBER_COUNT int64_t
 #define EVENT_MEMBER_SECONDS double
+#define EVENT_MEMBER_NUMBER double
 #define EVENT_MEMBER_FLAG bool
 #define EVENT_MEMBER_JSON cJSON *
 #define EVENT_MEMBER_LIST cJSON *
@@ -48,6 +49,7 @@ enum event_kind {
     EVENT_U64,
     EVENT_COUNT,
     EVENT_SECONDS,
+    EVENT_NUMBER,
     EVENT_FLAG,
     EVENT_JSON,
     EVENT_LIST

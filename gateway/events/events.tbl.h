@@ -2,8 +2,10 @@
  * it (0 nothing, 1 the last of each session, 2 the last of each tool), and
  * what it tells. Their data: gateway/events/fields.tbl.h. */
 EVENT(session_state, "session.state", 1, "a session moved to another state")
+EVENT(stream, "stream", 1, "a Bedrock stream of a session came or went")
 EVENT(speech, "speech", 0, "the user began or ended speaking")
 EVENT(transcript, "transcript", 0, "a piece of what was said, by either side")
+EVENT(history, "history", 0, "the conversation's history changed, or its file")
 EVENT(response, "response", 0, "an answer of the model began or ended")
 EVENT(turn, "turn", 0, "the sum of one turn: texts, tools, latencies, tokens")
 EVENT(interruption, "interruption", 0, "an answer was cut short")

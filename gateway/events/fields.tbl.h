@@ -3,10 +3,11 @@
  *   F(kind, member, "path", need, "what it is")
  *
  * kind: TEXT a string; U64 a 64-bit number, decimal text in JSON; COUNT a
- * number; SECONDS a number of seconds; FLAG true or false; JSON an object or
- * other value, LIST an array, both taken over by the event. need: MUST (always
- * there) or MAY. A path with dots nests. ipc/events.md and ipc/schemas/ say the
- * same, and a test compares. */
+ * whole number; SECONDS a number of seconds; NUMBER another number; FLAG true
+ * or false; JSON an object or other value, LIST an array, both taken over by
+ * the event. need: MUST (always there) or MAY (a FLAG then only if it is true).
+ * A path with dots nests. ipc/events.md and ipc/schemas/ say the same, and a
+ * test compares. */
 
 #define EVENT_FIELDS_session_state(F)                                          \
     F(TEXT, state, "state", MUST, "the state now")                             \
@@ -14,7 +15,29 @@
     F(TEXT, reason, "reason", MUST, "the event that moved it")                 \
     F(COUNT, stream, "stream", MAY, "generation of the stream it is about")    \
     F(TEXT, model, "model", MAY, "the model's id")                             \
-    F(TEXT, voice, "voice", MAY, "the voice's id")
+    F(TEXT, voice, "voice", MAY, "the voice's id")                             \
+    F(COUNT, retry_in_ms, "retry_in_ms", MAY, "when the next stream is tried")
+
+#define EVENT_FIELDS_stream(F)                                                 \
+    F(TEXT, phase, "phase", MUST,                                              \
+      "opening, current, ending, ended or dropped")                            \
+    F(COUNT, stream, "stream", MUST,                                           \
+      "its generation, counted from 1 in the session")                         \
+    F(TEXT, reason, "reason", MUST, "why, in words")                           \
+    F(TEXT, model, "model", MAY, "the model's id")                             \
+    F(TEXT, region, "region", MAY, "the AWS region")                           \
+    F(SECONDS, age_seconds, "age_seconds", MAY, "since it was begun")          \
+    F(TEXT, request_id, "request_id", MAY, "AWS's id of the request")          \
+    F(COUNT, history_messages, "history_messages", MAY,                        \
+      "messages of history it was told")                                       \
+    F(COUNT, history_bytes, "history_bytes", MAY, "the bytes of their texts")  \
+    F(U64, boundary_frame, "boundary_frame", MAY,                              \
+      "first in-ring frame that goes to this stream")                          \
+    F(U64, resent_from_frame, "resent_from_frame", MAY,                        \
+      "first in-ring frame that goes to it again")                             \
+    F(TEXT, replay, "replay", MAY,                                             \
+      "none, text or audio: how the unanswered words were said again")         \
+    F(SECONDS, gap_seconds, "gap_seconds", MAY, "without a stream")
 
 #define EVENT_FIELDS_speech(F)                                                 \
     F(TEXT, phase, "phase", MUST, "started or ended")                          \
@@ -30,8 +53,20 @@
     F(U64, response, "response", MAY, "the response's id, assistant only")     \
     F(TEXT, text, "text", MUST, "this piece")                                  \
     F(TEXT, turn_text, "turn_text", MUST, "all of the side's pieces so far")   \
+    F(FLAG, trigger, "trigger", MAY,                                           \
+      "it is the clip that made the model speak first, nobody said it")        \
     F(U64, out_from_frame, "out_from_frame", MAY, "its audio, first frame")    \
     F(U64, out_to_frame, "out_to_frame", MAY, "its audio, frame past the end")
+
+#define EVENT_FIELDS_history(F)                                                \
+    F(TEXT, phase, "phase", MUST,                                              \
+      "added, replaced, trimmed, loaded, saved or damaged")                    \
+    F(U64, revision, "revision", MUST, "grows with each change")               \
+    F(COUNT, messages, "messages", MUST, "how many it holds")                  \
+    F(COUNT, bytes, "bytes", MUST, "of their texts")                           \
+    F(COUNT, dropped_messages, "dropped_messages", MAY,                        \
+      "how many the limits took out")                                          \
+    F(TEXT, reason, "reason", MAY, "who or what did it")
 
 #define EVENT_FIELDS_response(F)                                               \
     F(TEXT, phase, "phase", MUST, "started or ended")                          \
@@ -45,6 +80,7 @@
 
 #define EVENT_FIELDS_turn(F)                                                   \
     F(U64, turn, "turn", MUST, "the turn's id")                                \
+    F(COUNT, stream, "stream", MAY, "generation of the stream it ended on")    \
     F(TEXT, user_text, "user_text", MUST, "what the user said")                \
     F(TEXT, assistant_text, "assistant_text", MUST, "what the model said")     \
     F(LIST, tools, "tools", MUST, "[{tool, call, outcome}]")                   \
@@ -58,6 +94,8 @@
       "how long the user spoke")                                               \
     F(SECONDS, assistant_seconds, "durations.assistant_seconds", MAY,          \
       "how much audio the model sent")                                         \
+    F(SECONDS, response_seconds, "durations.response_seconds", MAY,            \
+      "the answer, from its first event to its last")                          \
     F(SECONDS, total_seconds, "durations.total_seconds", MAY,                  \
       "from the turn's begin to its end")                                      \
     F(COUNT, input_speech_tokens, "tokens.input.speech_tokens", MUST,          \
@@ -68,6 +106,8 @@
       "spent in this turn")                                                    \
     F(COUNT, output_text_tokens, "tokens.output.text_tokens", MUST,            \
       "spent in this turn")                                                    \
+    F(NUMBER, output_per_second, "tokens.output_per_second", MAY,              \
+      "output tokens of both kinds per second of the answer")                  \
     F(COUNT, heard_ms, "heard_ms", MAY, "how much of the answer was played")   \
     F(FLAG, estimated, "estimated", MUST,                                      \
       "heard_ms comes from the clock, as no player reports")                   \
@@ -114,7 +154,9 @@
     F(JSON, content, "content", MAY, "what the model was told")                \
     F(SECONDS, duration_seconds, "duration_seconds", MUST,                     \
       "from the call to its end, queueing included")                           \
-    F(TEXT, reason, "reason", MAY, "why there is no result")
+    F(TEXT, reason, "reason", MAY, "why there is no result")                   \
+    F(FLAG, late, "late", MAY,                                                 \
+      "its stream was gone: told to the next one as text, or kept")
 
 #define EVENT_FIELDS_tool_registered(F)                                        \
     F(TEXT, tool, "tool", MUST, "the tool's name")                             \
@@ -153,6 +195,7 @@
       "sent again after a cut")                                                \
     F(U64, in_inserted, "input.inserted_frames_total", MUST,                   \
       "silence that no producer wrote")                                        \
+    F(U64, in_capacity, "input.capacity_frames", MAY, "of the input ring")     \
     F(U64, out_received, "output.received_frames_total", MUST,                 \
       "sent by the model; played + flushed + pending + lost")                  \
     F(U64, out_played, "output.played_frames_total", MUST, "played")           \
@@ -161,6 +204,34 @@
     F(U64, out_pending, "output.pending_frames", MUST, "to be played yet")     \
     F(U64, out_lost, "output.lost_frames_total", MUST,                         \
       "dropped because too much waited")                                       \
+    F(U64, out_capacity, "output.capacity_frames", MAY, "of the output ring")  \
+    F(COUNT, streams_open, "streams.open", MAY,                                \
+      "streams of this session, the next and closing ones included")           \
+    F(SECONDS, stream_age_seconds, "streams.age_seconds", MAY,                 \
+      "of the current stream")                                                 \
+    F(COUNT, rotations, "streams.rotations_total", MAY,                        \
+      "planned changes to a next stream")                                      \
+    F(COUNT, reconnects, "streams.reconnects_total", MAY,                      \
+      "new streams after a loss")                                              \
+    F(COUNT, replays, "streams.replays_total", MAY,                            \
+      "utterances said again, as text or audio")                               \
+    F(COUNT, deaf, "streams.deaf_total", MAY,                                  \
+      "streams replaced because they did not react")                           \
+    F(COUNT, history_messages, "history.messages", MAY,                        \
+      "messages in the history")                                               \
+    F(COUNT, history_bytes, "history.bytes", MAY, "of their texts")            \
+    F(SECONDS, first_text_p50_seconds,                                         \
+      "latency.end_of_speech_to_first_text_p50_seconds", MAY,                  \
+      "half of the turns were faster")                                         \
+    F(SECONDS, first_text_p95_seconds,                                         \
+      "latency.end_of_speech_to_first_text_p95_seconds", MAY,                  \
+      "95 % of the turns were faster")                                         \
+    F(SECONDS, first_audio_p50_seconds,                                        \
+      "latency.end_of_speech_to_first_audio_p50_seconds", MAY,                 \
+      "half of the turns were faster")                                         \
+    F(SECONDS, first_audio_p95_seconds,                                        \
+      "latency.end_of_speech_to_first_audio_p95_seconds", MAY,                 \
+      "95 % of the turns were faster")                                         \
     F(JSON, counters, "counters", MUST,                                        \
       "further counters by name, in Prometheus' manner")
 
@@ -171,7 +242,8 @@
     F(TEXT, message, "message", MUST, "what happened, and where")              \
     F(TEXT, remedy, "remedy", MUST, "what to do")                              \
     F(TEXT, component, "component", MUST, "the part that failed")              \
-    F(FLAG, recoverable, "recoverable", MUST, "the gateway goes on by itself") \
+    F(FLAG, recoverable, "recoverable", MUST,                                  \
+      "the session, or the gateway, goes on by itself")                        \
     F(COUNT, http_status, "http_status", MAY, "if there was a response")       \
     F(TEXT, request_id, "request_id", MAY, "AWS's id of the request")          \
     F(COUNT, retry_in_ms, "retry_in_ms", MAY, "when it is tried again")

@@ -14,7 +14,7 @@ import jsonschema
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 TYPES = {"text": "string", "u64": "string", "count": "integer",
-         "seconds": "number", "flag": "boolean", "list": "array"}
+         "seconds": "number", "number": "number", "flag": "boolean", "list": "array"}
 wrong = []
 
 

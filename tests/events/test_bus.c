@@ -495,6 +495,23 @@ no_allocation_of_json_is_taken_for_granted(void **state)
 
 /* ---- schemas and documentation ---- */
 
+static void
+what_may_be_absent_is_told_only_if_it_is_there(void **state)
+{
+    (void)state;
+    struct event_tool_result e;
+    event_tool_result_init(&e);
+    cJSON *data = event_data(EVENT_tool_result, &e);
+    assert_null(cJSON_GetObjectItem(data, "late"));
+    assert_null(cJSON_GetObjectItem(data, "reason"));
+    assert_non_null(cJSON_GetObjectItem(data, "duration_seconds"));
+    cJSON_Delete(data);
+    e.late = true;
+    data = event_data(EVENT_tool_result, &e);
+    assert_true(cJSON_IsTrue(cJSON_GetObjectItem(data, "late")));
+    cJSON_Delete(data);
+}
+
 /* A value for every field, so that each type is validated in full. */
 static void
 fill(enum event_type type, void *event, bool all)
@@ -504,10 +521,15 @@ fill(enum event_type type, void *event, bool all)
     static const struct {
         const char *path;
         const char *text;
-    } words[] = {
-        {"phase", "started"}, {"role", "user"},       {"stage", "final"},
-        {"source", "model"},  {"status", "complete"}, {"reason", "marker"},
-        {"state", "offered"}, {"outcome", "result"},  {"class", "config"}};
+    } words[] = {{"phase", "started"},   {"role", "user"},
+                 {"stage", "final"},     {"source", "model"},
+                 {"status", "complete"}, {"reason", "marker"},
+                 {"state", "offered"},   {"outcome", "result"},
+                 {"class", "config"},    {"replay", "audio"}};
+    static const char *const phases[EVENT_TYPE_COUNT] = {
+        [EVENT_capture] = "lost",
+        [EVENT_stream] = "current",
+        [EVENT_history] = "added"};
     event_init(type, event);
     for (size_t i = 0; i < count; i++) {
         void *member = (char *)event + fields[i].offset;
@@ -519,13 +541,16 @@ fill(enum event_type type, void *event, bool all)
                     *(const char **)member = words[w].text;
             }
         }
-        if (type == EVENT_capture && !strcmp(fields[i].path, "phase"))
-            *(const char **)member = "lost";
+        if (fields[i].kind == EVENT_TEXT && wanted &&
+            !strcmp(fields[i].path, "phase") && phases[type])
+            *(const char **)member = phases[type];
         if (fields[i].kind == EVENT_U64 && all)
             *(uint64_t *)member = UINT64_MAX - 1;
         if (fields[i].kind == EVENT_COUNT && all)
             *(int64_t *)member = 12;
-        if (fields[i].kind == EVENT_SECONDS && all)
+        if ((fields[i].kind == EVENT_SECONDS ||
+             fields[i].kind == EVENT_NUMBER) &&
+            all)
             *(double *)member = 0.25;
         if (fields[i].kind == EVENT_FLAG)
             *(bool *)member = all;
@@ -535,8 +560,8 @@ fill(enum event_type type, void *event, bool all)
 static void
 add_fields(cJSON *types, enum event_type type)
 {
-    static const char *const kinds[] = {"text", "u64",  "count", "seconds",
-                                        "flag", "json", "list"};
+    static const char *const kinds[] = {"text",   "u64",  "count", "seconds",
+                                        "number", "flag", "json",  "list"};
     size_t count;
     const struct event_field *fields = event_fields(type, &count);
     cJSON *list = cJSON_AddArrayToObject(types, bus_type_name(type));
@@ -613,6 +638,7 @@ main(void)
         TEST(last_events_leave_before_the_end),
         TEST(a_taken_or_bad_endpoint_is_refused),
         TEST(no_allocation_of_json_is_taken_for_granted),
+        TEST(what_may_be_absent_is_told_only_if_it_is_there),
         TEST(every_type_is_as_documented),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
