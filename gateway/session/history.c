@@ -35,12 +35,24 @@ clamped(size_t value, size_t least, size_t most)
     return value < least ? least : at_most(value, most);
 }
 
-static bool
-blank(const char *text)
+bool
+history_text_blank(const char *text)
 {
     while (text && isspace((unsigned char)*text))
         text++;
     return !text || !*text;
+}
+
+bool
+history_text_valid(const char *text)
+{
+    size_t left = strlen(text), n;
+    for (; left; text += n, left -= n) {
+        n = jsonx_utf8_bytes(text, left);
+        if (!n)
+            return false;
+    }
+    return true;
 }
 
 static void
@@ -320,7 +332,7 @@ enum vr_status
 history_add(struct history *h, enum history_role role, uint64_t turn,
             int64_t time_ms, const char *text)
 {
-    if (blank(text))
+    if (history_text_blank(text))
         return VR_OK;
     char *clean = jsonx_utf8(text);
     if (!clean)
@@ -338,11 +350,12 @@ history_interrupted(struct history *h, uint64_t turn, const char *heard)
     struct history_message *e = find(h, HISTORY_ASSISTANT, turn);
     if (!e)
         return false;
-    if (heard && blank(heard) && !e->pinned) {
+    if (heard && history_text_blank(heard) && !e->pinned) {
         take_out(h, e);
         return true;
     }
-    char *clean = heard && !blank(heard) ? jsonx_utf8(heard) : NULL;
+    char *clean =
+        heard && !history_text_blank(heard) ? jsonx_utf8(heard) : NULL;
     bool cut = false;
     size_t bytes;
     char *text = clean ? joined(clean, "", "", &bytes, &cut) : NULL;
@@ -396,27 +409,15 @@ check_revision(const struct history *h, uint64_t revision, char *why,
     return VR_STATE;
 }
 
-static bool
-valid_utf8(const char *text)
-{
-    size_t left = strlen(text), n;
-    for (; left; text += n, left -= n) {
-        n = jsonx_utf8_bytes(text, left);
-        if (!n)
-            return false;
-    }
-    return true;
-}
-
 static enum vr_status
 check_message(const struct history_message *m, size_t most, char *why,
               size_t why_size)
 {
-    if (blank(m->text)) {
+    if (history_text_blank(m->text)) {
         snprintf(why, why_size, "the text is empty");
         return VR_INVALID;
     }
-    if (!valid_utf8(m->text)) {
+    if (!history_text_valid(m->text)) {
         snprintf(why, why_size, "the text holds a byte that is no UTF-8");
         return VR_INVALID;
     }
@@ -489,7 +490,7 @@ take_over(struct history *h, const struct history_message *messages,
         return VR_NO_MEMORY;
     for (size_t i = 0; i < count; i++) {
         struct history_message *e = &entries[totals.messages];
-        if (blank(messages[i].text))
+        if (history_text_blank(messages[i].text))
             continue;
         *e = messages[i];
         e->settled = true;

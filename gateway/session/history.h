@@ -204,8 +204,14 @@ enum vr_status history_select(const struct history *history, unsigned flags,
 /* Frees and empties it. [any] */
 void history_selection_fini(struct history_selection *selection);
 
+/* ---- texts ---- */
+
 /* How much of a text fits into `room_bytes` without cutting a character: at
  * most `text_bytes`. [any] */
 size_t history_cut(const char *text, size_t text_bytes, size_t room_bytes);
+
+/* Nothing but white space, or NULL; and whether all of it is UTF-8. [any] */
+bool history_text_blank(const char *text);
+bool history_text_valid(const char *text);
 
 #endif

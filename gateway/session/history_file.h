@@ -99,9 +99,11 @@ void history_file_close(struct history_file **file,
 
 /* ---- the pieces, for tests ---- */
 
-/* The document's text to be read: fills `loaded` but for `damaged`. NULL, or a
- * phrase that says why it is damaged; "out of memory" too. [any] */
-const char *history_file_parse(const char *text, size_t text_bytes,
-                               struct history_loaded *loaded);
+/* Reads a file's text into `loaded`, which it fills but for `damaged`. VR_CORRUPT
+ * and VR_VERSION, VR_NO_MEMORY: it is empty then, and `why` has a phrase.
+ * [any] */
+enum vr_status history_file_parse(const char *text, size_t text_bytes,
+                                  struct history_loaded *loaded, char *why,
+                                  size_t why_size) VR_NODISCARD;
 
 #endif

@@ -65,6 +65,9 @@ enum vr_status
 history_import_settings(const struct config_history *history,
                         struct history_import *import) VR_NODISCARD;
 
+/* "user" or "assistant", in any case of letters; false for all else. [any] */
+bool history_import_role(const char *text, enum history_role *role);
+
 /* Frees and empties it. [any] */
 void history_import_fini(struct history_import *import);
 
