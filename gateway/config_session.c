@@ -54,7 +54,7 @@ static bool
 named(const struct config *config, const struct config_row *row,
       const char *file)
 {
-    for (size_t i = 0; config && i < config->session_count; i++) {
+    for (size_t i = 0; i < config->session_count; i++) {
         const char *base = (const char *)config->sessions[i];
         const char *own = *(char *const *)(base + row->offset);
         if (own && !strcmp(own, file))

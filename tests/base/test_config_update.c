@@ -462,11 +462,10 @@ random_text(unsigned bytes_max)
                                          "é", "日", "🙂", " ",  "{",  "/"};
     char text[256] = "x";
     unsigned n = draw(20);
-    for (unsigned i = 0; i < n; i++) {
-        const char *piece = pieces[draw(12)];
-        if (strlen(text) + strlen(piece) < bytes_max)
-            strcat(text, piece);
-    }
+    size_t at = 1;
+    for (unsigned i = 0; i < n && at + 5 < bytes_max; i++)
+        at += (size_t)snprintf(text + at, sizeof text - at, "%s",
+                               pieces[draw(12)]);
     return cJSON_CreateString(text);
 }
 
@@ -494,7 +493,7 @@ random_choice(const struct config_row *row)
     char text[64];
     choice_at(row->choices, draw(choice_count(row->choices)), text,
               sizeof text);
-    return row->kind == CONFIG_UINT ? cJSON_CreateNumber(atoi(text))
+    return row->kind == CONFIG_UINT ? cJSON_CreateNumber(strtod(text, NULL))
                                     : cJSON_CreateString(text);
 }
 
