@@ -63,7 +63,8 @@ COMMAND(session_open, "session open", "SESSION", 1, 1,
     "\n"
     "  voxring session open kitchen\n"
     "  voxring session open kitchen --config '{\"voice\": \"amy\"}'\n"
-    "  voxring session open kitchen --config kitchen.jsonc\n")
+    "  voxring session open kitchen --config kitchen.jsonc\n"
+    "  voxring session open kitchen --history yesterday.json\n")
 COMMAND(session_close, "session close", "SESSION", 1, 1,
     "ends a conversation in the right order; its rings go away",
     "  voxring session close kitchen\n")
@@ -78,6 +79,51 @@ COMMAND(session_unmute, "session unmute", "SESSION", 1, 1,
 COMMAND(session_interrupt, "session interrupt", "SESSION", 1, 1,
     "stops the robot speaking, here and now",
     "  voxring session interrupt robot\n")
+COMMAND(update, "update", "SESSION KEY=VALUE...", 1, 64,
+    "changes settings of a running conversation",
+    "Each key takes effect as its kind allows: at once, with the next stream\n"
+    "(which is opened beside the present one and takes over at the next turn's\n"
+    "boundary, so that nobody notices), or only when the session is opened\n"
+    "anew; the answer says which. A dot in KEY parts objects. VALUE is JSON if\n"
+    "it can be read as such, @FILE the text in a file, else itself a text. A\n"
+    "JSON object may stand for several.\n"
+    "\n"
+    "  voxring update robot voice=amy\n"
+    "  voxring update robot inference.temperature=0.4 'tools=[\"clock\"]'\n"
+    "  voxring update robot system_prompt=@pirate.txt\n"
+    "  voxring update robot '{\"rotate_after_s\": 300}'\n"
+    "  voxring update robot --config robot.jsonc\n")
+COMMAND(reset, "reset", "SESSION", 1, 1,
+    "ends what is being said and goes on with a new stream",
+    "The conversation goes on with its history; with --forget, without it.\n"
+    "\n"
+    "  voxring reset robot\n"
+    "  voxring reset robot --forget\n")
+COMMAND(rotate, "rotate", "SESSION", 1, 1,
+    "changes to a next stream now, without anybody noticing",
+    "The next stream is opened beside the present one and takes over at the\n"
+    "next turn's boundary. Sessions do this by themselves before a stream's\n"
+    "time is up; `voxring tail stream` shows it.\n"
+    "\n"
+    "  voxring rotate robot\n")
+COMMAND(sleep, "sleep", "SESSION", 1, 1,
+    "closes the stream, which costs money, and keeps the conversation",
+    "Audio, a text or `voxring session open` wakes it, as its mode has it; then\n"
+    "it goes on with its history.\n"
+    "\n"
+    "  voxring sleep robot\n")
+COMMAND(history, "history", "SESSION [TEXT|-]", 1, 2,
+    "shows what was said so far, adds to it, or replaces it",
+    "Without options it is printed. --append ROLE adds TEXT (`-`: standard\n"
+    "input) as said by the user or the assistant; --pinned keeps it however\n"
+    "long the conversation becomes. --replace FILE puts other messages in its\n"
+    "place: an array of {role, text}, or what --json has printed. The model\n"
+    "learns of a change with the next stream; `voxring rotate` has it now.\n"
+    "\n"
+    "  voxring history robot\n"
+    "  voxring history robot --append user --pinned 'My name is Ada.'\n"
+    "  voxring history robot --json >yesterday.json\n"
+    "  voxring history robot --replace yesterday.json\n")
 COMMAND(tool_list, "tool list", "", 0, 0,
     "the tools that the model is offered",
     "  voxring tool list\n"
@@ -89,8 +135,13 @@ COMMAND(tool_call, "tool call", "NAME [JSON]", 1, 2,
     "  voxring tool call clock '{\"zone\": \"Europe/Rome\"}'\n")
 COMMAND(stats, "stats", "", 0, 0,
     "counters of the gateway and the account of every frame",
+    "--prometheus prints them in Prometheus' text format 0.0.4. Each scrape is\n"
+    "one run, for example for the textfile collector of node_exporter, which\n"
+    "must never see half a file.\n"
+    "\n"
     "  voxring stats\n"
-    "  voxring stats --session robot --json | jq '.sessions.robot.tokens'\n")
+    "  voxring stats --session robot --json | jq '.sessions.robot.tokens'\n"
+    "  voxring stats --prometheus >voxring.new && mv voxring.new voxring.prom\n")
 COMMAND(log, "log", "[LEVELS]", 0, 1,
     "shows or changes the gateway's log levels",
     "LEVELS is a level for all topics, or TOPIC=LEVEL, parted by commas: levels\n"

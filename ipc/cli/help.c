@@ -22,7 +22,7 @@ list_commands(const char *first_word)
         if (first_word && !begins_with(c->name, first_word))
             continue;
         snprintf(left, sizeof left, "%s %s", c->name, c->arguments);
-        printf("  %-26s %s\n", left, c->what);
+        printf("  %-27s %s\n", left, c->what);
     }
 }
 

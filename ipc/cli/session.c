@@ -1,14 +1,11 @@
 /* voxring session ...: what there is, and what is done to one. */
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "ipc/cli/control.h"
-#include "ipc/cli/file.h"
 #include "ipc/cli/say.h"
+#include "ipc/cli/settings.h"
 
 #define TIMEOUT_MS 10000
-#define CONFIG_BYTES (1 << 20)
 
 int
 session_list_run(struct cli *cli)
@@ -59,100 +56,37 @@ show_state(struct cli *cli, int code, cJSON *result)
     return code;
 }
 
-/* The line of `text` where `at` is. */
+/* What was given by options is added to `params`. */
 static int
-line_of(const char *text, const char *at)
+add_given(struct cli *cli, cJSON *params)
 {
-    int line = 1;
-    for (; at && text < at; text++)
-        line += *text == '\n';
-    return line;
-}
-
-/* Where a comment that begins here ends, or `at` if none does. */
-static char *
-behind_comment(char *at)
-{
-    if (at[0] == '/' && at[1] == '/')
-        return at + strcspn(at, "\n");
-    if (at[0] != '/' || at[1] != '*')
-        return at;
-    char *end = strstr(at + 2, "*/");
-    return end ? end + 2 : at + strlen(at);
-}
-
-/* Comments blanked, so that a parser's place stays one of the text's. */
-static void
-blank_comments(char *text)
-{
-    bool quoted = false;
-    char *at = text;
-    while (*at) {
-        char *end = quoted ? at : behind_comment(at);
-        if (end != at) {
-            for (; at < end; at++)
-                *at = *at == '\n' ? '\n' : ' ';
-            continue;
-        }
-        if (quoted && *at == '\\' && at[1])
-            at++;
-        else if (*at == '"')
-            quoted = !quoted;
-        at++;
-    }
-}
-
-static int
-parse_config(const struct cli *cli, char *text, const char *where,
-             cJSON **config)
-{
-    const char *end = NULL;
-    blank_comments(text);
-    *config = cJSON_ParseWithOpts(text, &end, true);
-    if (*config && cJSON_IsObject(*config))
-        return CLI_DONE;
-    cJSON_Delete(*config);
-    *config = NULL;
-    return say_fail(cli, CLI_USAGE,
-                    "%s:%d: this is no JSON object; settings look like "
-                    "{\"voice\": \"amy\"}",
-                    where, line_of(text, end));
-}
-
-static int
-read_config(const struct cli *cli, cJSON **config)
-{
-    const char *given = cli->options.config;
-    char *text;
+    cJSON *config = NULL, *history = NULL;
     int code = CLI_DONE;
-    if (given[strspn(given, " \t\n")] == '{') {
-        text = strdup(given);
-        given = "--config";
-    } else {
-        code = file_read(cli, given, CONFIG_BYTES, &text);
-    }
-    if (code == CLI_DONE && !text)
-        code = say_fail(cli, CLI_FAILED, "out of memory");
-    if (code == CLI_DONE)
-        code = parse_config(cli, text, given, config);
-    free(text);
+    if (cli->options.config)
+        code = settings_read(cli, "--config", cli->options.config, &config);
+    if (code == CLI_DONE && cli->options.history)
+        code = settings_read_messages(cli, "--history", cli->options.history,
+                                      &history);
+    if (config)
+        cJSON_AddItemToObject(params, "config", config);
+    if (history)
+        cJSON_AddItemToObject(params, "history", history);
+    if (cli->options.conversation)
+        cJSON_AddStringToObject(params, "conversation",
+                                cli->options.conversation);
     return code;
 }
 
 int
 session_open_run(struct cli *cli)
 {
-    cJSON *config = NULL, *result = NULL;
-    int code = cli->options.config ? read_config(cli, &config) : CLI_DONE;
-    if (code != CLI_DONE)
-        return code;
-    cJSON *params = cJSON_CreateObject();
+    cJSON *params = cJSON_CreateObject(), *result;
     cJSON_AddStringToObject(params, "session", cli->arguments[0]);
-    if (config)
-        cJSON_AddItemToObject(params, "config", config);
-    if (cli->options.conversation)
-        cJSON_AddStringToObject(params, "conversation",
-                                cli->options.conversation);
+    int code = add_given(cli, params);
+    if (code != CLI_DONE) {
+        cJSON_Delete(params);
+        return code;
+    }
     code = control_ask(cli, "session.open", params,
                        control_timeout_ms(cli, TIMEOUT_MS), &result);
     return show_state(cli, code, result);

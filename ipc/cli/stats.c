@@ -1,8 +1,10 @@
-/* voxring stats: the counters as tables for people. */
+/* voxring stats: the counters as tables for people, or for Prometheus. */
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "ipc/cli/control.h"
+#include "ipc/cli/prometheus.h"
 #include "ipc/cli/say.h"
 
 #define TIMEOUT_MS 10000
@@ -18,7 +20,8 @@ print_number(const cJSON *item)
     if (whole)
         printf("%14.0f", item->valuedouble);
     else
-        printf("%14.3f", item->valuedouble);
+        printf("%14.*f", fabs(item->valuedouble) < 1 ? 6 : 3,
+               item->valuedouble);
 }
 
 static void
@@ -67,24 +70,42 @@ print_sessions(const cJSON *sessions)
     }
 }
 
+static void
+print_tables(cJSON *stats)
+{
+    cJSON *sessions =
+        cJSON_DetachItemFromObjectCaseSensitive(stats, "sessions");
+    puts("gateway");
+    print_members(stats, "", 0);
+    print_sessions(sessions);
+    cJSON_Delete(sessions);
+}
+
+static int
+print(struct cli *cli, cJSON *stats)
+{
+    if (cli->options.json)
+        control_print(cli, stats);
+    else if (!cli->options.prometheus)
+        print_tables(stats);
+    else if (!prometheus_print(stats, stdout))
+        return say_fail(cli, CLI_FAILED, "out of memory; figures lack");
+    return CLI_DONE;
+}
+
 int
 stats_run(struct cli *cli)
 {
+    if (cli->options.json && cli->options.prometheus)
+        return say_fail(cli, CLI_USAGE,
+                        "--json and --prometheus do not go together");
     cJSON *params = cJSON_CreateObject(), *result;
     if (cli->options.session)
         cJSON_AddStringToObject(params, "session", cli->options.session);
     int code = control_ask(cli, "gateway.stats", params,
                            control_timeout_ms(cli, TIMEOUT_MS), &result);
-    if (code == CLI_DONE && cli->options.json) {
-        control_print(cli, result);
-    } else if (code == CLI_DONE) {
-        cJSON *sessions =
-            cJSON_DetachItemFromObjectCaseSensitive(result, "sessions");
-        puts("gateway");
-        print_members(result, "", 0);
-        print_sessions(sessions);
-        cJSON_Delete(sessions);
-    }
+    if (code == CLI_DONE)
+        code = print(cli, result);
     cJSON_Delete(result);
     return code;
 }

@@ -1,6 +1,7 @@
 /* One line per event type that a gateway of this version publishes; a test
  * compares with ipc/schemas/. Others may come from a newer one. */
 TAIL_TYPE("session.state")
+TAIL_TYPE("stream")
 TAIL_TYPE("speech")
 TAIL_TYPE("transcript")
 TAIL_TYPE("response")
@@ -12,6 +13,7 @@ TAIL_TYPE("tool.call")
 TAIL_TYPE("tool.result")
 TAIL_TYPE("tool.registered")
 TAIL_TYPE("usage")
+TAIL_TYPE("history")
 TAIL_TYPE("metrics")
 TAIL_TYPE("error")
 TAIL_TYPE("heartbeat")
