@@ -168,3 +168,21 @@ end_by_silence(struct bedrock_end *end, uint64_t silent_ns, uint64_t asked_ns)
             (unsigned long long)(silent_ns / CLOCK_NS_PER_MS),
             (unsigned long long)(asked_ns / CLOCK_NS_PER_MS));
 }
+
+void
+end_by_stall(struct bedrock_end *end, uint64_t stuck_ns, size_t unsent_bytes)
+{
+    end_set(end, BEDROCK_END_stalled,
+            "The endpoint lives but stopped reading: %zu bytes wait, and none "
+            "of them left for %llu ms",
+            unsent_bytes, (unsigned long long)(stuck_ns / CLOCK_NS_PER_MS));
+}
+
+void
+end_by_no_answer(struct bedrock_end *end, uint64_t waited_ns)
+{
+    end_set(end, BEDROCK_END_no_answer,
+            "The endpoint lives but sent no response for %llu ms after the "
+            "first event",
+            (unsigned long long)(waited_ns / CLOCK_NS_PER_MS));
+}

@@ -36,4 +36,11 @@ void end_by_goaway(struct bedrock_end *end, bool finished);
 void end_by_silence(struct bedrock_end *end, uint64_t silent_ns,
                     uint64_t asked_ns);
 
+/* The peer lives, and for `stuck_ns` has taken none of `unsent_bytes`. [loop] */
+void end_by_stall(struct bedrock_end *end, uint64_t stuck_ns,
+                  size_t unsent_bytes);
+
+/* The peer lives, and has not answered the request. [loop] */
+void end_by_no_answer(struct bedrock_end *end, uint64_t waited_ns);
+
 #endif

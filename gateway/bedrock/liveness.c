@@ -33,6 +33,12 @@ liveness_check(struct liveness *liveness, uint64_t now_ns)
     return LIVENESS_PING;
 }
 
+bool
+liveness_asking(const struct liveness *liveness)
+{
+    return liveness->ping_ns != 0;
+}
+
 uint64_t
 liveness_deadline_ns(const struct liveness *liveness)
 {

@@ -32,6 +32,9 @@ bool liveness_heard(struct liveness *liveness, uint64_t now_ns);
 enum liveness_verdict liveness_check(struct liveness *liveness,
                                      uint64_t now_ns);
 
+/* Whether a PING is out and unanswered. [rt] */
+bool liveness_asking(const struct liveness *liveness);
+
 /* When to check next. [rt] */
 uint64_t liveness_deadline_ns(const struct liveness *liveness);
 

@@ -11,6 +11,7 @@
 #include "gateway/bedrock/h2.h"
 #include "gateway/bedrock/liveness.h"
 #include "gateway/bedrock/outbox.h"
+#include "gateway/bedrock/patience.h"
 #include "gateway/bedrock/request.h"
 #include "gateway/bedrock/response.h"
 #include "gateway/bedrock/signer.h"
@@ -53,8 +54,7 @@ struct bedrock_stream {
     int64_t clock_offset_ms;
     struct request request;
     struct response *response;
-    bool answered;       /* its headers are whole */
-    int64_t answered_ms; /* the wall clock when they came */
+    int64_t answered_ms; /* the wall clock when its headers came */
     unsigned stays;      /* exceptions it has outlived */
     struct h2 *h2;
 
@@ -66,6 +66,7 @@ struct bedrock_stream {
     uint8_t frames[2 * H2_FRAME_BYTES];
 
     struct liveness liveness;
+    struct patience patience;
     uint64_t refusal_ns; /* when a refusal's body is awaited no more, 0: none */
     uint64_t timer_ns;   /* what the wire's timer is set to */
 
@@ -81,6 +82,15 @@ timer_need(struct bedrock_stream *s, uint64_t deadline_ns)
         return;
     s->timer_ns = deadline_ns;
     s->wire->ops->set_timer(s->wire, deadline_ns);
+}
+
+/* While a PING is unanswered it is not known whether the peer is there; its
+ * answer, or liveness' own deadline, brings us back. */
+static void
+patience_need(struct bedrock_stream *s)
+{
+    if (!liveness_asking(&s->liveness))
+        timer_need(s, patience_deadline_ns(&s->patience));
 }
 
 /* How far the endpoint's clock was ahead of ours, as far as it told. */
@@ -210,12 +220,26 @@ push_out(struct bedrock_stream *s)
     s->wire->ops->watch_writable(s->wire, false);
 }
 
+/* Notes whether what is unsent moves. */
+static void
+flow_watch(struct bedrock_stream *s)
+{
+    if (!unsent(s)) {
+        patience_drained(&s->patience);
+        return;
+    }
+    patience_waits(&s->patience, s->sent, s->wire->ops->now_ns(s->wire));
+    patience_need(s);
+}
+
 static void
 flush(struct bedrock_stream *s)
 {
     if (s->state != STREAM_OPEN || s->receiving || s->closed || s->wire_dead)
         return;
     push_out(s);
+    if (s->state == STREAM_OPEN)
+        flow_watch(s);
     if (s->crowded && !s->dispatching && unsent(s) < s->audio_unsent_bytes)
         timer_need(s, 0);
 }
@@ -301,11 +325,11 @@ on_headers_end(void *arg)
 {
     struct bedrock_stream *s = arg;
 
-    if (!s->answered)
+    if (!s->patience.answered)
         s->answered_ms = s->wire->ops->wall_ms(s->wire);
     if (!response_headers_end(s->response))
         return;
-    s->answered = true;
+    patience_answered(&s->patience);
     if (response_status(s->response) == 200 || s->refusal_ns)
         return;
     s->refusal_ns =
@@ -344,8 +368,10 @@ static const struct h2_ops h2_ops = {
 static void
 take(struct bedrock_stream *s, const uint8_t *bytes, size_t count)
 {
-    if (liveness_heard(&s->liveness, s->wire->ops->now_ns(s->wire)))
+    if (liveness_heard(&s->liveness, s->wire->ops->now_ns(s->wire))) {
         timer_need(s, liveness_deadline_ns(&s->liveness));
+        patience_need(s);
+    }
     s->receiving = true;
     enum vr_status status = h2_receive(s->h2, bytes, count);
     s->receiving = false;
@@ -456,6 +482,16 @@ leave(struct bedrock_stream *s)
 }
 
 static void
+queued_add(struct bedrock_stream *s, size_t bytes)
+{
+    s->queued += bytes;
+    if (s->patience.answered || s->patience.spoke_ns)
+        return;
+    patience_spoke(&s->patience, s->wire->ops->now_ns(s->wire));
+    patience_need(s);
+}
+
+static void
 finish_queue(struct bedrock_stream *s)
 {
     uint8_t *at = outbox_room(&s->outbox, EVENTSTREAM_END_BYTES);
@@ -464,7 +500,7 @@ finish_queue(struct bedrock_stream *s)
     size_t bytes = eventstream_encode_end(s->signer, signing_ms(s), at,
                                           EVENTSTREAM_END_BYTES);
     outbox_push(&s->outbox, bytes);
-    s->queued += bytes;
+    queued_add(s, bytes);
     h2_finish(s->h2);
 }
 
@@ -545,6 +581,23 @@ liveness_act(struct bedrock_stream *s)
 }
 
 static void
+patience_act(struct bedrock_stream *s)
+{
+    uint64_t now_ns = s->wire->ops->now_ns(s->wire);
+    enum patience_verdict verdict = patience_check(&s->patience, now_ns);
+
+    if (verdict == PATIENCE_FINE || liveness_asking(&s->liveness)) {
+        patience_need(s);
+        return;
+    }
+    if (verdict == PATIENCE_STALLED)
+        end_by_stall(&s->end, now_ns - s->patience.stuck_ns, unsent(s));
+    else
+        end_by_no_answer(&s->end, now_ns - s->patience.spoke_ns);
+    stream_end(s);
+}
+
+static void
 refusal_check(struct bedrock_stream *s)
 {
     if (!s->refusal_ns)
@@ -553,6 +606,12 @@ refusal_check(struct bedrock_stream *s)
         stream_end(s); /* the response says the rest */
     else
         timer_need(s, s->refusal_ns);
+}
+
+static bool
+is_alive(const struct bedrock_stream *s)
+{
+    return s->state == STREAM_OPEN && !s->closed && !s->wire_dead;
 }
 
 static void
@@ -565,10 +624,13 @@ wire_timer(void *arg)
     /* Reading first: after a pause of this process the answer to the PING may
      * have been waiting for us. */
     (void)read_in(s);
-    if (s->state == STREAM_OPEN && !s->closed)
+    flush(s);
+    if (is_alive(s))
         liveness_act(s);
-    if (s->state == STREAM_OPEN && !s->closed)
+    if (is_alive(s))
         refusal_check(s);
+    if (is_alive(s))
+        patience_act(s);
     leave(s);
 }
 
@@ -638,6 +700,8 @@ bedrock_stream_over(struct wire *wire, const struct bedrock_target *target,
     s->timer_ns = UINT64_MAX;
     s->clock_offset_ms = offset_of(target);
     liveness_init(&s->liveness, target->ping_after_ms, target->ping_timeout_ms);
+    patience_init(&s->patience, target->answer_timeout_ms,
+                  target->stall_timeout_ms);
     s->audio_unsent_bytes = target->audio_unsent_bytes
                                 ? target->audio_unsent_bytes
                                 : AUDIO_UNSENT_BYTES;
@@ -676,7 +740,7 @@ bedrock_stream_send(struct bedrock_stream *s, const char *json,
                                             json_bytes, at, room);
     assert(bytes);
     outbox_push(&s->outbox, bytes);
-    s->queued += bytes;
+    queued_add(s, bytes);
     if (unsent(s) >= s->audio_unsent_bytes)
         s->crowded = true;
     h2_resume(s->h2);

@@ -231,6 +231,185 @@ test_close_inside_an_exception(void **state)
     scene_close(&s);
 }
 
+/* ---- a peer that does not do its part ---- */
+
+/* The server reads no more than its first window. */
+static void
+stall_scene(struct scene *s, const struct bedrock_target *target)
+{
+    static const struct fake_h2_options options = {.window_bytes = 20000,
+                                                   .no_window_updates = true};
+    static char json[4000];
+
+    memset(json, 'a', sizeof(json));
+    scene_open_with(s, &options, target);
+    fake_wire_connected(&s->wire);
+    fake_wire_deliver(&s->wire);
+    fake_h2_respond(s->wire.h2, "200", scene_ok_fields, false);
+    fake_wire_deliver(&s->wire);
+    while (bedrock_stream_send(s->record.stream, json, sizeof(json), false) ==
+           VR_OK)
+        ;
+    assert_true(bedrock_stream_unsent_bytes(s->record.stream) > 0);
+}
+
+/* Time passes in small steps, and what the server says arrives in each. */
+static void
+pass_slowly(struct scene *s, unsigned ms)
+{
+    for (unsigned i = 0; i < ms / 100 && !s->wire.closed; i++) {
+        fake_wire_pass(&s->wire, 100);
+        if (!s->wire.closed)
+            fake_wire_deliver(&s->wire);
+    }
+}
+
+static void
+test_a_peer_stops_reading(void **state)
+{
+    struct scene s;
+
+    (void)state;
+    stall_scene(&s, &test_target);
+    pass_slowly(&s, 9900);
+    assert_int_equal(s.record.ends, 0);
+    assert_true(s.wire.h2->pings > 0);
+    pass_slowly(&s, 300);
+    scene_assert_ended(&s, BEDROCK_END_stalled, false, "stopped reading");
+    fake_wire_pass(&s.wire, 60000);
+    assert_int_equal(s.record.ends, 1);
+    scene_close(&s);
+}
+
+/* A peer that reads little is slow, not gone. */
+static void
+test_a_slow_peer_is_no_stalled_one(void **state)
+{
+    struct scene s;
+
+    (void)state;
+    stall_scene(&s, &test_target);
+    for (int i = 0; i < 6; i++) {
+        pass_slowly(&s, 8000);
+        assert_int_equal(s.record.ends, 0);
+        fake_h2_window(s.wire.h2, 6000);
+        fake_wire_deliver(&s.wire);
+    }
+    fake_h2_window(s.wire.h2, 1000000);
+    fake_wire_deliver(&s.wire);
+    assert_int_equal(bedrock_stream_unsent_bytes(s.record.stream), 0);
+    pass_slowly(&s, 60000);
+    assert_int_equal(s.record.ends, 0);
+    scene_close(&s);
+}
+
+/* What is unsent and a dead path are one thing, and that is the path. */
+static void
+test_a_dead_path_is_no_stall(void **state)
+{
+    struct bedrock_target target = test_target;
+    struct scene s;
+
+    (void)state;
+    target.stall_timeout_ms = 6000;
+    stall_scene(&s, &target);
+    s.wire.swallows = true;
+    fake_wire_pass(&s.wire, 9000);
+    assert_int_equal(s.record.ends, 0);
+    fake_wire_pass(&s.wire, 1100);
+    scene_assert_ended(&s, BEDROCK_END_black_hole, false, "PING");
+    scene_close(&s);
+}
+
+/* The PING's answer, which came late, lets the stall be told. */
+static void
+test_a_stall_after_a_late_answer(void **state)
+{
+    struct bedrock_target target = test_target;
+    struct scene s;
+
+    (void)state;
+    target.stall_timeout_ms = 6000;
+    stall_scene(&s, &target);
+    fake_wire_pass(&s.wire, 5000);
+    assert_int_equal(s.wire.h2->pings, 1);
+    size_t answer_bytes = s.wire.h2->out.count;
+    s.wire.h2->out.count = 0;
+    fake_wire_pass(&s.wire, 3000);
+    assert_int_equal(s.record.ends, 0);
+    s.wire.h2->out.count = answer_bytes;
+    fake_wire_deliver(&s.wire);
+    fake_wire_pass(&s.wire, 1);
+    scene_assert_ended(&s, BEDROCK_END_stalled, false, "8000 ms");
+    scene_close(&s);
+}
+
+/* The process slept, and room for all was made meanwhile. */
+static void
+test_no_stall_after_a_pause(void **state)
+{
+    struct scene s;
+
+    (void)state;
+    stall_scene(&s, &test_target);
+    fake_h2_window(s.wire.h2, 1000000);
+    s.wire.now_ns += 60000000000;
+    fake_wire_pass(&s.wire, 0);
+    assert_int_equal(s.record.ends, 0);
+    assert_int_equal(bedrock_stream_unsent_bytes(s.record.stream), 0);
+    scene_close(&s);
+}
+
+static void
+test_no_answer(void **state)
+{
+    struct bedrock_target target = test_target;
+    struct scene s;
+
+    (void)state;
+    /* Before our first event there is nothing to answer. */
+    scene_start(&s);
+    pass_slowly(&s, 60000);
+    assert_int_equal(s.record.ends, 0);
+    scene_say(&s, "{}");
+    pass_slowly(&s, 5000);
+    scene_say(&s, "{}");
+    pass_slowly(&s, 9900);
+    assert_int_equal(s.record.ends, 0);
+    pass_slowly(&s, 200);
+    scene_assert_ended(&s, BEDROCK_END_no_answer, false, "no response for");
+    scene_close(&s);
+
+    target.answer_timeout_ms = 300;
+    scene_open_with(&s, NULL, &target);
+    s.record.finish_on_open = true;
+    fake_wire_connected(&s.wire);
+    pass_slowly(&s, 200);
+    assert_int_equal(s.record.ends, 0);
+    pass_slowly(&s, 200);
+    scene_assert_ended(&s, BEDROCK_END_no_answer, false, "no response for");
+    scene_close(&s);
+}
+
+static void
+test_an_answer_ends_the_wait(void **state)
+{
+    struct scene s;
+
+    (void)state;
+    scene_start(&s);
+    scene_say(&s, "{}");
+    pass_slowly(&s, 14800);
+    /* Not the answer yet. */
+    fake_h2_inform(s.wire.h2, "103");
+    fake_wire_deliver(&s.wire);
+    fake_h2_respond(s.wire.h2, "200", scene_ok_fields, false);
+    fake_wire_deliver(&s.wire);
+    pass_slowly(&s, 60000);
+    assert_int_equal(s.record.ends, 0);
+    scene_close(&s);
+}
+
 /* ---- what an answer says about time ---- */
 
 static void
@@ -366,6 +545,13 @@ main(void)
         cmocka_unit_test(test_nobody_need_listen),
         cmocka_unit_test(test_a_flood_ends_the_stream),
         cmocka_unit_test(test_close_inside_an_exception),
+        cmocka_unit_test(test_a_peer_stops_reading),
+        cmocka_unit_test(test_a_slow_peer_is_no_stalled_one),
+        cmocka_unit_test(test_a_dead_path_is_no_stall),
+        cmocka_unit_test(test_a_stall_after_a_late_answer),
+        cmocka_unit_test(test_no_stall_after_a_pause),
+        cmocka_unit_test(test_no_answer),
+        cmocka_unit_test(test_an_answer_ends_the_wait),
         cmocka_unit_test(test_how_far_the_clock_is_off),
         cmocka_unit_test(test_retry_after),
         cmocka_unit_test(test_http_dates),
