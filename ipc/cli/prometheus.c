@@ -220,7 +220,7 @@ read_quantile(const cJSON *member, char *quantile, size_t size)
         snprintf(quantile, size, "1");
     else
         snprintf(quantile, size, "%g",
-                 atof(name + 1) / pow(10, (double)digits));
+                 strtod(name + 1, NULL) / pow(10, (double)digits));
     return true;
 }
 

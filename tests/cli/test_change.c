@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -58,9 +59,10 @@ test_update_takes_json_and_files(void **state)
 {
     const char *config =
         text_file("c.jsonc", "{ // why\n \"voice\": \"amy\" }");
-    char prompt[300] = "system_prompt=@";
+    char prompt[300];
     (void)state;
-    strcat(prompt, text_file("prompt", "You are \"it\".\n"));
+    snprintf(prompt, sizeof prompt, "system_prompt=@%s",
+             text_file("prompt", "You are \"it\".\n"));
     struct program *p = PLAYED_ASK(
         "session.update",
         UPDATE "{\"voice\":\"amy\",\"rotate_after_s\":300,\"deaf_after_s\":5,"
@@ -195,17 +197,16 @@ static void
 test_history_is_replaced(void **state)
 {
     static const char messages[] = "[{\"role\":\"user\",\"text\":\"a\"}]";
-    char wanted[256];
+    char wanted[256], file[256];
     (void)state;
-    strcat(strcpy(wanted, "{\"session\":\"robot\",\"messages\":"), messages);
-    strcat(wanted, "}");
+    snprintf(wanted, sizeof wanted, "{\"session\":\"robot\",\"messages\":%s}",
+             messages);
     struct program *saved =
         PLAYED_ASK("session.history", "{\"session\":\"robot\"}",
                    "{\"revision\":\"9\",\"messages\":[{\"role\":\"user\","
                    "\"text\":\"a\"}]}",
                    "history", "robot", "--json");
-    char file[256];
-    strcpy(file, text_file("saved", saved->out));
+    snprintf(file, sizeof file, "%s", text_file("saved", saved->out));
     PLAYED_ASK("history.replace", wanted, "{}", "history", "robot", "--replace",
                file);
     PLAYED_ASK("history.replace", wanted, "{}", "history", "robot", "--replace",
@@ -222,7 +223,8 @@ test_history_refuses(void **state)
 {
     char object[256];
     (void)state;
-    strcpy(object, text_file("o", "{\n\"message\": []}"));
+    snprintf(object, sizeof object, "%s",
+             text_file("o", "{\n\"message\": []}"));
     expect_usage(PROGRAM_RUN("history", "robot", "text"), "--append");
     expect_usage(PROGRAM_RUN("history", "robot", "--append", "user"), "TEXT");
     expect_usage(PROGRAM_RUN("history", "robot", "x", "--append", "user",
