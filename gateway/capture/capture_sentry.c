@@ -57,6 +57,7 @@ listen(struct capture *c, uint64_t now_ns)
 {
     uint64_t head = ring_host_head(c->ring);
     int losses = 0;
+    capture_gate_to(c, keep_from(c));
     while (c->seen < head && !c->woken && losses < CAPTURE_LOSSES_PER_CALL) {
         bool gated = gate_at(&c->gate, c->seen);
         size_t want = c->piece_frames;

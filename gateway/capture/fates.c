@@ -1,3 +1,4 @@
+#include <stdbool.h>
 #include <string.h>
 
 #include "gateway/capture/fates.h"
@@ -21,17 +22,6 @@ fates_init(struct fates *f, uint64_t floor)
     f->count = 0;
 }
 
-/* The spans [lo, hi) become one. */
-static void
-replace(struct fates *f, size_t lo, size_t hi, struct fates_span span)
-{
-    memmove(f->spans + lo + 1, f->spans + hi,
-            (f->count - hi) * sizeof *f->spans);
-    f->count += lo + 1;
-    f->count -= hi;
-    f->spans[lo] = span;
-}
-
 static void
 forget_oldest(struct fates *f)
 {
@@ -40,51 +30,62 @@ forget_oldest(struct fates *f)
     memmove(f->spans, f->spans + 1, f->count * sizeof *f->spans);
 }
 
-/* Puts the span in place of [lo, hi), which lies inside it, joined to its
- * neighbours where they touch. */
+/* A new span before span number `at`, which stays if it is the oldest one that
+ * is forgotten. */
 static void
-put(struct fates *f, size_t lo, size_t hi, struct fates_span span)
+insert(struct fates *f, size_t at, struct fates_span span)
 {
-    if (lo > 0 && f->spans[lo - 1].to == span.from &&
-        f->spans[lo - 1].fate == span.fate)
-        span.from = f->spans[--lo].from;
-    if (hi < f->count && f->spans[hi].from == span.to &&
-        f->spans[hi].fate == span.fate)
-        span.to = f->spans[hi++].to;
-    if (lo == hi && f->count == FATES_MAX) {
-        if (lo == 0) {
-            f->floor = span.to;
-            return;
-        }
-        forget_oldest(f);
-        lo--;
-        hi--;
+    if (f->count == FATES_MAX && at == 0) {
+        f->floor = span.to;
+        return;
     }
-    replace(f, lo, hi, span);
+    if (f->count == FATES_MAX) {
+        forget_oldest(f);
+        at--;
+    }
+    memmove(f->spans + at + 1, f->spans + at,
+            (f->count - at) * sizeof *f->spans);
+    f->spans[at] = span;
+    f->count++;
+}
+
+/* A span where there is none, joined to its neighbours if they touch. */
+static void
+put(struct fates *f, struct fates_span span)
+{
+    size_t at = f->count;
+    while (at > 0 && f->spans[at - 1].from >= span.to)
+        at--;
+    struct fates_span *before = at > 0 ? &f->spans[at - 1] : NULL;
+    struct fates_span *after = at < f->count ? &f->spans[at] : NULL;
+    bool joins = before && before->to == span.from && before->fate == span.fate;
+    bool joined = after && after->from == span.to && after->fate == span.fate;
+    if (joins && joined) {
+        before->to = after->to;
+        f->count--;
+        memmove(after, after + 1, (f->count - at) * sizeof *after);
+    } else if (joins) {
+        before->to = span.to;
+    } else if (joined) {
+        after->from = span.from;
+    } else {
+        insert(f, at, span);
+    }
 }
 
 uint64_t
 fates_mark(struct fates *f, uint64_t from, uint64_t to, enum fate fate)
 {
-    from = later(from, f->floor);
-    if (to <= from)
-        return 0;
-    uint64_t fresh = to - from - fates_count(f, from, to);
-    if (fresh == 0)
-        return 0;
-    size_t hi = f->count;
-    while (hi > 0 && f->spans[hi - 1].from >= to)
-        hi--;
-    size_t lo = hi;
-    while (lo > 0 && f->spans[lo - 1].to > from)
-        lo--;
-    /* No span holds all of [from, to), so these are two. */
-    if (lo < hi && f->spans[lo].from < from)
-        f->spans[lo++].to = from;
-    if (lo < hi && f->spans[hi - 1].to > to)
-        f->spans[--hi].from = to;
-    put(f, lo, hi, (struct fates_span){from, to, fate});
-    return fresh;
+    uint64_t marked = 0, end;
+    for (uint64_t at = later(from, f->floor); at < to; at = end) {
+        enum fate was = fates_at(f, at, &end);
+        end = earlier(end, to);
+        if (was != FATE_NONE)
+            continue;
+        put(f, (struct fates_span){at, end, fate});
+        marked += end - at;
+    }
+    return marked;
 }
 
 uint64_t

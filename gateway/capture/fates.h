@@ -31,9 +31,9 @@ struct fates {
 /* Nothing is marked from frame `floor` on. [rt] */
 void fates_init(struct fates *fates, uint64_t floor);
 
-/* Gives the frames [from, to) this fate; returns how many of them had none. If
- * none of them was without, nothing changes. When there is no room the oldest
- * span is forgotten, which raises the floor to its end. [rt] */
+/* Gives this fate to those of the frames [from, to) that have none; returns how
+ * many. When there is no room the oldest span is forgotten, which raises the
+ * floor to its end. [rt] */
 uint64_t fates_mark(struct fates *fates, uint64_t from, uint64_t to,
                     enum fate fate);
 
