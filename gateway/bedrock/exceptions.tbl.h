@@ -330,7 +330,7 @@ CLASSIFY_CAUSE(tls, network, back_off,
 CLASSIFY_CAUSE(no_h2, endpoint, give_up,
                "Use an endpoint and a proxy that pass HTTP/2 through: the "
                "stream needs it")
-CLASSIFY_CAUSE(proxy, endpoint, give_up,
+CLASSIFY_CAUSE(proxy, network, back_off,
                "Use an http:// or socks5:// proxy that allows CONNECT to the "
                "endpoint, or set no_proxy")
 CLASSIFY_CAUSE(black_hole, network, reconnect,
