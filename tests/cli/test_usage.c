@@ -94,6 +94,13 @@ test_no_gateway(void **state)
         {"shutdown"},
         {"record", "robot", "-"},
         {"session", "open", "robot"},
+        {"stats", "--prometheus"},
+        {"update", "robot", "voice=amy"},
+        {"reset", "robot"},
+        {"rotate", "robot"},
+        {"sleep", "robot"},
+        {"history", "robot"},
+        {"history", "robot", "--replace", "[]"},
         {"send", "robot", "-"},
     };
     const char *raw = program_file("s.raw", "\0\0\0\0", 4);
