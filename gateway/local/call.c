@@ -1,17 +1,16 @@
 #include "gateway/local/call.h"
 
 #include <cjson/cJSON.h>
+#include <errno.h>
 #include <openssl/rand.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "gateway/local/bytes.h"
-#include "gateway/local/chain.h"
+#include "gateway/local/call_state.h"
 #include "gateway/local/envelope.h"
-#include "gateway/local/framing.h"
-#include "gateway/local/refusal.h"
-#include "gateway/local/request.h"
+#include "gateway/local/script.h"
 
 #define EVENT_STREAM_TYPE "application/vnd.amazon.eventstream"
 
@@ -21,40 +20,8 @@
 /* How long the client may take to end its side after a normal end. */
 #define LINGER_MS 5000
 
-enum call_state {
-    CALL_HEADERS,   /* the request is coming in */
-    CALL_VERIFIED,  /* good headers; the 200 is withheld until an event */
-    CALL_TALKING,   /* the 200 is out, the conversation lives */
-    CALL_FINISHING, /* what is unread goes out, then the end */
-    CALL_LINGERING, /* the same, and the client's end is still to come */
-    CALL_CUT        /* reset; the states from FINISHING have no conversation */
-};
-
-struct call {
-    const struct call_config *config;
-    const struct call_ops *ops;
-    void *arg;
-    struct jsonlog_place place;
-    enum call_state state;
-    char request_id[CALL_REQUEST_ID_BYTES];
-    char model_id[VERIFY_MODEL_BYTES];
-    uint64_t deadline_ms; /* while verified or lingering */
-    bool head;            /* a HEAD request, whose answer has no body */
-    struct now now;       /* of the entry point that runs */
-
-    /* in */
-    struct request request;
-    struct chain chain;
-    struct framing_decoder decoder;
-    struct bytes json;
-    bool end_frame_seen;
-    struct conversation *conversation;
-
-    /* out */
-    struct bytes unread;
-    size_t read_bytes; /* of `unread`, given out already */
-    uint32_t dice;
-};
+/* No limit is scaled below this: it would punish a busy machine. */
+#define SCALED_MS_MIN 250
 
 /* ---- small things ---- */
 
@@ -82,6 +49,14 @@ roll(struct call *call, uint32_t sides)
     return (call->dice >> 8) % sides;
 }
 
+/* Every entry point begins here: it runs on the stream's own clock. */
+static void
+enter(struct call *call, struct now now)
+{
+    call->now = now;
+    call->now.wall_ms += call->wall_offset_ms;
+}
+
 static void
 note(struct call *call, const char *kind, const char *text)
 {
@@ -91,16 +66,25 @@ note(struct call *call, const char *kind, const char *text)
 /* ---- out ---- */
 
 static void
-respond(struct call *call, int status, const char *errortype,
-        const char *content_type, size_t body_bytes)
+respond(struct call *call, struct call_response *response)
 {
-    struct call_response response = {.status = status,
-                                     .content_type = content_type,
-                                     .errortype = errortype,
-                                     .request_id = call->request_id,
-                                     .body_bytes = body_bytes,
-                                     .wall_ms = call->now.wall_ms};
-    call->ops->respond(call->arg, &response);
+    response->request_id = call->request_id;
+    response->wall_ms = call->now.wall_ms;
+    call->ops->respond(call->arg, response);
+}
+
+void
+call_ended(struct call *call, const char *format, ...)
+{
+    char how[LEDGER_ENDED_BYTES];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(how, sizeof(how), format, args);
+    va_end(args);
+    record_close(&call->record, how);
+    if (call->config->ledger != NULL)
+        ledger_end(call->config->ledger, call->site.stream, call->now.mono_ms,
+                   how);
 }
 
 static void
@@ -110,29 +94,36 @@ cut(struct call *call, bool error, const char *why)
         return;
     call->state = CALL_CUT;
     note(call, "violation", why);
+    call_ended(call, "reset: %s", why);
     call->ops->reset(call->arg, error);
 }
 
 static uint64_t
 scaled_deadline(const struct call *call, double from_now_ms)
 {
+    double scaled_ms = from_now_ms / call->config->time_scale;
     return call->now.mono_ms +
-           (uint64_t)(from_now_ms / call->config->time_scale);
+           (uint64_t)(scaled_ms < SCALED_MS_MIN ? SCALED_MS_MIN : scaled_ms);
 }
 
 /* A 200 without an error is owed only once something good came. */
 static void
 answer(struct call *call)
 {
+    struct call_response response = {.status = 200,
+                                     .content_type = EVENT_STREAM_TYPE};
     call->state = CALL_TALKING;
-    respond(call, 200, NULL, EVENT_STREAM_TYPE, 0);
+    if (call->config->ledger != NULL)
+        ledger_answer(call->config->ledger);
+    respond(call, &response);
 }
 
-static void
-refuse(struct call *call, const struct refusal *refusal)
+void
+call_refuse(struct call *call, int status, const char *errortype,
+            const char *message, long retry_after_s)
 {
     cJSON *object = cJSON_CreateObject();
-    cJSON_AddStringToObject(object, "message", refusal->message);
+    cJSON_AddStringToObject(object, "message", message);
     char *text = cJSON_PrintUnformatted(object);
     cJSON_Delete(object);
     size_t body_bytes = text ? strlen(text) : 0;
@@ -140,11 +131,22 @@ refuse(struct call *call, const struct refusal *refusal)
         bytes_add(&call->unread, text, body_bytes);
     cJSON_free(text);
     call->state = CALL_FINISHING;
-    jsonlog_note(call->config->log, call->place, "refused", "%d %s: %s",
-                 refusal_status(refusal->code),
-                 refusal_errortype(refusal->code), refusal->message);
-    respond(call, refusal_status(refusal->code),
-            refusal_errortype(refusal->code), "application/json", body_bytes);
+    jsonlog_note(call->config->log, call->place, "refused", "%d %s: %s", status,
+                 errortype, message);
+    call_ended(call, "refused: %d %s", status, errortype);
+    struct call_response response = {.status = status,
+                                     .content_type = "application/json",
+                                     .errortype = errortype,
+                                     .retry_after_s = retry_after_s,
+                                     .body_bytes = body_bytes};
+    respond(call, &response);
+}
+
+static void
+refuse(struct call *call, const struct refusal *refusal)
+{
+    call_refuse(call, refusal_status(refusal->code),
+                refusal_errortype(refusal->code), refusal->message, 0);
 }
 
 static void
@@ -155,9 +157,8 @@ refuse_with(struct call *call, enum refusal_code code, const char *message)
     refuse(call, &refusal);
 }
 
-/* Ends the stream with an exception frame, after a 200 if there was none. */
-static void
-except(struct call *call, const char *exception, const char *message)
+void
+call_except(struct call *call, const char *exception, const char *message)
 {
     if (call->state == CALL_VERIFIED)
         answer(call);
@@ -165,6 +166,11 @@ except(struct call *call, const char *exception, const char *message)
         return;
     jsonlog_note(call->config->log, call->place, "exception", "%s: %s",
                  exception, message);
+    if (call->stalled) {
+        call->state = CALL_MUTE;
+        return;
+    }
+    call_ended(call, "%s: %s", exception, message);
     envelope_seal_exception(&call->unread, exception, message);
     if (call->unread.failed) {
         cut(call, true,
@@ -183,7 +189,7 @@ violate(struct call *call, const char *message)
         return;
     }
     note(call, "violation", message);
-    except(call, "validationException", message);
+    call_except(call, "validationException", message);
 }
 
 /* ---- what the conversation says ---- */
@@ -201,7 +207,7 @@ static void
 on_emit(void *arg, const char *json, size_t json_bytes)
 {
     struct call *call = arg;
-    if (call->state != CALL_TALKING)
+    if (call->state != CALL_TALKING || call->stalled)
         return;
     jsonlog_event(call->config->log, call->place, "sent", json, json_bytes);
     if (call->unread.count > CALL_UNREAD_BYTES_MAX / 2)
@@ -219,7 +225,7 @@ on_emit(void *arg, const char *json, size_t json_bytes)
 static void
 on_fail(void *arg, const char *exception, const char *message)
 {
-    except(arg, exception, message);
+    call_except(arg, exception, message);
 }
 
 static void
@@ -229,6 +235,11 @@ on_conversation_end(void *arg)
     if (call->state != CALL_TALKING)
         return;
     note(call, "stream", "ended");
+    call_ended(call, "sessionEnd");
+    if (call->stalled) {
+        call->state = CALL_MUTE;
+        return;
+    }
     call->state = CALL_LINGERING;
     call->deadline_ms = scaled_deadline(call, LINGER_MS);
     call->ops->wake(call->arg);
@@ -240,11 +251,41 @@ on_note(void *arg, const char *kind, const char *text)
     note(arg, kind, text);
 }
 
+static void
+on_hear(void *arg, const struct input *input)
+{
+    struct call *call = arg;
+    struct ledger_stream *entry =
+        call->config->ledger == NULL
+            ? NULL
+            : ledger_find(call->config->ledger, call->site.stream);
+    if (entry != NULL && input->kind == INPUT_AUDIO)
+        entry->audio_bytes += input->frames * 2;
+    if (call->record != NULL && !record_take(call->record, input))
+        note(call, "note",
+             "the record is not whole: its file cannot be "
+             "written");
+}
+
 static const struct conversation_ops conversation_ops = {
     .emit = on_emit,
     .fail = on_fail,
     .end = on_conversation_end,
-    .note = on_note};
+    .note = on_note,
+    .hear = on_hear};
+
+static void
+start_record(struct call *call)
+{
+    if (call->config->record_dir == NULL)
+        return;
+    call->record = record_open(call->config->record_dir, call->site.stream,
+                               call->model_id);
+    if (call->record == NULL)
+        jsonlog_note(call->config->log, call->place, "note",
+                     "not recorded: cannot write into %s: %s",
+                     call->config->record_dir, strerror(errno));
+}
 
 static bool
 start_conversation(struct call *call)
@@ -255,8 +296,10 @@ start_conversation(struct call *call)
                                          .time_scale = call->config->time_scale,
                                          .now_ms = call->now.mono_ms};
     call->conversation = conversation_new(&config, &conversation_ops, call);
-    if (call->conversation != NULL)
+    if (call->conversation != NULL) {
+        start_record(call);
         return true;
+    }
     refuse_with(call, REFUSAL_unavailable,
                 "The conversation could not be started: no memory, or the "
                 "voice is missing");
@@ -268,6 +311,7 @@ start_conversation(struct call *call)
 static void
 settle(struct call *call)
 {
+    call_strike(call);
     if (call->state > CALL_TALKING)
         conversation_free(&call->conversation);
 }
@@ -300,6 +344,7 @@ call_free(struct call **call)
     if (c == NULL)
         return;
     *call = NULL;
+    call_ended(c, "closed early");
     c->state = CALL_CUT;
     conversation_free(&c->conversation);
     request_fini(&c->request);
@@ -318,19 +363,33 @@ call_on_header(struct call *call, const char *name, size_t name_bytes,
         request_add(&call->request, name, name_bytes, value, value_bytes);
 }
 
+/* Whether the script lets the model live. */
+static bool
+check_life(const struct call *call, struct refusal *refusal)
+{
+    if (!script_model_ended(call->config->script, call->model_id))
+        return true;
+    return refusal_set(refusal, REFUSAL_not_found,
+                       "This model version has reached the end of its life. "
+                       "Please refer to the AWS documentation for more "
+                       "details.");
+}
+
 void
 call_on_request(struct call *call, struct now now)
 {
     struct refusal refusal;
     if (call->state != CALL_HEADERS)
         return;
-    call->now = now;
+    enter(call, now);
+    call_strike_open(call);
     const char *method = request_get(&call->request, ":method");
     call->head = method != NULL && strcmp(method, "HEAD") == 0;
     if (!verify_route(&call->request, call->model_id, &refusal) ||
-        !verify_signature(call->config->keys, &call->request, now.wall_ms,
+        !verify_signature(call->config->keys, &call->request, call->now.wall_ms,
                           &call->chain, &refusal) ||
-        !verify_model(call->model_id, &refusal)) {
+        !verify_model(call->model_id, &refusal) ||
+        !check_life(call, &refusal)) {
         refuse(call, &refusal);
     } else {
         call->state = CALL_VERIFIED;
@@ -342,8 +401,10 @@ call_on_request(struct call *call, struct now now)
             note(call, "note",
                  "amazon.nova-sonic-v1:0 is past its end of life "
                  "(2026-09-14); Bedrock itself may refuse it");
+        call_strike_request(call);
     }
     request_fini(&call->request);
+    settle(call);
 }
 
 static void
@@ -385,6 +446,8 @@ on_event(struct call *call)
                   call->json.count);
     conversation_on_event(call->conversation, json, call->json.count,
                           call->now.mono_ms);
+    /* Each event may be the beginning of a phase, and the next its end. */
+    call_strike(call);
 }
 
 static bool
@@ -428,7 +491,7 @@ call_on_data(struct call *call, const uint8_t *data, size_t count,
 {
     if (!listening(call))
         return;
-    call->now = now;
+    enter(call, now);
     if (!framing_push(&call->decoder, data, count, on_frame, call) &&
         listening(call))
         violate(call, call->decoder.problem);
@@ -438,7 +501,7 @@ call_on_data(struct call *call, const uint8_t *data, size_t count,
 void
 call_on_end(struct call *call, struct now now)
 {
-    call->now = now;
+    enter(call, now);
     if (call->state == CALL_VERIFIED) {
         note(call, "violation", "The request's body ended before any event");
         refuse_with(call, REFUSAL_validation,
@@ -459,6 +522,8 @@ call_on_end(struct call *call, struct now now)
 static size_t
 awkward_size(struct call *call, size_t count)
 {
+    if (call->split_bytes > 0)
+        return count < call->split_bytes ? count : call->split_bytes;
     if (count > 1 && roll(call, 4) == 0) {
         size_t part = 1 + roll(call, 997);
         return part < count ? part : count;
@@ -469,7 +534,7 @@ awkward_size(struct call *call, size_t count)
 size_t
 call_read(struct call *call, uint8_t *out, size_t capacity, bool *ended)
 {
-    size_t left = call->unread.count - call->read_bytes;
+    size_t left = call->stalled ? 0 : call->unread.count - call->read_bytes;
     size_t count = awkward_size(call, left < capacity ? left : capacity);
     if (count > 0)
         memcpy(out, call->unread.data + call->read_bytes, count);
@@ -491,7 +556,7 @@ call_lingers(const struct call *call)
 void
 call_tick(struct call *call, struct now now)
 {
-    call->now = now;
+    enter(call, now);
     if (call->state == CALL_VERIFIED && now.mono_ms >= call->deadline_ms)
         refuse_with(call, REFUSAL_validation,
                     "Timed out waiting for input events");
@@ -505,9 +570,10 @@ call_tick(struct call *call, struct now now)
 uint64_t
 call_deadline_ms(const struct call *call)
 {
+    uint64_t strike_ms = call_strike_deadline_ms(call), at_ms = UINT64_MAX;
     if (call->state == CALL_VERIFIED || call->state == CALL_LINGERING)
-        return call->deadline_ms;
-    if (call->state == CALL_TALKING)
-        return conversation_deadline_ms(call->conversation);
-    return UINT64_MAX;
+        at_ms = call->deadline_ms;
+    else if (call->state == CALL_TALKING)
+        at_ms = conversation_deadline_ms(call->conversation);
+    return strike_ms < at_ms ? strike_ms : at_ms;
 }

@@ -9,7 +9,9 @@
 #include <stdint.h>
 
 #include "gateway/local/conversation.h"
+#include "gateway/local/fault.h"
 #include "gateway/local/jsonlog.h"
+#include "gateway/local/ledger.h"
 #include "gateway/local/now.h"
 #include "gateway/local/verify.h"
 
@@ -22,6 +24,9 @@ struct call_config {
     enum conversation_ear ear;
     double time_scale;
     const struct jsonlog *log;
+    struct faults *faults;  /* NULL: none ever */
+    struct ledger *ledger;  /* NULL: nobody asks */
+    const char *record_dir; /* NULL: nothing is recorded */
 };
 
 #define CALL_REQUEST_ID_BYTES 37
@@ -31,8 +36,9 @@ struct call_response {
     const char *content_type;
     const char *errortype; /* NULL for 200 */
     const char *request_id;
-    size_t body_bytes; /* of a refusal; a stream's is not known */
-    int64_t wall_ms;   /* for the date header */
+    long retry_after_s; /* 0: not told */
+    size_t body_bytes;  /* of a refusal; a stream's is not known */
+    int64_t wall_ms;    /* for the date header */
 };
 
 struct call_ops {
@@ -44,6 +50,9 @@ struct call_ops {
     /* The stream is to be reset, as an error or because the client does not
      * end its side; nothing is called afterwards. */
     void (*reset)(void *arg, bool error);
+    /* A fault of the connection's own strikes: cut, fin, tls_alert, rst,
+     * goaway, black_hole, slow_reader. It lives during the call. */
+    void (*strike)(void *arg, const struct fault *fault);
 };
 
 /* How much may wait for a client that reads slowly. */

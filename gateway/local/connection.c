@@ -1,5 +1,7 @@
 #include "gateway/local/connection.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,6 +10,9 @@
 
 #define HANDSHAKE_MS 10000
 #define SHUT_MS 500
+
+/* How often a connection that reads nothing is looked at. */
+#define HOLE_MS 250
 
 /* A connection with no stream is closed after this time, scaled. */
 #define IDLE_MS (5 * 60 * 1000)
@@ -40,6 +45,7 @@ struct connection {
     bool said_bye; /* close_notify is made, or there will be none */
     bool fin_sent;
     bool closing;
+    bool hole; /* by a fault: nothing is read or written any more */
     uint8_t in[PIECE_BYTES];
     uint8_t plain[PIECE_BYTES];
     uint8_t cipher[PIECE_BYTES];
@@ -93,6 +99,10 @@ shut(struct connection *connection)
 void
 connection_shut(struct connection *connection)
 {
+    if (connection->hole) {
+        close_now(connection);
+        return;
+    }
     if (connection->h2 != NULL)
         h2_goaway(connection->h2);
     shut(connection);
@@ -178,7 +188,7 @@ finish(struct connection *connection)
 static void
 pump(struct connection *connection)
 {
-    while (!connection->writing && !connection->closing) {
+    while (!connection->writing && !connection->closing && !connection->hole) {
         if (connection->h2 != NULL && !connection->said_bye &&
             !encrypt_some(connection)) {
             close_now(connection);
@@ -191,7 +201,7 @@ pump(struct connection *connection)
         if (!write_piece(connection, count))
             close_now(connection);
     }
-    if (connection->writing || connection->closing)
+    if (connection->writing || connection->closing || connection->hole)
         return;
     if (connection->shutting)
         finish(connection);
@@ -214,7 +224,7 @@ static void
 arm(struct connection *connection)
 {
     uint64_t now_ms = now_read().mono_ms, deadline_ms;
-    if (connection->shutting || connection->closing)
+    if (connection->shutting || connection->closing || connection->hole)
         return;
     if (connection->h2 == NULL)
         deadline_ms = connection->handshake_deadline_ms;
@@ -231,6 +241,60 @@ arm(struct connection *connection)
                    deadline_ms > now_ms ? deadline_ms - now_ms : 1, 0);
 }
 
+/* ---- faults ---- */
+
+/* Nothing is read, so that only the kernel knows when the client is gone. */
+static void
+on_timer_for_hole(uv_timer_t *timer)
+{
+    struct connection *connection = timer->data;
+    struct tcp_info info;
+    socklen_t size = sizeof(info);
+    int fd;
+    if (uv_fileno((uv_handle_t *)&connection->tcp, &fd) != 0 ||
+        getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0 ||
+        info.tcpi_state != TCP_ESTABLISHED)
+        close_now(connection);
+}
+
+static void
+become_hole(struct connection *connection)
+{
+    connection->hole = true;
+    uv_read_stop((uv_stream_t *)&connection->tcp);
+    uv_timer_start(&connection->timer, on_timer_for_hole, HOLE_MS, HOLE_MS);
+}
+
+/* A TCP reset; what the client has not read yet may be lost with it. */
+static void
+reset_now(struct connection *connection)
+{
+    if (connection->closing)
+        return;
+    connection->closing = true;
+    if (uv_tcp_close_reset(&connection->tcp, on_handle_closed) != 0)
+        uv_close((uv_handle_t *)&connection->tcp, on_handle_closed);
+    uv_close((uv_handle_t *)&connection->timer, on_handle_closed);
+}
+
+/* The fault strikes once what was to be sent before it is sent. */
+static void
+meet_doom(struct connection *connection, const struct fault *fault)
+{
+    if (connection->shutting || connection->closing || connection->hole)
+        return;
+    if (fault->kind == FAULT_black_hole) {
+        become_hole(connection);
+    } else if (fault->kind == FAULT_cut && strcmp(fault->how, "fin") != 0) {
+        reset_now(connection);
+    } else {
+        if (fault->kind == FAULT_tls_alert)
+            tls_break(connection->tls);
+        connection->said_bye = fault->kind != FAULT_fin;
+        shut(connection);
+    }
+}
+
 /* After whatever happened: sends what came of it and sets the timer. */
 static void
 go_on(struct connection *connection)
@@ -238,6 +302,8 @@ go_on(struct connection *connection)
     if (connection->h2 != NULL && h2_stream_count(connection->h2) > 0)
         connection->idle_since_ms = now_read().mono_ms;
     pump(connection);
+    if (connection->h2 != NULL && h2_doom(connection->h2) != NULL)
+        meet_doom(connection, h2_doom(connection->h2));
     arm(connection);
 }
 
@@ -259,6 +325,16 @@ on_timer(uv_timer_t *timer)
                      "idle, closed");
         connection_shut(connection);
     }
+    go_on(connection);
+}
+
+void
+connection_poke(struct connection *connection)
+{
+    if (connection->h2 == NULL || connection->shutting || connection->closing ||
+        connection->hole)
+        return;
+    h2_tick(connection->h2, now_read());
     go_on(connection);
 }
 
@@ -318,7 +394,7 @@ on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *data)
         close_now(connection);
         return;
     }
-    if (count == 0 || connection->shutting)
+    if (count == 0 || connection->shutting || connection->hole)
         return;
     if (!tls_feed(connection->tls, (const uint8_t *)data->base,
                   (size_t)count) ||

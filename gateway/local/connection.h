@@ -22,6 +22,9 @@ struct connection *connection_accept(uv_stream_t *listener,
                                      unsigned number,
                                      connection_gone_fn *on_gone, void *arg);
 
+/* Lets time pass now: faults may have changed. [loop] */
+void connection_poke(struct connection *connection);
+
 /* Says GOAWAY and close_notify, then closes; at the latest after 500 ms. [loop]
  */
 void connection_shut(struct connection *connection);

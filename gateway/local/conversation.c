@@ -36,6 +36,10 @@ struct conversation {
     bool prompt_open;
 
     struct listener listener;
+    bool deaf;              /* by a fault */
+    bool had_audio;         /* since the prompt began */
+    bool speaking;          /* the first audio of an answer is out */
+    bool fresh;             /* no history, and nothing was said yet */
     bool tells_speech;      /* of this utterance */
     uint64_t speech_tokens; /* told of this AUDIO block */
     size_t cursor;          /* into the script, for EAR_SCRIPT */
@@ -211,14 +215,17 @@ understand(struct conversation *c, const char **heard)
     case EAR_NONE:
         return NULL;
     case EAR_SCRIPT:
-        line = script_next(script, &c->cursor);
+        line = c->fresh ? script_trigger(script) : NULL;
+        if (line == NULL)
+            line = script_next(script, &c->cursor);
         if (line != NULL)
             *heard = script_phrase(line);
         return line;
     case EAR_REAL:
         break;
     }
-    return script_match(script, *heard, SCRIPT_ON_SPEECH);
+    return script_match(script, *heard,
+                        SCRIPT_ON_SPEECH | (c->fresh ? SCRIPT_ON_TRIGGER : 0));
 }
 
 static void
@@ -227,7 +234,11 @@ on_utterance(void *arg, const char *heard)
     struct conversation *c = arg;
     const struct script_line *line = understand(c, &heard);
 
-    note(c, "endpoint", "turn");
+    note(c, "endpoint",
+         line != NULL && (line->on & SCRIPT_ON_TRIGGER) != 0 && c->fresh
+             ? "trigger"
+             : "turn");
+    c->fresh = false;
     if (line != NULL) {
         note(c, "heard", heard);
         emit_completion_start(&c->emit);
@@ -341,6 +352,9 @@ on_audio_start(struct conversation *c, long rate_hz)
 static void
 on_audio(struct conversation *c, const struct input *input)
 {
+    c->had_audio = true;
+    if (c->deaf)
+        return;
     listener_feed(&c->listener, input->samples, input->frames, c->now_ms);
     if (c->listener.speaking)
         c->last_sign_ms = c->quiet_since_ms = c->now_ms;
@@ -357,6 +371,8 @@ on_prompt(struct conversation *c, struct prompt *prompt)
     emit_prompt(&c->emit, c->prompt.name);
     turns_set_prompt(&c->turns, &c->prompt, c->family);
     c->prompt_open = true;
+    c->had_audio = false;
+    c->fresh = true;
 }
 
 static void
@@ -365,6 +381,8 @@ on_text(struct conversation *c, const struct input *input)
     const struct script_line *line =
         script_match(c->config.script, input->text, SCRIPT_ON_TEXT);
 
+    if (c->deaf || c->family == FAMILY_V1)
+        return;
     c->emit.tokens.text_in += input->text_bytes / BYTES_PER_TOKEN + 1;
     c->last_sign_ms = c->now_ms;
     note(c, "heard", input->text);
@@ -384,6 +402,8 @@ on_prompt_end(struct conversation *c)
 static void
 act(struct conversation *c, const struct input *input)
 {
+    if (c->ops.hear != NULL)
+        c->ops.hear(c->arg, input);
     switch (input->kind) {
     case INPUT_NONE:
         break;
@@ -394,6 +414,8 @@ act(struct conversation *c, const struct input *input)
         on_prompt(c, input->prompt);
         break;
     case INPUT_CONTEXT:
+        if (input->role >= ROLE_USER)
+            c->fresh = false;
         c->emit.tokens.text_in += input->text_bytes / BYTES_PER_TOKEN + 1;
         break;
     case INPUT_AUDIO_START:
@@ -547,6 +569,43 @@ conversation_tick(struct conversation *conversation, uint64_t now_ms)
     check_broken(c);
     check_timeouts(c, now_ms);
 }
+
+/* ---- for faults ---------------------------------------------------------- */
+
+unsigned
+conversation_phases(struct conversation *conversation)
+{
+    struct conversation *c = conversation;
+    bool active = speech_active(&c->turns.speech);
+    unsigned phases = 0;
+
+    if (!c->prompt_open || !c->had_audio)
+        phases |= CONVERSATION_SETUP;
+    c->speaking = active && (c->speaking || c->emit.audio_id[0] != '\0');
+    if (c->listener.speaking)
+        phases |= CONVERSATION_USER_SPEAKING;
+    if (turns_open_calls(&c->turns) > 0)
+        phases |= CONVERSATION_TOOL;
+    if (c->speaking)
+        phases |= CONVERSATION_SPEAKING;
+    if (phases == 0 && turns_due(&c->turns))
+        phases |= CONVERSATION_THINKING;
+    return phases == 0 ? CONVERSATION_LISTENING : phases;
+}
+
+void
+conversation_deafen(struct conversation *conversation)
+{
+    conversation->deaf = true;
+}
+
+bool
+conversation_repeat_tool_use(struct conversation *conversation)
+{
+    return turns_repeat_call(&conversation->turns);
+}
+
+/* ---- deadlines ----------------------------------------------------------- */
 
 static uint64_t
 earlier(uint64_t a, uint64_t b)

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 struct conversation;
+struct input;  /* rules.h */
 struct script; /* loaded once, shared by every conversation, read only */
 
 enum conversation_ear { EAR_NONE, EAR_SCRIPT, EAR_REAL };
@@ -37,7 +38,18 @@ struct conversation_ops {
      * "violation", "heard", "endpoint", "turn". `text` lives during the
      * call. */
     void (*note)(void *arg, const char *kind, const char *text);
+    /* What each good event meant, before anything comes of it; NULL: not
+     * wanted. The input lives during the call. */
+    void (*hear)(void *arg, const struct input *input);
 };
+
+/* What a conversation is in; several at once are possible. */
+#define CONVERSATION_SETUP 1u     /* no audio has come yet */
+#define CONVERSATION_LISTENING 2u /* audio came, and none of the following */
+#define CONVERSATION_USER_SPEAKING 4u /* until the user's turn ends */
+#define CONVERSATION_THINKING 8u      /* a turn is due, nothing is said yet */
+#define CONVERSATION_SPEAKING 16u     /* from the first audio of an answer */
+#define CONVERSATION_TOOL 32u         /* a tool use waits for its result */
 
 /* Loads a script file (JSON with comments); NULL path gives the built-in one.
  * On failure NULL, and `problem` says file, line and what is right. [loop] */
@@ -68,6 +80,16 @@ void conversation_on_end(struct conversation *conversation, uint64_t now_ms);
 
 /* Lets time pass: timeouts, paced output, slow tools. [loop] */
 void conversation_tick(struct conversation *conversation, uint64_t now_ms);
+
+/* What it is in now. [loop] */
+unsigned conversation_phases(struct conversation *conversation);
+
+/* From now on audio and texts of the user are taken and ignored. [loop] */
+void conversation_deafen(struct conversation *conversation);
+
+/* Sends a tool use that waits for its result once more, with the same id.
+ * False: none waits. [loop] */
+bool conversation_repeat_tool_use(struct conversation *conversation);
 
 /* When conversation_tick() must run next, on the clock of now_ms;
  * UINT64_MAX: never. [loop] */

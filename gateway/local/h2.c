@@ -8,11 +8,18 @@
 #define WINDOW_BYTES (1024 * 1024)
 #define HEADER_LIST_BYTES (64 * 1024)
 
+/* How often a slow reader reads a little. */
+#define DRIP_MS 100
+
 struct stream {
     struct h2 *h2;
     int32_t id;
     struct call *call;
     bool ended; /* END_STREAM is sent */
+    bool slow;  /* by a fault: the window opens by drips */
+    size_t bytes_per_s;
+    size_t unread_bytes; /* taken, but not told by a WINDOW_UPDATE */
+    uint64_t drip_ms;    /* when the next drip is due */
     struct stream *next;
 };
 
@@ -22,6 +29,8 @@ struct h2 {
     nghttp2_session *session;
     struct stream *streams;
     size_t stream_count;
+    bool doomed;
+    struct fault doom;
     struct now now; /* of the entry point that runs */
 };
 
@@ -66,7 +75,8 @@ on_respond(void *arg, const struct call_response *response)
 {
     struct stream *stream = arg;
     char status[16], length[32], date[64];
-    nghttp2_nv headers[6];
+    char retry_after[32];
+    nghttp2_nv headers[7];
     size_t count = 0;
     snprintf(status, sizeof(status), "%d", response->status);
     snprintf(length, sizeof(length), "%zu", response->body_bytes);
@@ -78,6 +88,11 @@ on_respond(void *arg, const struct call_response *response)
     if (response->errortype != NULL) {
         headers[count++] = pair("x-amzn-errortype", response->errortype);
         headers[count++] = pair("content-length", length);
+    }
+    if (response->retry_after_s > 0) {
+        snprintf(retry_after, sizeof(retry_after), "%ld",
+                 response->retry_after_s);
+        headers[count++] = pair("retry-after", retry_after);
     }
     nghttp2_data_provider body = {.source.ptr = stream,
                                   .read_callback = on_read_body};
@@ -104,8 +119,47 @@ on_reset(void *arg, bool error)
         error ? NGHTTP2_ENHANCE_YOUR_CALM : NGHTTP2_NO_ERROR);
 }
 
-static const struct call_ops call_ops = {
-    .respond = on_respond, .wake = on_wake, .reset = on_reset};
+/* Shrinks the windows of the whole connection: what the client may still send
+ * becomes little or nothing, at once. */
+static void
+slow_down(struct stream *stream, const struct fault *fault)
+{
+    uint32_t window =
+        fault->bytes_per_s < 64 * 1024 ? (uint32_t)fault->bytes_per_s : 65536;
+    const nghttp2_settings_entry setting = {
+        NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, window};
+    stream->slow = true;
+    stream->bytes_per_s = (size_t)fault->bytes_per_s;
+    stream->drip_ms = stream->h2->now.mono_ms + DRIP_MS;
+    nghttp2_submit_settings(stream->h2->session, NGHTTP2_FLAG_NONE, &setting,
+                            1);
+}
+
+static void
+on_strike(void *arg, const struct fault *fault)
+{
+    struct stream *stream = arg;
+    struct h2 *h2 = stream->h2;
+    bool zero = strcmp(fault->last_stream, "zero") == 0;
+    if (fault->kind == FAULT_rst) {
+        nghttp2_submit_rst_stream(h2->session, NGHTTP2_FLAG_NONE, stream->id,
+                                  (uint32_t)fault->code);
+    } else if (fault->kind == FAULT_goaway) {
+        int32_t last = nghttp2_session_get_last_proc_stream_id(h2->session);
+        nghttp2_submit_goaway(h2->session, NGHTTP2_FLAG_NONE, zero ? 0 : last,
+                              (uint32_t)fault->code, NULL, 0);
+    } else if (fault->kind == FAULT_slow_reader) {
+        slow_down(stream, fault);
+    } else {
+        h2->doomed = true;
+        h2->doom = *fault;
+    }
+}
+
+static const struct call_ops call_ops = {.respond = on_respond,
+                                         .wake = on_wake,
+                                         .reset = on_reset,
+                                         .strike = on_strike};
 
 /* ---- streams ---- */
 
@@ -210,6 +264,12 @@ on_data_chunk(nghttp2_session *session, uint8_t flags, int32_t id,
     struct h2 *h2 = user;
     struct stream *stream = stream_of(session, id);
     (void)flags;
+    if (stream != NULL && stream->slow) {
+        nghttp2_session_consume_connection(session, count);
+        stream->unread_bytes += count;
+    } else {
+        nghttp2_session_consume(session, id, count);
+    }
     if (stream != NULL)
         call_on_data(stream->call, data, count, h2->now);
     return 0;
@@ -285,7 +345,14 @@ session_start(struct h2 *h2)
                                                            on_stream_close);
     nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(
         callbacks, on_invalid_frame);
-    int code = nghttp2_session_server_new(&h2->session, callbacks, h2);
+    nghttp2_option *option;
+    if (nghttp2_option_new(&option) != 0) {
+        nghttp2_session_callbacks_del(callbacks);
+        return false;
+    }
+    nghttp2_option_set_no_auto_window_update(option, 1);
+    int code = nghttp2_session_server_new2(&h2->session, callbacks, h2, option);
+    nghttp2_option_del(option);
     nghttp2_session_callbacks_del(callbacks);
     if (code != 0)
         return false;
@@ -358,6 +425,34 @@ h2_goaway(struct h2 *h2)
     nghttp2_session_terminate_session(h2->session, NGHTTP2_NO_ERROR);
 }
 
+const struct fault *
+h2_doom(const struct h2 *h2)
+{
+    return h2->doomed ? &h2->doom : NULL;
+}
+
+/* A slow reader reads what its rate allows. */
+static void
+drip(struct stream *stream, uint64_t now_ms)
+{
+    size_t count = stream->bytes_per_s * DRIP_MS / 1000;
+    if (!stream->slow || now_ms < stream->drip_ms)
+        return;
+    stream->drip_ms = now_ms + DRIP_MS;
+    if (count > stream->unread_bytes)
+        count = stream->unread_bytes;
+    stream->unread_bytes -= count;
+    if (count > 0)
+        nghttp2_session_consume_stream(stream->h2->session, stream->id, count);
+}
+
+static uint64_t
+drip_deadline_ms(const struct stream *stream)
+{
+    return stream->slow && stream->bytes_per_s > 0 ? stream->drip_ms
+                                                   : UINT64_MAX;
+}
+
 void
 h2_tick(struct h2 *h2, struct now now)
 {
@@ -366,6 +461,7 @@ h2_tick(struct h2 *h2, struct now now)
     for (struct stream *s = h2->streams; s != NULL; s = s->next) {
         if (call_deadline_ms(s->call) <= now.mono_ms)
             call_tick(s->call, now);
+        drip(s, now.mono_ms);
     }
 }
 
@@ -375,6 +471,9 @@ h2_deadline_ms(const struct h2 *h2)
     uint64_t soonest_ms = UINT64_MAX;
     for (const struct stream *s = h2->streams; s != NULL; s = s->next) {
         uint64_t deadline_ms = call_deadline_ms(s->call);
+        if (deadline_ms < soonest_ms)
+            soonest_ms = deadline_ms;
+        deadline_ms = drip_deadline_ms(s);
         if (deadline_ms < soonest_ms)
             soonest_ms = deadline_ms;
     }

@@ -35,6 +35,10 @@ bool h2_done(const struct h2 *h2);
 /* Says GOAWAY to end the connection in order. [loop] */
 void h2_goaway(struct h2 *h2);
 
+/* The fault that must end or silence the whole connection (fin, cut,
+ * tls_alert, black_hole); NULL: none. [loop] */
+const struct fault *h2_doom(const struct h2 *h2);
+
 /* Lets time pass for every stream; when it must next happen (monotonic,
  * UINT64_MAX: never). [loop] */
 void h2_tick(struct h2 *h2, struct now now);

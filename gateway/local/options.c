@@ -98,6 +98,12 @@ apply(struct options *options, enum option option, const char *value)
     case OPTION_state_dir:
         options->state_dir = value;
         return value[0] != '\0' ? NULL : "a folder";
+    case OPTION_control:
+        options->control = value;
+        return value[0] != '\0' ? NULL : "the path of a socket to make";
+    case OPTION_record:
+        options->record = value;
+        return value[0] != '\0' ? NULL : "a folder that exists";
     case OPTION_time_scale:
         return parse_scale(value, &options->time_scale) ? NULL
                                                         : "0.001 to 100000";

@@ -19,6 +19,8 @@ struct options {
     int port;
     const char *script;    /* NULL: built in */
     const char *state_dir; /* NULL: default */
+    const char *control;   /* NULL: none */
+    const char *record;    /* NULL: nothing is recorded */
     double time_scale;
     enum conversation_ear ear;
     bool ear_given; /* not just the default */

@@ -10,6 +10,10 @@ OPTION(ear, "EAR",
        "how speech is understood: none, script (as the script says) or real "
        "(recognised; the default where it works)")
 OPTION(region, "NAME", "accept only signatures for this region (default: any)")
+OPTION(control, "PATH",
+       "a Unix socket for faults and statistics, one JSON object a line")
+OPTION(record, "DIR",
+       "keep what every stream received: DIR/NNNN.s16 and DIR/NNNN.json")
 OPTION(log, "KIND",
        "on stderr: text (default), json (every event, one line each) or quiet")
 OPTION(exit_with_parent, NULL, "end when the program that started it ends")

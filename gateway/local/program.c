@@ -1,14 +1,18 @@
 #include "gateway/local/program.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 #include <uv.h>
 
 #include "gateway/local/certificate.h"
+#include "gateway/local/control.h"
 #include "gateway/local/options.h"
+#include "gateway/local/script.h"
 #include "gateway/local/server.h"
 #include "gateway/local/statedir.h"
 
@@ -26,6 +30,9 @@ struct program {
     uv_signal_t on_term;
     uv_signal_t on_int;
     struct server *server;
+    struct faults faults;
+    struct ledger ledger;
+    struct control *control;
 };
 
 static int
@@ -43,8 +50,52 @@ on_signal(uv_signal_t *handle, int number)
     if (program->server == NULL)
         return;
     server_stop(&program->server);
+    control_stop(&program->control);
     uv_close((uv_handle_t *)&program->on_term, NULL);
     uv_close((uv_handle_t *)&program->on_int, NULL);
+}
+
+static void
+on_control(void *arg)
+{
+    struct program *program = arg;
+    server_poke(program->server);
+}
+
+static void
+on_refuse_connections(void *arg, uint64_t ms)
+{
+    struct program *program = arg;
+    if (program->server != NULL)
+        server_refuse(program->server, ms);
+}
+
+/* The faults of the script are there from the start. */
+static void
+prepare_faults(struct program *program)
+{
+    program->faults.time_scale = program->options.time_scale;
+    program->faults.refuse_connections = on_refuse_connections;
+    program->faults.arg = program;
+    for (size_t i = 0; i < program->script->fault_count; i++)
+        faults_add(&program->faults, &program->script->faults[i]);
+}
+
+/* False with the reason when the control socket was asked for and cannot be
+ * made. */
+static bool
+open_control(struct program *program, char *problem)
+{
+    struct control_config config = {
+        .target = {&program->faults, &program->ledger},
+        .log = &program->log,
+        .on_change = on_control,
+        .arg = program};
+    if (program->options.control == NULL)
+        return true;
+    program->control = control_new(&program->loop, program->options.control,
+                                   &config, problem, PROBLEM_BYTES);
+    return program->control != NULL;
 }
 
 /* A signal before the loop runs waits until the loop can clean up after it. */
@@ -90,9 +141,13 @@ serve(struct program *program, char *problem)
     int status = 0;
     if (program->server == NULL) {
         status = complain(problem, 1);
+    } else if (!open_control(program, problem)) {
+        status = complain(problem, 1);
+        server_stop(&program->server);
     } else if (!announce(program)) {
         status = complain("cannot write to stdout", 1);
         server_stop(&program->server);
+        control_stop(&program->control);
     }
     if (status != 0) {
         uv_close((uv_handle_t *)&program->on_term, NULL);
@@ -121,6 +176,17 @@ prepare_ear(struct program *program, char *problem)
     return true;
 }
 
+static bool
+check_record(const struct program *program, char *problem)
+{
+    const char *dir = program->options.record;
+    if (dir == NULL || access(dir, W_OK | X_OK) == 0)
+        return true;
+    snprintf(problem, PROBLEM_BYTES, "cannot record into %s: %s", dir,
+             strerror(errno));
+    return false;
+}
+
 static int
 prepare_and_serve(struct program *program, char *problem)
 {
@@ -132,6 +198,11 @@ prepare_and_serve(struct program *program, char *problem)
         !certificate_prepare(&program->certificate, program->dir.path, problem,
                              PROBLEM_BYTES))
         return complain(problem, 1);
+    prepare_faults(program);
+    if (!ledger_init(&program->ledger))
+        return complain("no memory for the ledger", 1);
+    if (!check_record(program, problem))
+        return complain(problem, 1);
     program->tls =
         tls_context_new(program->certificate.leaf_file,
                         program->certificate.key_file, problem, PROBLEM_BYTES);
@@ -141,7 +212,10 @@ prepare_and_serve(struct program *program, char *problem)
                                            .script = program->script,
                                            .ear = options->ear,
                                            .time_scale = options->time_scale,
-                                           .log = &program->log};
+                                           .log = &program->log,
+                                           .faults = &program->faults,
+                                           .ledger = &program->ledger,
+                                           .record_dir = options->record};
     return serve(program, problem);
 }
 
@@ -171,6 +245,7 @@ program_run(int argc, char **argv)
         return complain(problem, 2);
     int status = prepare_and_serve(&program, problem);
     tls_context_free(&program.tls);
+    ledger_fini(&program.ledger);
     statedir_close(&program.dir);
     script_free(&program.script);
     return status;

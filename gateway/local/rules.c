@@ -9,8 +9,11 @@
 #include <string.h>
 
 #define EVENT_BYTES_MAX 1000000
-#define TEXT_INPUT_BYTES_MAX 1024
-#define HISTORY_BYTES_MAX 40960
+/* What AWS documents, and what its own samples send and is taken. */
+#define TEXT_INPUT_BYTES_USUAL 1024
+#define TEXT_INPUT_BYTES_MAX 51200
+#define HISTORY_BYTES_USUAL 40960
+#define HISTORY_BYTES_MAX 204800
 #define HISTORY_BLOCKS_USUAL 40
 
 /* Where the stream is in its order of events. */
@@ -367,6 +370,19 @@ block_content(struct rules *r, struct shape *s, const cJSON *object,
 }
 
 static void
+count_history(struct rules *r, struct shape *s, size_t bytes)
+{
+    bool usual = r->history_bytes <= HISTORY_BYTES_USUAL;
+
+    r->history_bytes += bytes;
+    if (r->history_bytes > HISTORY_BYTES_MAX)
+        shape_fail(s, "the history exceeds %d bytes", HISTORY_BYTES_MAX);
+    else if (usual && r->history_bytes > HISTORY_BYTES_USUAL)
+        shape_odd(s, "the history exceeds %d bytes, what AWS documents",
+                  HISTORY_BYTES_USUAL);
+}
+
+static void
 on_text_input(struct rules *r, struct shape *s, const cJSON *object)
 {
     const char *content = block_content(r, s, object, BLOCK_TEXT);
@@ -384,13 +400,13 @@ on_text_input(struct rules *r, struct shape *s, const cJSON *object)
     }
     if (bytes == 0)
         shape_odd(s, "content is empty");
+    if (bytes > TEXT_INPUT_BYTES_USUAL)
+        shape_odd(s, "content has %zu bytes; AWS documents %d at most", bytes,
+                  TEXT_INPUT_BYTES_USUAL);
     if (!block_append(&r->block, s, content))
         return;
-    if (r->block.role < ROLE_USER || r->block.interactive)
-        return;
-    r->history_bytes += bytes;
-    if (r->history_bytes > HISTORY_BYTES_MAX)
-        shape_fail(s, "the history exceeds %d bytes", HISTORY_BYTES_MAX);
+    if (r->block.role >= ROLE_USER && !r->block.interactive)
+        count_history(r, s, bytes);
 }
 
 static void
@@ -465,10 +481,11 @@ end_text(struct rules *r, struct shape *s, struct input *input)
     if (r->finished.pieces == 0)
         shape_odd(s, "the TEXT block holds no textInput");
     if (r->finished.interactive) {
-        if (r->family != FAMILY_V1 && r->finished.text_bytes > 0)
+        if (r->finished.text_bytes > 0)
             input->kind = INPUT_TEXT;
     } else {
         input->kind = INPUT_CONTEXT;
+        input->role = r->finished.role;
     }
     if (r->order == ORDER_SYSTEM)
         r->order = ORDER_HISTORY;

@@ -4,6 +4,7 @@
 #ifndef GATEWAY_LOCAL_RULES_H
 #define GATEWAY_LOCAL_RULES_H
 
+#include "gateway/local/block.h"
 #include "gateway/local/inference.h"
 
 #include <stdint.h>
@@ -38,9 +39,10 @@ struct input {
     long rate_hz;                 /* AUDIO_START */
     const int16_t *samples;       /* AUDIO */
     size_t frames;                /* AUDIO */
-    const char *text;             /* TEXT, TOOL_RESULT: the result's JSON */
-    size_t text_bytes;            /* CONTEXT, TEXT, TOOL_RESULT */
-    const char *tool_use_id;      /* TOOL_RESULT */
+    enum role role;               /* CONTEXT */
+    const char *text;        /* CONTEXT, TEXT, TOOL_RESULT: the result's JSON */
+    size_t text_bytes;       /* CONTEXT, TEXT, TOOL_RESULT */
+    const char *tool_use_id; /* TOOL_RESULT */
 };
 
 struct rules;

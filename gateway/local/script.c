@@ -76,6 +76,26 @@ script_next(const struct script *script, size_t *cursor)
     return NULL;
 }
 
+const struct script_line *
+script_trigger(const struct script *script)
+{
+    for (size_t i = 0; i < script->line_count; i++) {
+        if ((script->lines[i].on & SCRIPT_ON_TRIGGER) != 0)
+            return &script->lines[i];
+    }
+    return NULL;
+}
+
+bool
+script_model_ended(const struct script *script, const char *model_id)
+{
+    const cJSON *state =
+        cJSON_GetObjectItemCaseSensitive(script->models, model_id);
+
+    return cJSON_IsString(state) &&
+           strcmp(state->valuestring, "end_of_life") == 0;
+}
+
 const char *
 script_phrase(const struct script_line *line)
 {

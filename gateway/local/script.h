@@ -10,10 +10,12 @@
 #include <cjson/cJSON.h>
 
 #include "gateway/local/conversation.h"
+#include "gateway/local/fault.h"
 
 #define SCRIPT_ON_SPEECH 1u
 #define SCRIPT_ON_TEXT 2u
 #define SCRIPT_ON_SILENCE 4u
+#define SCRIPT_ON_TRIGGER 8u
 
 #define BARGE_MARKER 1u
 #define BARGE_STOP_REASON 2u
@@ -53,6 +55,9 @@ struct script {
     struct script_line *lines;
     size_t line_count;
     struct script_line unknown;
+    const cJSON *models; /* ids and what became of them; NULL: all live */
+    struct fault *faults;
+    size_t fault_count;
     struct voice *voice;   /* shared, with its cache */
     struct ear_pool *ears; /* shared, once script_prepare_ear() made them */
     cJSON *root;           /* owns every string */
@@ -71,6 +76,13 @@ const struct script_line *script_match(const struct script *script,
  * it and begins again at the end. NULL when there is none. [any] */
 const struct script_line *script_next(const struct script *script,
                                       size_t *cursor);
+
+/* The first line for the clip that makes the model speak first; NULL when
+ * there is none. [any] */
+const struct script_line *script_trigger(const struct script *script);
+
+/* Whether the script says that the model is past its end of life. [any] */
+bool script_model_ended(const struct script *script, const char *model_id);
 
 /* The first phrase of a line, "" when it has none. [any] */
 const char *script_phrase(const struct script_line *line);

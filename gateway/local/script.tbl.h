@@ -19,9 +19,9 @@ SCRIPT_NUMBER(threshold_dbfs, -45, -90, 0,
 SCRIPT_NUMBER(utterance_max_ms, 30000, 1000, 120000,
               "a longer utterance is cut there")
 SCRIPT_NUMBER(voice_wpm, 165, 80, 450, "words a minute of the voice")
-SCRIPT_NUMBER(input_timeout_ms, 55000, 100, 600000,
+SCRIPT_NUMBER(input_timeout_ms, 55000, 100, 86400000,
               "without any input event, before the time scale")
-SCRIPT_NUMBER(connection_timeout_ms, 480000, 100, 3600000,
+SCRIPT_NUMBER(connection_timeout_ms, 480000, 100, 86400000,
               "life of a stream, before the time scale")
 SCRIPT_NUMBER(silence_timeout_ms, 0, 0, 3600000,
               "neither side speaks (error 531), before the time scale; 0: off")

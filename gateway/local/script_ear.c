@@ -18,7 +18,7 @@ spoken_phrases(const struct script *script, char **phrases, size_t room)
         const struct script_line *line = &script->lines[i];
         const cJSON *item;
 
-        if ((line->on & SCRIPT_ON_SPEECH) == 0)
+        if ((line->on & (SCRIPT_ON_SPEECH | SCRIPT_ON_TRIGGER)) == 0)
             continue;
         cJSON_ArrayForEach(item, line->hear)
         {

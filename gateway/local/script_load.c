@@ -140,8 +140,8 @@ flag_of(struct reader *r, const cJSON *item, const char *const *names,
         if (cJSON_IsString(item) && strcmp(item->valuestring, names[i]) == 0)
             return flags[i];
     }
-    complain(r, "must be one of \"%s\", \"%s\", \"%s\"", names[0], names[1],
-             names[2]);
+    complain(r, "must be one of \"%s\", \"%s\", \"%s\"%s", names[0], names[1],
+             names[2], names[3] == NULL ? "" : ", \"trigger\"");
     return 0;
 }
 
@@ -168,9 +168,10 @@ take_flags(struct reader *r, const cJSON *item, const char *const *names,
 static unsigned
 take_on(struct reader *r, const cJSON *item)
 {
-    static const char *const names[] = {"speech", "text", "silence", NULL};
+    static const char *const names[] = {"speech", "text", "silence", "trigger",
+                                        NULL};
     static const unsigned flags[] = {SCRIPT_ON_SPEECH, SCRIPT_ON_TEXT,
-                                     SCRIPT_ON_SILENCE};
+                                     SCRIPT_ON_SILENCE, SCRIPT_ON_TRIGGER};
 
     return take_flags(r, item, names, flags);
 }
@@ -350,6 +351,68 @@ take_lines(struct reader *r, struct script *script, cJSON *array)
     }
 }
 
+/* ---- faults and models --------------------------------------------------- */
+
+static void
+take_fault(struct reader *r, struct script *script, const cJSON *object)
+{
+    char problem[FAULT_PROBLEM_BYTES];
+
+    if (fault_parse(&script->faults[script->fault_count], object, problem))
+        script->fault_count++;
+    else
+        complain(r, "%s", problem);
+}
+
+static void
+take_faults(struct reader *r, struct script *script, const cJSON *array)
+{
+    const cJSON *item;
+    int i = 0;
+
+    if (!cJSON_IsArray(array) || cJSON_GetArraySize(array) > FAULTS_MAX) {
+        complain(r, "must be an array of at most %d faults", FAULTS_MAX);
+        return;
+    }
+    if (script->faults != NULL) {
+        complain(r, "faults stands there twice");
+        return;
+    }
+    script->faults = calloc(FAULTS_MAX, sizeof(*script->faults));
+    if (script->faults == NULL) {
+        complain(r, "out of memory");
+        return;
+    }
+    cJSON_ArrayForEach(item, array)
+    {
+        size_t up = enter(r, "[%d]", i++);
+
+        take_fault(r, script, item);
+        leave(r, up);
+    }
+}
+
+static void
+take_models(struct reader *r, struct script *script, const cJSON *object)
+{
+    const cJSON *item;
+
+    if (!cJSON_IsObject(object))
+        complain(r, "must be an object such as {\"amazon.nova-sonic-v1:0\": "
+                    "\"end_of_life\"}");
+    cJSON_ArrayForEach(item, object)
+    {
+        bool good = cJSON_IsString(item) &&
+                    (strcmp(item->valuestring, "end_of_life") == 0 ||
+                     strcmp(item->valuestring, "alive") == 0);
+
+        if (!good)
+            complain(r, "%.80s must be \"alive\" or \"end_of_life\"",
+                     item->string == NULL ? "each" : item->string);
+    }
+    script->models = object;
+}
+
 static bool
 take_number(struct reader *r, struct script_numbers *numbers, const cJSON *item)
 {
@@ -372,8 +435,13 @@ take_member(struct reader *r, struct script *script, cJSON *item)
         take_line(r, &script->unknown, item);
     else if (strcmp(item->string, "barge_in") == 0)
         script->barge_in = take_barge_in(r, item);
+    else if (strcmp(item->string, "faults") == 0)
+        take_faults(r, script, item);
+    else if (strcmp(item->string, "models") == 0)
+        take_models(r, script, item);
     else if (!take_number(r, &script->numbers, item))
-        complain(r, "unknown key; known are lines, unknown, barge_in"
+        complain(r, "unknown key; known are lines, unknown, barge_in, faults, "
+                    "models"
 #define SCRIPT_NUMBER(key, standard, least, most, what) ", " #key
 #include "gateway/local/script.tbl.h"
 #undef SCRIPT_NUMBER
@@ -520,6 +588,7 @@ script_free(struct script **script)
         free(s->lines[i].calls);
     free(s->lines);
     free(s->unknown.calls);
+    free(s->faults);
     ear_pool_free(&s->ears);
     voice_free(&s->voice);
     cJSON_Delete(s->root);

@@ -9,8 +9,12 @@
 
 #define BACKLOG 128
 
+/* How soon a port that somebody else took meanwhile is tried again. */
+#define RETRY_MS 50
+
 struct server {
     uv_tcp_t listener;
+    uv_timer_t reopening;
     struct tls_context *tls;
     const struct call_config *config;
     struct connection *connections[SERVER_CONNECTIONS_MAX];
@@ -18,13 +22,16 @@ struct server {
     unsigned last_number;
     int port;
     bool stopping;
-    bool listener_closed;
+    bool listener_open; /* or being closed */
+    bool listener_closing;
+    bool timer_closed;
 };
 
 static void
 free_if_over(struct server *server)
 {
-    if (server->listener_closed && server->connection_count == 0)
+    if (server->stopping && !server->listener_open && server->timer_closed &&
+        server->connection_count == 0)
         free(server);
 }
 
@@ -97,8 +104,61 @@ static void
 on_listener_closed(uv_handle_t *handle)
 {
     struct server *server = handle->data;
-    server->listener_closed = true;
+    server->listener_open = false;
+    server->listener_closing = false;
     free_if_over(server);
+}
+
+static void
+on_timer_closed(uv_handle_t *handle)
+{
+    struct server *server = handle->data;
+    server->timer_closed = true;
+    free_if_over(server);
+}
+
+static void
+close_listener(struct server *server)
+{
+    if (!server->listener_open || server->listener_closing)
+        return;
+    server->listener_closing = true;
+    uv_close((uv_handle_t *)&server->listener, on_listener_closed);
+}
+
+static int
+open_listener(struct server *server, int port)
+{
+    uv_tcp_init(server->reopening.loop, &server->listener);
+    server->listener.data = server;
+    server->listener_open = true;
+    return listen_on(server, port);
+}
+
+static void
+on_reopen(uv_timer_t *timer)
+{
+    struct server *server = timer->data;
+    if (!server->listener_open && open_listener(server, server->port) == 0)
+        return;
+    close_listener(server);
+    uv_timer_start(timer, on_reopen, RETRY_MS, 0);
+}
+
+void
+server_refuse(struct server *server, uint64_t ms)
+{
+    if (server->stopping)
+        return;
+    close_listener(server);
+    uv_timer_start(&server->reopening, on_reopen, ms, 0);
+}
+
+void
+server_poke(struct server *server)
+{
+    for (size_t i = 0; i < server->connection_count; i++)
+        connection_poke(server->connections[i]);
 }
 
 struct server *
@@ -112,9 +172,9 @@ server_new(uv_loop_t *loop, int port, struct tls_context *tls,
     }
     server->tls = tls;
     server->config = config;
-    uv_tcp_init(loop, &server->listener);
-    server->listener.data = server;
-    int code = listen_on(server, port);
+    uv_timer_init(loop, &server->reopening);
+    server->reopening.data = server;
+    int code = open_listener(server, port);
     if (code != 0) {
         snprintf(problem, problem_size, "cannot listen on 127.0.0.1:%d: %s",
                  port, uv_strerror(code));
@@ -135,7 +195,8 @@ server_stop(struct server **server)
     struct server *s = *server;
     *server = NULL;
     s->stopping = true;
-    uv_close((uv_handle_t *)&s->listener, on_listener_closed);
+    close_listener(s);
+    uv_close((uv_handle_t *)&s->reopening, on_timer_closed);
     for (size_t i = 0; i < s->connection_count; i++)
         connection_shut(s->connections[i]);
 }

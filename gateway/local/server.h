@@ -3,6 +3,7 @@
 #define GATEWAY_LOCAL_SERVER_H
 
 #include <stddef.h>
+#include <stdint.h>
 #include <uv.h>
 
 #include "gateway/local/call.h"
@@ -21,6 +22,12 @@ struct server *server_new(uv_loop_t *loop, int port, struct tls_context *tls,
 
 /* The port it listens on. [loop] */
 int server_port(const struct server *server);
+
+/* Closes the port for `ms`, then listens on it again; connections stay. [loop] */
+void server_refuse(struct server *server, uint64_t ms);
+
+/* Lets time pass on every connection: faults may have changed. [loop] */
+void server_poke(struct server *server);
 
 /* Stops listening and shuts every connection; it is freed once the last is
  * gone, within about half a second, while the loop runs. NULLs the caller's

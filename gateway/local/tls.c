@@ -191,6 +191,21 @@ tls_write(struct tls *tls, const uint8_t *data, size_t count)
 }
 
 void
+tls_break(struct tls *tls)
+{
+    /* A whole record of noise, and enough of it to end one that has begun:
+     * OpenSSL itself then says what a real peer would. */
+    static const uint8_t head[] = {0x17, 0x03, 0x03, 0x40, 0x00};
+    static const uint8_t noise[17 * 1024];
+    uint8_t out[64];
+    size_t count;
+    if (!tls_feed(tls, head, sizeof(head)) ||
+        !tls_feed(tls, noise, sizeof(noise)))
+        return;
+    tls_read(tls, out, sizeof(out), &count);
+}
+
+void
 tls_shutdown(struct tls *tls)
 {
     ERR_clear_error();

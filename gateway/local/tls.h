@@ -43,6 +43,10 @@ enum tls_result tls_read(struct tls *tls, uint8_t *out, size_t capacity,
 /* Encrypts all of `data`. Not before the handshake is done. [loop] */
 enum tls_result tls_write(struct tls *tls, const uint8_t *data, size_t count);
 
+/* Makes a fatal alert (bad_record_mac) wait in tls_pending(); nothing can be
+ * read or written afterwards. [loop] */
+void tls_break(struct tls *tls);
+
 /* Says close_notify. [loop] */
 void tls_shutdown(struct tls *tls);
 

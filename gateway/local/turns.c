@@ -337,6 +337,54 @@ turns_on_result(struct turns *t, const char *tool_use_id, const char *result,
     }
 }
 
+static struct call *
+open_call(struct turn *turn)
+{
+    for (size_t i = 0; turn != NULL && i < turn->sent_calls; i++) {
+        if (turn->calls[i].open)
+            return &turn->calls[i];
+    }
+    return NULL;
+}
+
+size_t
+turns_open_calls(const struct turns *t)
+{
+    size_t n = t->current == NULL ? 0 : t->current->open_calls;
+
+    for (const struct turn *turn = t->waiting; turn != NULL; turn = turn->next)
+        n += turn->open_calls;
+    return n;
+}
+
+bool
+turns_due(const struct turns *t)
+{
+    return t->current != NULL || t->ready != NULL;
+}
+
+bool
+turns_repeat_call(struct turns *t)
+{
+    struct turn *turn = t->current;
+    struct call *call = open_call(turn);
+    char *text;
+
+    for (struct turn *w = t->waiting; call == NULL && w != NULL; w = w->next) {
+        turn = w;
+        call = open_call(w);
+    }
+    if (call == NULL)
+        return false;
+    text = arguments_text(turn, call);
+    if (text == NULL)
+        t->config.emit->failed = true;
+    else
+        emit_tool_use(t->config.emit, call->id, call->name, text);
+    free(text);
+    return true;
+}
+
 /* ---- steps --------------------------------------------------------------- */
 
 static char *

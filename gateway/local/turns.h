@@ -61,6 +61,16 @@ bool turns_is_heard(const struct turns *t, uint64_t now_ms);
 /* Whether the assistant speaks, is heard, or is about to. [loop] */
 bool turns_busy(const struct turns *t, uint64_t now_ms);
 
+/* How many tool uses wait for their result. [loop] */
+size_t turns_open_calls(const struct turns *t);
+
+/* Whether a turn has the floor or wants it. [loop] */
+bool turns_due(const struct turns *t);
+
+/* Sends a tool use that waits for its result once more, under the same id.
+ * False: none waits. [loop] */
+bool turns_repeat_call(struct turns *t);
+
 /* Sends what is due; when the next is due, UINT64_MAX: nothing. [loop] */
 void turns_tick(struct turns *t, uint64_t now_ms);
 uint64_t turns_deadline_ms(const struct turns *t);

@@ -1,6 +1,7 @@
 #include "tests/local/client_h2.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <nghttp2/nghttp2.h>
 #include <openssl/err.h>
@@ -29,6 +30,8 @@ struct client {
     size_t unsent_bytes;
     bool dead;
     bool goaway;
+    enum client_end end;
+    unsigned pongs;
 };
 
 static int last_alert;
@@ -95,6 +98,8 @@ on_header(nghttp2_session *session, const nghttp2_frame *frame,
         keep(s->request_id, sizeof(s->request_id), value, value_bytes);
     else if (strcmp(n, "date") == 0)
         keep(s->date, sizeof(s->date), value, value_bytes);
+    else if (strcmp(n, "retry-after") == 0)
+        keep(s->retry_after, sizeof(s->retry_after), value, value_bytes);
     return 0;
 }
 
@@ -121,6 +126,9 @@ on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *user)
     struct client_stream *s = stream_of(session, frame->hd.stream_id);
     if (frame->hd.type == NGHTTP2_GOAWAY)
         client->goaway = true;
+    if (frame->hd.type == NGHTTP2_PING &&
+        (frame->hd.flags & NGHTTP2_FLAG_ACK) != 0)
+        client->pongs++;
     if (s == NULL)
         return 0;
     if (frame->hd.type == NGHTTP2_RST_STREAM) {
@@ -228,6 +236,31 @@ client_said_goaway(const struct client *client)
     return client->goaway;
 }
 
+enum client_end
+client_end(const struct client *client)
+{
+    return client->end;
+}
+
+void
+client_ping(struct client *client)
+{
+    nghttp2_submit_ping(client->session, NGHTTP2_FLAG_NONE, NULL);
+}
+
+unsigned
+client_pongs(const struct client *client)
+{
+    return client->pongs;
+}
+
+int
+client_window(const struct client *client, const struct client_stream *stream)
+{
+    return nghttp2_session_get_stream_remote_window_size(client->session,
+                                                         stream->id);
+}
+
 /* ---- sending ---- */
 
 static nghttp2_nv
@@ -274,8 +307,9 @@ client_send_event(struct client *client, struct client_stream *stream,
 {
     size_t inner_bytes, frame_bytes;
     uint8_t *inner = client_inner(json, strlen(json), &inner_bytes);
-    uint8_t *frame = client_sign_frame(signer, client_wall_ms(), inner,
-                                       inner_bytes, &frame_bytes);
+    uint8_t *frame =
+        client_sign_frame(signer, client_wall_ms() + signer->skew_ms, inner,
+                          inner_bytes, &frame_bytes);
     client_send(client, stream, frame, frame_bytes);
     free(inner);
     free(frame);
@@ -324,6 +358,28 @@ push_out(struct client *client)
     }
 }
 
+/* Keeps how the connection ended; false unless it goes on. */
+static bool
+judge_end(struct client *client, int count)
+{
+    int error = SSL_get_error(client->ssl, count);
+    int reason = ERR_GET_REASON(ERR_peek_error());
+    if (error == SSL_ERROR_WANT_READ)
+        return true;
+    if (error == SSL_ERROR_ZERO_RETURN) {
+        client->end = CLIENT_NOTIFIED;
+    } else if (error == SSL_ERROR_SYSCALL) {
+        client->end = errno == ECONNRESET ? CLIENT_RESET : CLIENT_EOF;
+    } else if (reason == SSL_R_UNEXPECTED_EOF_WHILE_READING) {
+        client->end = CLIENT_EOF;
+    } else {
+        client->end = CLIENT_ALERT;
+        last_alert =
+            reason > SSL_AD_REASON_OFFSET ? reason - SSL_AD_REASON_OFFSET : 0;
+    }
+    return false;
+}
+
 static bool
 pull_in(struct client *client)
 {
@@ -332,7 +388,7 @@ pull_in(struct client *client)
         ERR_clear_error();
         int count = SSL_read(client->ssl, data, sizeof(data));
         if (count <= 0)
-            return SSL_get_error(client->ssl, count) == SSL_ERROR_WANT_READ;
+            return judge_end(client, count);
         if (nghttp2_session_mem_recv(client->session, data, (size_t)count) < 0)
             return false;
     }
@@ -405,11 +461,16 @@ static bool
 look(void *arg, const struct framing_frame *frame)
 {
     struct search *search = arg;
-    const struct framing_header *type = framing_find(frame, ":exception-type");
+    static const char *const shown[] = {":exception-type", ":error-code",
+                                        ":error-message"};
     int size = 0;
-    if (type != NULL)
-        size = snprintf(found_text, sizeof(found_text), "%.*s ",
-                        type->value_bytes, (const char *)type->value);
+    for (size_t i = 0; i < 3; i++) {
+        const struct framing_header *header = framing_find(frame, shown[i]);
+        if (header != NULL)
+            size += snprintf(found_text + size,
+                             sizeof(found_text) - (size_t)size, "%.*s ",
+                             header->value_bytes, (const char *)header->value);
+    }
     const char *payload = (const char *)frame->payload;
     if (frame->payload_bytes > 10 &&
         memcmp(payload, "{\"bytes\":\"", 10) == 0) {
@@ -435,4 +496,31 @@ client_find(const struct client_stream *stream, const char *text)
     framing_push(&decoder, stream->body, stream->body_bytes, look, &search);
     framing_decoder_fini(&decoder);
     return search.found ? found_text : NULL;
+}
+
+struct tally {
+    const char *text;
+    int count;
+};
+
+static bool
+tally(void *arg, const struct framing_frame *frame)
+{
+    struct tally *t = arg;
+    struct search search = {t->text, false};
+    look(&search, frame);
+    t->count += search.found;
+    return true;
+}
+
+int
+client_count(const struct client_stream *stream, const char *text)
+{
+    struct framing_decoder decoder;
+    struct tally t = {text, 0};
+    framing_decoder_init(&decoder, 16 * 1024 * 1024);
+    bool good =
+        framing_push(&decoder, stream->body, stream->body_bytes, tally, &t);
+    framing_decoder_fini(&decoder);
+    return good ? t.count : -1;
 }

@@ -17,6 +17,7 @@ struct client_stream {
     char content_type[128];
     char request_id[64];
     char date[64];
+    char retry_after[16];
     uint8_t *body;
     size_t body_bytes;
     size_t data_frames;
@@ -72,10 +73,32 @@ bool client_alive(const struct client *client);
 /* Whether the server said GOAWAY. [any] */
 bool client_said_goaway(const struct client *client);
 
+/* How the connection ended. [any] */
+enum client_end {
+    CLIENT_ALIVE,
+    CLIENT_NOTIFIED, /* close_notify */
+    CLIENT_EOF,      /* the socket ended without it */
+    CLIENT_RESET,    /* TCP RST */
+    CLIENT_ALERT     /* client_last_alert() */
+};
+enum client_end client_end(const struct client *client);
+
+/* Sends a PING; how many were answered. [any] */
+void client_ping(struct client *client);
+unsigned client_pongs(const struct client *client);
+
+/* How much the stream's window lets us send. [any] */
+int client_window(const struct client *client,
+                  const struct client_stream *stream);
+
 /* For client_run(). [any] */
 bool client_has_status(const struct client_stream *stream);
 bool client_has_ended(const struct client_stream *stream);
 bool client_has_sent(const struct client_stream *stream);
+
+/* How many frames of the body have this text; how many follow one another
+ * without damage, -1 when one is damaged. [any] */
+int client_count(const struct client_stream *stream, const char *text);
 
 /* The first frame of the body that has this text in its payload or headers;
  * chunks are decoded from base64. NULL if none. Static storage. [any] */

@@ -15,6 +15,7 @@ struct client_signer {
     const char *region;
     const char *service;
     char prior[65];
+    int64_t skew_ms; /* of the signer's clock */
 };
 
 struct client_header {

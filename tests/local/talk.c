@@ -86,8 +86,8 @@ void
 talk_open_scaled(struct talk *t, const char *script, enum conversation_ear ear,
                  const char *model, double time_scale)
 {
-    static const struct conversation_ops ops = {on_emit, on_fail, on_end,
-                                                on_note};
+    static const struct conversation_ops ops = {
+        .emit = on_emit, .fail = on_fail, .end = on_end, .note = on_note};
     struct conversation_config config = {NULL, model, ear, time_scale, 1000};
     char problem[512];
 

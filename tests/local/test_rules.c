@@ -573,14 +573,21 @@ test_sizes(void **state)
     for (int i = 0; i < 40; i++)
         assert_true(send_text(rules, 1024));
     assert_string_equal(notes.text, "");
-    assert_false(send_text(rules, 1));
+    assert_true(send_text(rules, 1));
     assert_non_null(strstr(notes.text, "the history exceeds 40960 bytes"));
+    assert_true(send_text(rules, 51200));
+    assert_true(send_text(rules, 51200));
+    assert_true(send_text(rules, 51200));
+    assert_false(send_text(rules, 51200));
+    assert_non_null(strstr(notes.text, "exceeds 204800 bytes"));
     rules_free(&rules);
 
     notes.text[0] = '\0';
     rules = open_block(&notes, "USER");
-    assert_false(send_text(rules, 1025));
-    assert_non_null(strstr(notes.text, "1025 bytes, at most 1024"));
+    assert_true(send_text(rules, 1025));
+    assert_non_null(strstr(notes.text, "1025 bytes; AWS documents 1024"));
+    assert_false(send_text(rules, 51201));
+    assert_non_null(strstr(notes.text, "51201 bytes, at most 51200"));
     rules_free(&rules);
 }
 

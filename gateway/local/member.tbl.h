@@ -1,0 +1,15 @@
+/* The members that only some kinds of fault have. Numbers: member, key, what
+ * it is when absent, least, most. Texts: member, key, most bytes with the NUL. */
+FAULT_NUMBER(status, "status", 503, 400, 599)
+FAULT_NUMBER(retry_after, "retry_after", 0, 0, 86400)
+FAULT_NUMBER(code, "code", 0, 0, 4294967295)
+FAULT_NUMBER(bytes_per_s, "bytes_per_s", 0, 0, 1000000000)
+FAULT_NUMBER(ms, "ms", 0, -864000000000, 864000000000)
+FAULT_NUMBER(streams, "streams", 0, 0, 1000000)
+FAULT_NUMBER(bytes, "bytes", 1, 1, 16384)
+FAULT_TEXT(errortype, "errortype", 64)
+FAULT_TEXT(message, "message", 512)
+FAULT_TEXT(name, "name", 64)
+FAULT_TEXT(error_code, "code", 64)
+FAULT_TEXT(last_stream, "last_stream", 8)
+FAULT_TEXT(how, "how", 4)
