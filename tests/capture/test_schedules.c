@@ -161,13 +161,25 @@ model_rewind(uint64_t frame)
     return position;
 }
 
+/* What was listened to is given up but for the newest. */
+static void
+model_give_up(void)
+{
+    uint64_t keep = mic.capture->preroll_frames + mic.capture->notice_frames;
+    uint64_t to = seen > keep ? seen - keep : 0;
+    if (to <= position)
+        return;
+    decide_span(position, to, GATED);
+    position = to;
+}
+
 static void
 model_sentry(void)
 {
-    uint64_t keep = mic.capture->preroll_frames + mic.capture->notice_frames;
     if (!watching)
         decide_span(cursor, position, GATED);
     watching = true;
+    model_give_up();
     if (seen < mic.written && seen < oldest()) {
         laps++;
         decide_span(position, after_lap(), LOST);
@@ -177,11 +189,7 @@ model_sentry(void)
         if (closed[f])
             decide(f, GATED);
     seen = mic.written;
-    uint64_t to = seen > keep ? seen - keep : 0;
-    if (to > position) {
-        decide_span(position, to, GATED);
-        position = to;
-    }
+    model_give_up();
     cursor = position;
 }
 
