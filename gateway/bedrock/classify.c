@@ -7,18 +7,14 @@
 /* Credentials that are looked for again are mostly the same ones. */
 #define HELPS_BY_ITSELF(action) \
     ((action) != CLASSIFY_ACTION_give_up && (action) != CLASSIFY_ACTION_refresh)
-#define OVER(action) \
-    ((action) == CLASSIFY_ACTION_stay ? CLASSIFY_ACTION_reconnect : (action))
 #define IS_CLOCK(kind) \
     ((kind) == CLASSIFY_KIND_clock || (kind) == CLASSIFY_KIND_signature)
-#define RESULT(kind, action, remedy)                                  \
-    {                                                                 \
-        kind, action, HELPS_BY_ITSELF(action), remedy, IS_CLOCK(kind) \
+#define RESULT(kind, action, remedy)                           \
+    {                                                          \
+        CLASSIFY_KIND_##kind, CLASSIFY_ACTION_##action,        \
+            HELPS_BY_ITSELF(CLASSIFY_ACTION_##action), remedy, \
+            IS_CLOCK(CLASSIFY_KIND_##kind)                     \
     }
-#define RESULT_OF(kind, action, remedy) \
-    RESULT(CLASSIFY_KIND_##kind, CLASSIFY_ACTION_##action, remedy)
-#define RESULT_OVER(kind, action, remedy) \
-    RESULT(CLASSIFY_KIND_##kind, OVER(CLASSIFY_ACTION_##action), remedy)
 
 /* ---- errors that AWS names ---- */
 
@@ -27,13 +23,11 @@ struct row {
     const char *message;
     int http_status;
     struct classification result;
-    struct classification over; /* the same where it ended the stream */
 };
 
 static const struct row rows[] = {
 #define CLASSIFY_ERROR(code, message, status, kind, action, remedy) \
-    {code, message, status, RESULT_OF(kind, action, remedy),        \
-     RESULT_OVER(kind, action, remedy)},
+    {code, message, status, RESULT(kind, action, remedy)},
 #include "gateway/bedrock/exceptions.tbl.h"
 };
 
@@ -63,8 +57,8 @@ row_matches(const struct row *row, const char *code, size_t code_chars,
     return !row->http_status || row->http_status == http_status;
 }
 
-static const struct row *
-row_find(const char *code, int http_status, const char *message)
+const struct classification *
+classify_error(const char *code, int http_status, const char *message)
 {
     size_t chars, i = 0;
 
@@ -73,13 +67,7 @@ row_find(const char *code, int http_status, const char *message)
     while (i < ROW_COUNT - 1 && !row_matches(&rows[i], code, chars, http_status,
                                              message ? message : ""))
         i++;
-    return &rows[i];
-}
-
-const struct classification *
-classify_error(const char *code, int http_status, const char *message)
-{
-    return &row_find(code, http_status, message)->result;
+    return &rows[i].result;
 }
 
 /* ---- ends ---- */
@@ -89,7 +77,7 @@ static const struct {
     struct classification result;
 } causes[BEDROCK_END_COUNT] = {
 #define CLASSIFY_CAUSE(cause, kind, action, remedy) \
-    [BEDROCK_END_##cause] = {true, RESULT_OF(kind, action, remedy)},
+    [BEDROCK_END_##cause] = {true, RESULT(kind, action, remedy)},
 #include "gateway/bedrock/exceptions.tbl.h"
 };
 
@@ -98,7 +86,7 @@ static const struct {
     struct classification result;
 } h2_errors[] = {
 #define CLASSIFY_H2(error, name, kind, action, remedy) \
-    {error, RESULT_OF(kind, action, remedy)},
+    {error, RESULT(kind, action, remedy)},
 #include "gateway/bedrock/exceptions.tbl.h"
 };
 
@@ -116,7 +104,7 @@ classify_end(const struct bedrock_end *end)
     }
     if ((unsigned)end->cause < BEDROCK_END_COUNT && causes[end->cause].known)
         return &causes[end->cause].result;
-    return &row_find(end->code, end->http_status, end->message)->over;
+    return classify_error(end->code, end->http_status, end->message);
 }
 
 /* ---- names ---- */

@@ -36,8 +36,8 @@ struct classification {
 const struct classification *classify_error(const char *code, int http_status,
                                             const char *message);
 
-/* Looks the end of a stream up; never `stay`, as it is over. Never NULL.
- * [any] */
+/* Looks the end of a stream up, or an exception that it outlived. `stay` for
+ * one that is over means `reconnect`. Never NULL. [any] */
 const struct classification *classify_end(const struct bedrock_end *end);
 
 /* "throttle", "auth", ...: for events and logs. [any] */

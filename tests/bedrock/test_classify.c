@@ -145,25 +145,6 @@ test_every_end_is_known(void **state)
     }
 }
 
-/* A stream that ended cannot go on, whatever ended it. */
-static void
-test_no_end_stays(void **state)
-{
-    struct bedrock_end end = {.cause = BEDROCK_END_exception,
-                              .code = "validationException",
-                              .message = "Tool Response parsing error"};
-    const struct classification *error =
-        classify_error(end.code, 0, end.message);
-    const struct classification *over = classify_end(&end);
-
-    (void)state;
-    assert_int_equal(error->action, CLASSIFY_ACTION_stay);
-    assert_int_equal(over->action, CLASSIFY_ACTION_reconnect);
-    assert_int_equal(over->kind, error->kind);
-    assert_true(over->recoverable);
-    assert_string_equal(over->remedy, error->remedy);
-}
-
 static void
 test_which_suspect_the_clock(void **state)
 {
@@ -297,7 +278,6 @@ main(void)
         cmocka_unit_test(test_errors),
         cmocka_unit_test(test_old_model_names_its_successor),
         cmocka_unit_test(test_every_end_is_known),
-        cmocka_unit_test(test_no_end_stays),
         cmocka_unit_test(test_which_suspect_the_clock),
         cmocka_unit_test(test_http2_codes),
         cmocka_unit_test(test_remedies_are_sentences),

@@ -1,11 +1,13 @@
-/* The parser of AWS's config and credentials files.
+/* The parser of AWS's config and credentials files, and that of the times in
+ * them.
  *
- * fuzz-module: gateway/bedrock/profile.c
+ * fuzz-module: gateway/bedrock/profile.c gateway/bedrock/date.c
  */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "gateway/bedrock/date.h"
 #include "gateway/bedrock/profile.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -33,6 +35,10 @@ on_property(void *arg, const char *profile, const char *key, const char *value)
 
     if (!bound->profiles || !*profile || !*key || strlen(key) > bound->bytes ||
         strlen(value) > bound->bytes)
+        abort();
+    /* From 1970, less a zone, to the end of 9999 and a zone. */
+    int64_t ms = date_iso_ms(value);
+    if (ms < -86400000 || ms > 253402300800000 + 86400000)
         abort();
 }
 
