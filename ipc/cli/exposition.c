@@ -134,11 +134,20 @@ is_same_line(const struct exposition_sample *a,
            strcmp(a->labels, b->labels) == 0;
 }
 
+static bool
+is_summary(const struct exposition_sample *sample)
+{
+    return strcmp(sample->type, "summary") == 0;
+}
+
+/* Families together, in each the parts of summaries first. */
 static int
 compare(const void *left, const void *right)
 {
     const struct exposition_sample *a = left, *b = right;
     int order = strcmp(a->family, b->family);
+    if (!order)
+        order = is_summary(b) - is_summary(a);
     if (!order)
         order = strcmp(a->suffix, b->suffix);
     if (!order)
@@ -184,12 +193,79 @@ print_head(FILE *out, const struct exposition_sample *first)
     fprintf(out, "\n# TYPE %s %s\n", first->family, first->type);
 }
 
+static void
+sort(struct exposition *e)
+{
+    if (e->count)
+        qsort(e->samples, e->count, sizeof *e->samples, compare);
+}
+
+/* True if these first `length` characters of a name are a summary's family.
+ * The samples are sorted, so that its first one tells. */
+static bool
+is_summary_family(const struct exposition *e, const char *name, size_t length)
+{
+    size_t low = 0, high = e->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        const char *family = e->samples[middle].family;
+        int order = strncmp(family, name, length);
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < e->count && is_summary(&e->samples[low]) &&
+           strncmp(e->samples[low].family, name, length) == 0 &&
+           !e->samples[low].family[length];
+}
+
+/* True if a reader would take this number for a part of a summary. */
+static bool
+is_mistakable(const struct exposition *e,
+              const struct exposition_sample *sample)
+{
+    static const char *const ends[] = {"", "_count", "_sum"};
+    size_t length = strlen(sample->family);
+    if (is_summary(sample))
+        return false;
+    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
+        size_t tail = strlen(ends[i]);
+        if (length > tail &&
+            strcmp(sample->family + length - tail, ends[i]) == 0 &&
+            is_summary_family(e, sample->family, length - tail))
+            return true;
+    }
+    return false;
+}
+
+/* Gives numbers that look like a part of a summary another family. */
+static void
+keep_summaries_apart(struct exposition *e)
+{
+    char **renamed = calloc(e->count + 1, sizeof *renamed);
+    for (size_t i = 0; renamed && i < e->count; i++) {
+        if (is_mistakable(e, &e->samples[i]) &&
+            asprintf(&renamed[i], "%s_value", e->samples[i].family) < 0)
+            renamed[i] = NULL;
+    }
+    for (size_t i = 0; renamed && i < e->count; i++) {
+        if (!renamed[i])
+            continue;
+        free(e->samples[i].family);
+        e->samples[i].family = renamed[i];
+    }
+    e->incomplete |= !renamed;
+    free(renamed);
+}
+
 void
 exposition_print(struct exposition *e, FILE *out)
 {
     const struct exposition_sample *before = NULL;
-    if (e->count)
-        qsort(e->samples, e->count, sizeof *e->samples, compare);
+    sort(e);
+    keep_summaries_apart(e);
+    sort(e);
     for (size_t i = 0; i < e->count; i++) {
         const struct exposition_sample *sample = &e->samples[i];
         if (!before || strcmp(before->family, sample->family) != 0)

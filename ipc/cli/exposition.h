@@ -34,7 +34,8 @@ void exposition_add(struct exposition *exposition,
 
 /* Prints all of them, families together, in the order of their names. No two
  * lines have one name and the same labels: a second one gets a label
- * `origin`, one of the same origin is left out. [any] */
+ * `origin`, one of the same origin is left out. What would be taken
+ * for a part of a summary is shown in another family, NAME_value. [any] */
 void exposition_print(struct exposition *exposition, FILE *out);
 
 /* Frees everything; empty afterwards. [any] */
