@@ -267,13 +267,13 @@ error_read(struct bedrock_end *end, const struct eventstream_message *message)
 
 static void
 take_exception(struct response *r, const struct eventstream_message *message,
-               void (*read)(struct bedrock_end *end,
-                            const struct eventstream_message *message))
+               void (*parse)(struct bedrock_end *end,
+                             const struct eventstream_message *message))
 {
     struct bedrock_end end = r->end;
 
     end.cause = BEDROCK_END_exception;
-    read(&end, message);
+    parse(&end, message);
     if (r->ops->on_exception && r->ops->on_exception(r->arg, &end))
         return;
     r->end = end;
