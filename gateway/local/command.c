@@ -102,6 +102,20 @@ run_offset(const struct command_target *target, const cJSON *value)
 }
 
 static char *
+run_refuse(const struct command_target *target, const cJSON *value)
+{
+    struct faults *faults = target->faults;
+    double scale = faults->time_scale > 0 ? faults->time_scale : 1;
+    if (!is_integer(value, 0, OFFSET_MS_MAX))
+        return command_refuse("\"refuse_connections_ms\" must be an integer "
+                              "within 0..864000000000");
+    if (faults->refuse_connections != NULL)
+        faults->refuse_connections(faults->arg,
+                                   (uint64_t)(value->valuedouble / scale));
+    return print(agree());
+}
+
+static char *
 run(const struct command_target *target, const cJSON *member, uint64_t now_ms)
 {
     const char *key = member->string;
@@ -113,10 +127,12 @@ run(const struct command_target *target, const cJSON *member, uint64_t now_ms)
         return run_remove(target, member);
     if (strcmp(key, "wall_offset_ms") == 0)
         return run_offset(target, member);
+    if (strcmp(key, "refuse_connections_ms") == 0)
+        return run_refuse(target, member);
     if (!flag)
         return command_refuse(
             "unknown command; known are add, remove, clear, list, stats, "
-            "wall_offset_ms");
+            "wall_offset_ms, refuse_connections_ms");
     if (!cJSON_IsTrue(member))
         return command_refuse("clear, list and stats want the value true");
     if (key[0] == 'l')

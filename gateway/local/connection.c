@@ -4,6 +4,7 @@
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 
 #include "gateway/local/h2.h"
 #include "gateway/local/now.h"
@@ -45,7 +46,8 @@ struct connection {
     bool said_bye; /* close_notify is made, or there will be none */
     bool fin_sent;
     bool closing;
-    bool hole; /* by a fault: nothing is read or written any more */
+    bool deferred; /* the timer waited for bytes that had come before it */
+    bool hole;     /* by a fault: nothing is read or written any more */
     uint8_t in[PIECE_BYTES];
     uint8_t plain[PIECE_BYTES];
     uint8_t cipher[PIECE_BYTES];
@@ -307,10 +309,28 @@ go_on(struct connection *connection)
     arm(connection);
 }
 
+/* A busy machine may run the timer before it reads what came in time. Once in
+ * a row, what is there is read first. */
+static bool
+defer(struct connection *connection)
+{
+    int fd, count = 0;
+    if (connection->deferred ||
+        uv_fileno((uv_handle_t *)&connection->tcp, &fd) != 0 ||
+        ioctl(fd, FIONREAD, &count) != 0 || count == 0)
+        return false;
+    connection->deferred = true;
+    uv_timer_start(&connection->timer, on_timer, 1, 0);
+    return true;
+}
+
 static void
 on_timer(uv_timer_t *timer)
 {
     struct connection *connection = timer->data;
+    if (defer(connection))
+        return;
+    connection->deferred = false;
     struct now now = now_read();
     if (connection->h2 == NULL) {
         if (now.mono_ms >= connection->handshake_deadline_ms) {

@@ -451,11 +451,13 @@ conversation_on_event(struct conversation *conversation, const char *json,
     struct conversation *c = conversation;
     struct input input;
 
-    /* What time has brought comes before what the client brings now. */
+    /* What time has brought comes before what the client brings now; that it
+     * brings something is true already. */
+    if (!c->over)
+        c->last_input_ms = now_ms;
     conversation_tick(c, now_ms);
     if (c->over)
         return;
-    c->last_input_ms = now_ms;
     if (!rules_on_event(c->rules, json, json_bytes, &input)) {
         fail(c, "validationException", rules_message(c->rules));
         return;
