@@ -119,21 +119,25 @@ account(struct history_totals *t, const struct history_message *e, int sign)
     }
 }
 
+/* The newest entry stays, whatever its size, and does not push others out:
+ * words may still be added to it. */
 static bool
-over(const struct history *h)
+over(const struct history *h, size_t newest_bytes)
 {
-    return h->totals.messages > h->limits.messages * HISTORY_KEPT_FACTOR ||
-           h->totals.bytes > h->limits.total_bytes * HISTORY_KEPT_FACTOR;
+    const struct history_totals *t = &h->totals;
+    return t->messages > h->limits.messages * HISTORY_KEPT_FACTOR ||
+           t->bytes - newest_bytes >
+               h->limits.total_bytes * HISTORY_KEPT_FACTOR;
 }
 
-/* The newest entry stays, whatever its size: words may still be added. */
 static void
 trim(struct history *h)
 {
     size_t count = h->totals.messages, kept = 0;
+    size_t newest_bytes = count ? h->entries[count - 1].text_bytes : 0;
     for (size_t i = 0; i < count; i++) {
         struct history_message *e = &h->entries[i];
-        if (e->pinned || i + 1 == count || !over(h)) {
+        if (e->pinned || i + 1 == count || !over(h, newest_bytes)) {
             h->entries[kept++] = *e;
             continue;
         }
@@ -239,8 +243,9 @@ history_set_limits(struct history *h, const struct history_limits *limits)
     h->limits.total_bytes = clamped(
         limits->total_bytes, HISTORY_TOTAL_BYTES_MIN, HISTORY_TOTAL_BYTES_MAX);
     h->limits.messages = clamped(limits->messages, 1, HISTORY_MESSAGES_MAX);
-    if (over(h))
-        changed(h);
+    size_t before = h->totals.messages;
+    trim(h);
+    h->revision += h->totals.messages != before;
 }
 
 const struct history_limits *

@@ -2,10 +2,11 @@
  * what of it a new stream is given. Sans-IO; one history is used by one thread.
  *
  * Only what was really said belongs here: FINAL texts, texts that people sent,
- * and what control put in. It holds at most HISTORY_KEPT_FACTOR times what its
- * limits let a stream have; beyond that the oldest entries go, and are counted.
- * Pinned entries stay until they are replaced or cleared, and may use half of
- * the limits, so that there is always room for the conversation itself.
+ * and what control put in. Beside the newest entry it holds at most
+ * HISTORY_KEPT_FACTOR times what its limits let a stream have; beyond that the
+ * oldest entries go, and are counted. Pinned entries stay until they are
+ * replaced or cleared, and may use half of the limits, so that there is always
+ * room for the conversation itself.
  *
  * What a new stream is given (history_select()), so that it takes the model's
  * rules (PROTOCOL 2.5, 2.6) and nothing is answered twice:

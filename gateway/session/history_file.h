@@ -9,15 +9,12 @@
  *
  * A file that cannot be read as a history (no JSON, cut off, another version,
  * too large) is renamed to FILE.damaged-TIME and told; the newest
- * HISTORY_FILE_DAMAGED_KEPT are kept. What is no regular file, a symbolic link
+ * HISTORY_DISK_DAMAGED_KEPT are kept. What is no regular file, a symbolic link
  * too, is refused and left alone: it is most likely a mistake.
  *
  * FILE.lock is locked as long as the file is open, so that two sessions or
  * gateways never write the same one; the kernel frees the lock of one that
  * died.
- *
- *   {"voxring_history": 1, "conversation": ID, "saved": TIME, "extra": {...},
- *    "revision": N, "messages": [...]}       (as history_to_json() shows them)
  */
 #ifndef GATEWAY_SESSION_HISTORY_FILE_H
 #define GATEWAY_SESSION_HISTORY_FILE_H
@@ -25,28 +22,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <cjson/cJSON.h>
 #include <uv.h>
 
-#include "gateway/session/history_import.h"
-#include "gateway/uuid.h"
+#include "gateway/session/history_document.h"
 #include "ipc/status.h"
 
-#define HISTORY_FILE_VERSION 1
 #define HISTORY_FILE_PAUSE_MS 250
-#define HISTORY_FILE_BYTES_MAX (8u * 1024u * 1024u)
-#define HISTORY_FILE_DAMAGED_KEPT 5
-#define HISTORY_FILE_WHY_BYTES 512 /* room for every sentence */
 
 struct history_file;
-
-/* What is to be written. */
-struct history_state {
-    const struct history *history;
-    const char *conversation;
-    cJSON *extra; /* an object of the session's own, which the file frees; may
-                   * be NULL */
-};
 
 struct history_file_ops {
     /* Asked for just before a write, on the loop, and in history_file_close().
@@ -60,17 +43,6 @@ struct history_file_ops {
     void (*on_failed)(void *arg, const char *sentence);
 };
 
-/* What was in the file. */
-struct history_loaded {
-    struct history_import import; /* for history_restore() */
-    uint64_t revision;            /* 0: there was no file, or a damaged one */
-    char conversation[UUID_TEXT_BYTES]; /* "": none */
-    cJSON *extra;                       /* an object, owned; NULL: none */
-    /* A damaged file was set aside: the sentence that says why, and where it
-     * is now. "": no such thing. */
-    char damaged[HISTORY_FILE_WHY_BYTES];
-};
-
 /* Locks and reads the file, which need not be there yet; reading waits for the
  * disk. `ops` must outlive the file. VR_OK also when a damaged one was set
  * aside. On failure there is no file, `loaded` is empty, and `why` is a sentence:
@@ -81,9 +53,6 @@ enum vr_status history_file_open(uv_loop_t *loop, const char *path,
                                  struct history_file **file,
                                  struct history_loaded *loaded, char *why,
                                  size_t why_size) VR_NODISCARD;
-
-/* Frees and empties it. [any] */
-void history_loaded_fini(struct history_loaded *loaded);
 
 /* Something changed: it will be written. Costs nothing; calls nothing.
  * [loop] */
@@ -96,14 +65,5 @@ void history_file_changed(struct history_file *file);
  * then. Accepts NULL inside: `on_done` is then not called. [loop] */
 void history_file_close(struct history_file **file,
                         void (*on_done)(void *arg, const char *why), void *arg);
-
-/* ---- the pieces, for tests ---- */
-
-/* Reads a file's text into `loaded`, which it fills but for `damaged`. VR_CORRUPT
- * and VR_VERSION, VR_NO_MEMORY: it is empty then, and `why` has a phrase.
- * [any] */
-enum vr_status history_file_parse(const char *text, size_t text_bytes,
-                                  struct history_loaded *loaded, char *why,
-                                  size_t why_size) VR_NODISCARD;
 
 #endif
