@@ -1,3 +1,4 @@
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -36,8 +37,20 @@ on_lost(void *arg, enum capture_loss why, uint64_t frames, uint64_t frame)
     mic->lost[why] += frames;
 }
 
-static const struct capture_ops ops = {
-    .on_starved = on_starved, .on_resumed = on_resumed, .on_lost = on_lost};
+static void
+on_speech(void *arg, bool started, uint64_t frame)
+{
+    struct mic *mic = arg;
+    if (started && mic->speeches < 8)
+        mic->speech_from[mic->speeches++] = frame;
+    if (!started && mic->speech_ends < 8)
+        mic->speech_to[mic->speech_ends++] = frame;
+}
+
+static const struct capture_ops ops = {.on_starved = on_starved,
+                                       .on_resumed = on_resumed,
+                                       .on_lost = on_lost,
+                                       .on_speech = on_speech};
 
 static void
 open_ring(struct mic *mic, uint64_t min_frames)
@@ -88,20 +101,38 @@ mic_sample(uint64_t frame)
     return (int16_t)(frame % 30011 + 1);
 }
 
-void
-mic_write(struct mic *mic, size_t frames)
+/* `amplitude` < 0: samples that count. */
+static void
+write_frames(struct mic *mic, size_t frames, double amplitude)
 {
     int16_t block[2 * 480];
     while (frames > 0) {
         size_t n = frames < 480 ? frames : 480;
-        for (size_t i = 0; i < n * mic->format.channels; i++)
-            block[i] = mic_sample(mic->written + i / mic->format.channels);
+        for (size_t i = 0; i < n * mic->format.channels; i++) {
+            uint64_t frame = mic->written + i / mic->format.channels;
+            double turns = 300.0 * (double)frame / mic->format.rate_hz;
+            block[i] = amplitude < 0
+                           ? mic_sample(frame)
+                           : (int16_t)(amplitude * sin(2 * M_PI * turns));
+        }
         assert_int_equal(vr_write(mic->writer, block, n, 0), VR_OK);
         mic->written += n;
         frames -= n;
     }
     if (mic->now_ns < clock_mono_ns())
         mic->now_ns = clock_mono_ns();
+}
+
+void
+mic_write(struct mic *mic, size_t frames)
+{
+    write_frames(mic, frames, -1);
+}
+
+void
+mic_write_tone(struct mic *mic, size_t frames, double amplitude)
+{
+    write_frames(mic, frames, amplitude);
 }
 
 void

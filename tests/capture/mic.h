@@ -24,6 +24,8 @@ struct mic {
     /* What capture told. */
     int starved, resumed;
     uint64_t starved_ns, lost[3];
+    uint64_t speech_from[8], speech_to[8]; /* the first ones */
+    size_t speeches, speech_ends;
 };
 
 /* The configuration's ring is filled in. `min_frames` 0: ten seconds. */
@@ -35,6 +37,9 @@ void mic_close(struct mic *mic);
  * mic_sample(n), in every channel. */
 void mic_write(struct mic *mic, size_t frames);
 int16_t mic_sample(uint64_t frame);
+
+/* Writes a tone of 300 Hz, in every channel; amplitude 0 is silence. */
+void mic_write_tone(struct mic *mic, size_t frames, double amplitude);
 
 /* Asserts that the account balances. */
 void mic_balance(struct mic *mic);
