@@ -257,6 +257,18 @@ rpc_fail(struct rpc_call *call, enum rpc_error code, cJSON *data,
     call_free(call);
 }
 
+void
+rpc_fail_lines(struct rpc_call *call, const char *problems)
+{
+    size_t bytes = problems ? strlen(problems) : 0;
+    if (bytes && problems[bytes - 1] == '\n')
+        bytes--;
+    if (bytes)
+        rpc_fail(call, RPC_PARAMS, NULL, "%.*s", (int)bytes, problems);
+    else
+        rpc_fail(call, RPC_INTERNAL, NULL, "%s", vr_status_text(VR_NO_MEMORY));
+}
+
 const char *
 rpc_call_method(const struct rpc_call *call)
 {

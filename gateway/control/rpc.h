@@ -99,6 +99,10 @@ void rpc_reply(struct rpc_call *call, cJSON *result);
 void rpc_fail(struct rpc_call *call, enum rpc_error code, cJSON *data,
               const char *message, ...) VR_PRINTF(4, 5);
 
+/* RPC_PARAMS with a text of one problem a line, as the settings' reader gives
+ * it; NULL: RPC_INTERNAL, memory was out. [loop] */
+void rpc_fail_lines(struct rpc_call *call, const char *problems);
+
 /* The code that fits a status. [any] */
 enum rpc_error rpc_error_of(enum vr_status status);
 

@@ -22,9 +22,20 @@ struct call {
     uint32_t generation;
     uint64_t started_ns;
     const char *outcome; /* NULL while it is open; static storage */
+    bool orphan;         /* its stream is gone */
+    uint64_t mark;       /* of its arguments */
+    uint64_t partner;    /* orphan: the call it answers; else: its orphan */
+    char *kept;          /* an orphan's result, until it is asked for */
+    uint64_t ended_ns;
     char tool[65];
     char tool_use_id[80];
 };
+
+/* How long a late result is kept for the model to ask again. */
+#define KEPT_NS (300 * CLOCK_NS_PER_S)
+
+/* Of a late result that is told as a text. */
+#define TOLD_BYTES 8192
 
 /* What the broker holds: outlives the session if it must. */
 struct ticket {
@@ -86,6 +97,8 @@ calls_free(struct calls **calls)
         if (call)
             broker_cancel(c->session->services->broker, call->broker_id);
     }
+    for (size_t i = 0; i < REMEMBERED; i++)
+        free(c->log[i].kept);
     free(c);
     *calls = NULL;
 }
@@ -138,6 +151,7 @@ tell_result(struct session *s, const struct call *call, const char *content,
     e.content = cJSON_Parse(content);
     e.duration_seconds = (double)(now_ns - call->started_ns) / 1e9;
     e.reason = reason;
+    e.late = call->orphan;
     event_tool_result_publish(s->services->bus, &s->subject, &e);
     if (reason)
         log_warn(tools, s->context, "call %llu: %s: %s: %s",
@@ -175,8 +189,8 @@ encode_result(struct link *link, const struct call *call, const char *content)
 static bool
 send_result(struct session *s, const struct call *call, const char *content)
 {
-    struct link *link = s->link;
-    if (!link || link_generation(link) != call->generation ||
+    struct link *link = s->leg.link;
+    if (call->orphan || !link || link_generation(link) != call->generation ||
         link_finishing(link))
         return true;
     enum vr_status status = encode_result(link, call, content);
@@ -207,8 +221,11 @@ answer(struct calls *c, struct call *call, const char *outcome,
         send_result(c->session, call, content);
     }
     call->outcome = outcome;
-    c->open--;
-    dialogue_tool_answered(c->session->dialogue, call->response_id, now_ns);
+    call->ended_ns = now_ns;
+    if (!call->orphan) {
+        c->open--;
+        dialogue_tool_answered(c->session->dialogue, call->response_id, now_ns);
+    }
     tell_result(c->session, call, content, reason, now_ns);
 }
 
@@ -252,6 +269,106 @@ calls_outcome_name(enum tool_outcome outcome)
     return "error";
 }
 
+/* ---- results that come after their stream ---- */
+
+static uint64_t
+mark_of(const char *arguments)
+{
+    uint64_t mark = 0xcbf29ce484222325ull; /* FNV-1a */
+    for (; *arguments; arguments++)
+        mark = (mark ^ (unsigned char)*arguments) * 0x100000001b3ull;
+    return mark;
+}
+
+/* An instruction, because the model takes a mere statement for the user's. */
+static void
+tell_model(struct session *s, const struct call *call, const char *content)
+{
+    char text[TOLD_BYTES];
+    size_t fits = history_cut(content, strlen(content), TOLD_BYTES - 256);
+    snprintf(text, sizeof text,
+             "The tool %s, which you called before, has answered now: %.*s. "
+             "Tell the user what it says, unless it does not matter any more",
+             call->tool, (int)fits, content);
+    enum vr_status status = texts_add_quiet(&s->texts, text);
+    if (status != VR_OK)
+        log_error(tools, s->context,
+                  "the late result of %s cannot be told to the model: %s",
+                  call->tool, vr_status_text(status));
+}
+
+static void
+pass_on(struct calls *c, struct call *orphan, const char *content)
+{
+    struct session *s = c->session;
+    struct call *asker =
+        orphan->partner ? find_by_number(c, orphan->partner) : NULL;
+    s->counters.late_results++;
+    if (asker && !asker->outcome)
+        answer(c, asker, orphan->outcome, content, NULL);
+    else if (s->family->features.interactive_text)
+        tell_model(s, orphan, content);
+    else
+        orphan->kept = strdup(content);
+}
+
+/* An orphan of the same call, running or with its result kept. */
+static struct call *
+find_orphan(struct calls *c, const struct call *wanted, uint64_t now_ns)
+{
+    for (size_t i = 0; i < REMEMBERED; i++) {
+        struct call *call = &c->log[i];
+        bool same = call->number && call->orphan && !call->partner &&
+                    call->mark == wanted->mark &&
+                    strcmp(call->tool, wanted->tool) == 0;
+        bool kept = call->kept && now_ns < call->ended_ns + KEPT_NS;
+        if (same && (!call->outcome || kept))
+            return call;
+    }
+    return NULL;
+}
+
+/* The model asks on the new stream what it had asked on the old one. */
+static bool
+adopt(struct calls *c, struct call *call)
+{
+    struct call *orphan = find_orphan(c, call, clock_mono_ns());
+    if (!orphan)
+        return false;
+    orphan->partner = call->number;
+    call->partner = orphan->number;
+    if (orphan->outcome)
+        answer(c, call, orphan->outcome, orphan->kept, NULL);
+    return true;
+}
+
+static void
+make_orphan(struct calls *c, struct call *call)
+{
+    struct call *own = call->partner ? find_by_number(c, call->partner) : NULL;
+    uint64_t now_ns = clock_mono_ns();
+    dialogue_tool_answered(c->session->dialogue, call->response_id, now_ns);
+    c->open--;
+    call->orphan = true;
+    if (!call->partner)
+        return;
+    /* It only waited for another orphan, which is free again. */
+    if (own)
+        own->partner = 0;
+    answer_error(c, call, "cancelled", "Its stream is gone");
+}
+
+void
+calls_orphan(struct calls *c, uint32_t keep)
+{
+    for (size_t i = 0; c->open && i < REMEMBERED; i++) {
+        struct call *call = &c->log[i];
+        if (call->number && !call->outcome && !call->orphan &&
+            (!keep || call->generation != keep))
+            make_orphan(c, call);
+    }
+}
+
 static void
 on_result(void *arg, uint64_t broker_id, const struct tool_result *result)
 {
@@ -264,6 +381,8 @@ on_result(void *arg, uint64_t broker_id, const struct tool_result *result)
         if (call && !call->outcome) {
             answer(c, call, calls_outcome_name(result->outcome),
                    result->content_json, result->reason);
+            if (call->orphan)
+                pass_on(c, call, result->content_json);
             session_turn(c->session);
         }
     }
@@ -301,10 +420,12 @@ new_call(struct calls *c, const struct sonic_event *event)
 {
     struct session *s = c->session;
     struct call *call = oldest_ended(c);
+    free(call->kept);
     memset(call, 0, sizeof *call);
     call->number = ++c->last_number;
     call->started_ns = clock_mono_ns();
-    call->generation = link_generation(s->link);
+    call->generation = s->leg.generation;
+    call->mark = mark_of(event->u.tool_use.arguments.text);
     snprintf(call->tool, sizeof call->tool, "%s", event->u.tool_use.name.text);
     snprintf(call->tool_use_id, sizeof call->tool_use_id, "%s",
              event->u.tool_use.id.text);
@@ -356,6 +477,10 @@ calls_begin(struct calls *c, const struct sonic_event *event)
              !setup_tool_allowed(s->settings, call->tool))
         answer_error(c, call, "error",
                      "This conversation has no tool of that name");
+    else if (adopt(c, call))
+        log_info(tools, s->context,
+                 "call %llu is answered by one of the stream before",
+                 (unsigned long long)call->number);
     else if (!hand_to_broker(c, call, arguments))
         answer_error(c, call, "error", "The gateway cannot run tools now");
 }
@@ -363,12 +488,29 @@ calls_begin(struct calls *c, const struct sonic_event *event)
 void
 calls_cancel_all(struct calls *c, const char *why)
 {
-    for (size_t i = 0; c->open && i < REMEMBERED; i++) {
+    for (size_t i = 0; i < REMEMBERED; i++) {
         struct call *call = &c->log[i];
         if (!call->number || call->outcome)
             continue;
         answer_error(c, call, "cancelled", why);
-        broker_cancel(c->session->services->broker, call->broker_id);
+        if (call->broker_id)
+            broker_cancel(c->session->services->broker, call->broker_id);
+    }
+}
+
+/* Without an answer on the stream: as if its calls were not its own. */
+void
+calls_refused(struct calls *c)
+{
+    for (size_t i = 0; i < REMEMBERED; i++) {
+        struct call *call = &c->log[i];
+        if (!call->number || call->outcome || call->orphan)
+            continue;
+        make_orphan(c, call);
+        if (!call->outcome)
+            answer_error(c, call, "cancelled", "The model has refused it");
+        if (call->broker_id)
+            broker_cancel(c->session->services->broker, call->broker_id);
     }
 }
 

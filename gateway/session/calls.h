@@ -31,11 +31,21 @@ void calls_begin(struct calls *calls, const struct sonic_event *event);
  * cancels it. [loop] */
 void calls_cancel_all(struct calls *calls, const char *why);
 
+/* Their stream is gone, another carries on: calls of streams other than `keep`
+ * (a generation, 0: of none) run on. What comes of one is the answer to a call
+ * of the same tool with the same arguments on the new stream, is told to the
+ * model as a text, or is kept for the model to ask again. [loop] */
+void calls_orphan(struct calls *calls, uint32_t keep);
+
+/* The model has refused results and waits for none: open calls are cancelled
+ * and not answered. [loop] */
+void calls_refused(struct calls *calls);
+
 /* The outcome as events and control name it: "result", "error", "timeout" or
  * "cancelled"; a crash is an error. Static storage. [any] */
 const char *calls_outcome_name(enum tool_outcome outcome);
 
-/* Calls not answered yet. [loop] */
+/* Calls of the current stream not answered yet. [loop] */
 size_t calls_open(const struct calls *calls);
 
 /* What became of the calls of a turn: [{tool, call, outcome}], as far as it is

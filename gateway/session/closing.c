@@ -12,14 +12,13 @@
 #define DRAIN_WAIT_NS (CLOCK_NS_PER_S)
 
 /* A step that fails does not keep the next from being tried. */
-static void
-send_ends(struct session *s)
+void
+closing_send_ends(struct session *s, struct link *link)
 {
-    struct sonic_batch *outbox = link_outbox(s->link);
-    const char *prompt = link_prompt_name(s->link);
-    const char *audio = link_audio_name(s->link);
+    struct sonic_batch *outbox = link_outbox(link);
+    const char *prompt = link_prompt_name(link);
     enum vr_status statuses[] = {
-        sonic_encode_content_end(outbox, prompt, audio),
+        sonic_encode_content_end(outbox, prompt, link_audio_name(link)),
         sonic_encode_prompt_end(outbox, prompt),
         sonic_encode_session_end(outbox),
     };
@@ -36,9 +35,9 @@ closing_go_on(struct session *s, uint64_t now_ns)
     if (!s->draining || (!pump_drain(s) && now_ns < s->drain_deadline_ns))
         return;
     s->draining = false;
-    if (s->begun)
-        send_ends(s);
-    link_finish(s->link);
+    if (s->leg.begun)
+        closing_send_ends(s, s->leg.link);
+    link_finish(s->leg.link);
 }
 
 void

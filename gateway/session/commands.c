@@ -4,6 +4,7 @@
 #include "gateway/clock.h"
 #include "gateway/jsonx.h"
 #include "gateway/log.h"
+#include "gateway/session/rest.h"
 #include "gateway/session/self.h"
 
 static bool
@@ -22,7 +23,7 @@ can_take_text(struct session *s, const char *text, struct rpc_call *call)
                  TEXTS_BYTES_MAX);
     else if (s->state == SESSION_closing || s->state == SESSION_closed)
         rpc_fail(call, RPC_CLOSED, NULL, "The session is closing");
-    else if (s->state == SESSION_failed || s->state == SESSION_idle)
+    else if (s->state == SESSION_failed)
         rpc_fail(call, RPC_CLOSED, cJSON_Duplicate(s->last_error, true),
                  "The session has no stream (%s: %s); session.open tries again",
                  machine_state_name(s->state),
@@ -49,6 +50,8 @@ session_text(struct session *s, const char *text, bool wait_response,
     else if (status != VR_OK)
         rpc_fail(call, rpc_error_of(status), NULL,
                  "The text could not be kept: %s", vr_status_text(status));
+    else
+        rest_wake(s, "a text came");
     session_turn(s);
 }
 

@@ -96,7 +96,7 @@ static const struct session_ops session_callbacks = {
 
 struct daemon_session *
 daemon_add(struct daemon *d, const struct config_session *settings,
-           struct config_session *owned, const char *conversation,
+           struct config_session *owned, const struct session_begin *begin,
            char *problem, size_t problem_size)
 {
     struct daemon_session *entry = calloc(1, sizeof *entry);
@@ -104,7 +104,7 @@ daemon_add(struct daemon *d, const struct config_session *settings,
              DAEMON_SESSIONS_MAX);
     if (entry && d->session_count < DAEMON_SESSIONS_MAX)
         entry->session =
-            session_new(&d->services, owned ? owned : settings, conversation,
+            session_new(&d->services, owned ? owned : settings, begin,
                         &session_callbacks, d, problem, problem_size);
     if (!entry || !entry->session) {
         free(entry);
@@ -114,7 +114,6 @@ daemon_add(struct daemon *d, const struct config_session *settings,
     entry->owned = owned;
     d->sessions[d->session_count++] = entry;
     publish_index(d);
-    session_open(entry->session);
     return entry;
 }
 
@@ -256,7 +255,10 @@ open_all(struct daemon *d, char *problem)
     }
     d->zmq = zmq_ctx_new();
     d->services.client = bedrock_client_new(&d->loop);
-    if (!d->zmq || !d->services.client) {
+    d->services.clock_offset_ms = &d->clock_offset_ms;
+    d->services.slots =
+        slots_new(c->bedrock.max_streams, c->bedrock.max_concurrent_handovers);
+    if (!d->zmq || !d->services.client || !d->services.slots) {
         snprintf(problem, PROBLEM_BYTES, "%s", vr_status_text(VR_NO_MEMORY));
         return false;
     }
@@ -283,7 +285,12 @@ start_sessions(struct daemon *d)
     char problem[PROBLEM_BYTES];
     for (size_t i = 0; i < c->session_count; i++) {
         const struct config_session *settings = c->sessions[i];
-        if (!daemon_add(d, settings, NULL, NULL, problem, sizeof problem)) {
+        struct daemon_session *entry =
+            daemon_add(d, settings, NULL, &(struct session_begin){0}, problem,
+                       sizeof problem);
+        if (entry) {
+            session_begin(entry->session);
+        } else {
             log_error(main, settings->name, "%s", problem);
             d->broken = true;
         }
@@ -375,6 +382,7 @@ close_rest(void *arg)
     control_close(&d->control);
     bus_close(&d->services.bus);
     bedrock_client_free(&d->services.client);
+    slots_free(&d->services.slots);
     local_child_stop(&d->local);
     close_signals(d);
     close_handle((uv_handle_t *)&d->before_sleep, NULL);

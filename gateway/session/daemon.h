@@ -44,6 +44,7 @@ struct daemon {
     struct local_child *local;
     uint64_t started_ns;
     char instance[RING_INSTANCE_BYTES];
+    int64_t clock_offset_ms; /* the endpoint's clock less ours */
 
     /* Changing while it runs. */
     struct daemon_session *sessions[DAEMON_SESSIONS_MAX];
@@ -65,13 +66,13 @@ void daemon_stop(struct daemon *d, const char *why);
 /* The session of that name, NULL if there is none. [loop] */
 struct daemon_session *daemon_find(struct daemon *d, const char *name);
 
-/* Adds a session and opens it; `owned` is taken if given, also on failure.
+/* Adds a session, for session_begin(); `owned` is taken if given, also on failure.
  * NULL on failure, `problem` says why. [loop] */
 struct daemon_session *daemon_add(struct daemon *d,
                                   const struct config_session *settings,
                                   struct config_session *owned,
-                                  const char *conversation, char *problem,
-                                  size_t problem_size);
+                                  const struct session_begin *begin,
+                                  char *problem, size_t problem_size);
 
 /* Registers every handler of gateway/control/control.tbl.h (methods.c).
  * [loop] */

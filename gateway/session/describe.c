@@ -155,8 +155,8 @@ session_description(struct session *s)
     cJSON_AddBoolToObject(o, "muted", s->muted);
     cJSON *stream = cJSON_AddObjectToObject(o, "stream");
     cJSON_AddNumberToObject(stream, "generation", s->generation);
-    cJSON_AddBoolToObject(stream, "open", s->link != NULL);
-    jsonx_add_text(stream, "request_id", s->request_id);
+    cJSON_AddBoolToObject(stream, "open", s->leg.link != NULL);
+    jsonx_add_text(stream, "request_id", s->leg.request_id);
     add_rings(s, o);
     add_family(s, o);
     add_tools(s, o);
@@ -175,7 +175,8 @@ add_count(cJSON *o, const char *name, uint64_t value)
 static void
 add_model_counters(const struct session *s, cJSON *o)
 {
-    const struct sonic_counters *c = s->link ? link_counters(s->link) : NULL;
+    const struct sonic_counters *c =
+        s->leg.link ? link_counters(s->leg.link) : NULL;
     if (!c)
         return;
     add_count(o, "model_events_total", c->events);

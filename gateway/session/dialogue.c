@@ -106,6 +106,19 @@ response_status_name(enum response_status status)
     return names[status];
 }
 
+uint64_t
+dialogue_last_turn_id(const struct dialogue *d)
+{
+    return d->last_turn_id;
+}
+
+void
+dialogue_go_on_from(struct dialogue *d, uint64_t turn_id)
+{
+    if (turn_id < UINT64_MAX / 2 && turn_id > d->last_turn_id)
+        d->last_turn_id = turn_id;
+}
+
 /* ---- turns ---- */
 
 static bool
@@ -118,7 +131,7 @@ turn_is_empty(const struct turn *t, const struct response *r)
 static void
 publish_turn(struct dialogue *d, struct turn *t)
 {
-    if (!t || t->published)
+    if (!t || t->published || t->kept)
         return;
     const struct response *r = dialogue_response(d, t->response_id);
     t->published = true;
@@ -484,8 +497,29 @@ dialogue_usage(struct dialogue *d, const struct token_counts *delta)
     t->tokens.output_text += delta->output_text;
 }
 
+const struct turn *
+dialogue_unanswered_turn(struct dialogue *d)
+{
+    const struct turn *t = dialogue_turn(d, d->last_turn_id);
+    const struct response *r = t ? dialogue_response(d, t->response_id) : NULL;
+    if (!t || t->published)
+        return NULL;
+    return !r || (!r->first_audio_ns && !r->generated) ? t : NULL;
+}
+
 void
-dialogue_stream_ended(struct dialogue *d, bool normal, uint64_t now_ns)
+dialogue_unsay(struct dialogue *d, uint64_t turn_id)
+{
+    struct turn *t = dialogue_turn(d, turn_id);
+    if (!t)
+        return;
+    strbuf_clear(&t->user_text);
+    t->speech_ended_ns = 0;
+    t->speech_end_measured = false;
+}
+
+static void
+end_current(struct dialogue *d, bool normal, uint64_t now_ns)
 {
     struct response *r = dialogue_current(d);
     bool whole = r && (r->generated || (normal && d->text_end_ns));
@@ -496,14 +530,33 @@ dialogue_stream_ended(struct dialogue *d, bool normal, uint64_t now_ns)
     else if (r)
         end_response(d, r, RESPONSE_ERROR, "stream_lost", now_ns);
     d->current_id = 0;
+}
+
+static void
+end_turn(struct dialogue *d, struct turn *t)
+{
+    publish_turn(d, t);
+    if (t && t->kept) {
+        t->kept = false;
+        t->user_done = false;
+        t->response_id = 0;
+    } else if (t) {
+        t->user_done = true; /* words of another stream are another turn */
+    }
+}
+
+void
+dialogue_stream_ended(struct dialogue *d, bool normal, bool goes_on,
+                      uint64_t now_ns)
+{
+    const struct turn *kept = goes_on ? dialogue_unanswered_turn(d) : NULL;
+    if (kept)
+        dialogue_turn(d, kept->id)->kept = true;
+    end_current(d, normal, now_ns);
     uint64_t oldest =
         d->last_turn_id > REMEMBERED ? d->last_turn_id - REMEMBERED : 0;
-    for (uint64_t id = oldest + 1; id <= d->last_turn_id; id++) {
-        struct turn *t = dialogue_turn(d, id);
-        publish_turn(d, t);
-        if (t)
-            t->user_done = true; /* words of another stream are another turn */
-    }
+    for (uint64_t id = oldest + 1; id <= d->last_turn_id; id++)
+        end_turn(d, dialogue_turn(d, id));
 }
 
 void

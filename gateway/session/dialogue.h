@@ -53,6 +53,7 @@ struct turn {
     uint64_t id;
     bool user_done; /* the model has begun to answer */
     bool published;
+    bool kept;       /* its stream is lost, it goes on with the next */
     bool text_input; /* by session.text or greeting, not by voice */
     struct strbuf user_text;
     uint64_t speech_started_ns, speech_ended_ns; /* 0: not heard of */
@@ -156,10 +157,18 @@ void dialogue_usage(struct dialogue *dialogue,
                     const struct token_counts *delta); /* [loop] */
 
 /* The stream is gone: an open response that was not generated to its end ends
- * with an error (interrupted, if `normal`), and every turn is published.
- * [loop] */
-void dialogue_stream_ended(struct dialogue *dialogue, bool normal,
+ * with an error (interrupted, if `normal`), and every turn is published. With
+ * `goes_on` the turn that dialogue_unanswered_turn() gives stays open, and its
+ * answer is still to come. [loop] */
+void dialogue_stream_ended(struct dialogue *dialogue, bool normal, bool goes_on,
                            uint64_t now_ns);
+
+/* The newest turn, if the user is in it or nothing of its answer was heard yet;
+ * else NULL. [loop] */
+const struct turn *dialogue_unanswered_turn(struct dialogue *dialogue);
+
+/* What the user said in this turn will be heard anew. [loop] */
+void dialogue_unsay(struct dialogue *dialogue, uint64_t turn_id);
 
 /* Lets time pass; call at dialogue_deadline_ns() (UINT64_MAX: never).
  * [loop] */
@@ -179,6 +188,11 @@ struct turn *dialogue_turn(struct dialogue *dialogue, uint64_t id);
 
 /* The turn that the user is in, NULL if the model has the word. [loop] */
 const struct turn *dialogue_user_turn(struct dialogue *dialogue);
+
+/* The newest turn's id; and the id that turns go on from, for a conversation
+ * that was held before. [loop] */
+uint64_t dialogue_last_turn_id(const struct dialogue *dialogue);
+void dialogue_go_on_from(struct dialogue *dialogue, uint64_t turn_id);
 
 /* "complete", "interrupted", "error", "open". [any] */
 const char *response_status_name(enum response_status status);

@@ -73,6 +73,13 @@ stream_writable(void *arg)
 }
 
 static void
+stream_exception(void *arg, const struct bedrock_end *end)
+{
+    struct link *l = arg;
+    l->ops->on_exception(l->arg, l, end);
+}
+
+static void
 stream_ended(void *arg, const struct bedrock_end *end)
 {
     struct link *l = arg;
@@ -105,6 +112,7 @@ static const struct bedrock_stream_ops stream_ops = {
     .on_open = stream_opened,
     .on_response = stream_answered,
     .on_event = stream_event,
+    .on_exception = stream_exception,
     .on_writable = stream_writable,
     .on_end = stream_ended,
 };

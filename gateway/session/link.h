@@ -25,6 +25,9 @@ struct link_ops {
     void (*on_answer)(void *arg, struct link *link, const char *request_id);
     void (*on_event)(void *arg, struct link *link,
                      const struct sonic_event *event);
+    /* An exception after which the stream goes on. */
+    void (*on_exception)(void *arg, struct link *link,
+                         const struct bedrock_end *end);
     void (*on_writable)(void *arg, struct link *link);
     /* The stream is over: all that is left to do is link_free(). */
     void (*on_end)(void *arg, struct link *link, const struct bedrock_end *end);

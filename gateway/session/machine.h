@@ -26,6 +26,8 @@ enum session_action {
     SESSION_DO_wind_up,
     SESSION_DO_settle,
     SESSION_DO_fail,
+    SESSION_DO_recover,
+    SESSION_DO_rest,
     SESSION_ACTION_COUNT
 };
 

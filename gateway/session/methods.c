@@ -11,6 +11,7 @@
 #include "gateway/log.h"
 #include "gateway/session/calls.h"
 #include "gateway/session/daemon.h"
+#include "gateway/session/methods.h"
 
 #define PROBLEM_BYTES 768
 #define TEXT_TIMEOUT_MS 30000
@@ -70,17 +71,17 @@ reopen(struct rpc_call *call, struct daemon_session *entry, const cJSON *params)
                  machine_state_name(session_state(entry->session)));
 }
 
-/* `problems` has a line for each; NULL when memory was out. */
-static void
-refuse_settings(struct rpc_call *call, const char *problems)
+/* A conversation that was held elsewhere goes on here. False: it is refused,
+ * and so is the session. */
+static bool
+take_history(struct rpc_call *call, struct session *session,
+             const cJSON *params)
 {
-    size_t bytes = problems ? strlen(problems) : 0;
-    if (bytes && problems[bytes - 1] == '\n')
-        bytes--;
-    if (bytes)
-        rpc_fail(call, RPC_PARAMS, NULL, "%.*s", (int)bytes, problems);
-    else
-        rpc_fail(call, RPC_INTERNAL, NULL, "%s", vr_status_text(VR_NO_MEMORY));
+    const cJSON *given = cJSON_GetObjectItemCaseSensitive(params, "history");
+    if (!given || methods_import(call, session, given, "params.history", 0))
+        return true;
+    session_close(session);
+    return false;
 }
 
 static void
@@ -95,13 +96,19 @@ open_new(struct daemon *d, struct rpc_call *call, const char *name,
     if ((given || !settings) &&
         config_session_parse(config, name, given, "params.config", &owned,
                              &problems) != VR_OK) {
-        refuse_settings(call, problems);
+        rpc_fail_lines(call, problems);
         free(problems);
         return;
     }
+    struct session_begin begin = {.conversation =
+                                      jsonx_text(params, "conversation", NULL),
+                                  .by_control = true};
     struct daemon_session *entry =
-        daemon_add(d, settings, owned, jsonx_text(params, "conversation", NULL),
-                   problem, sizeof problem);
+        daemon_add(d, settings, owned, &begin, problem, sizeof problem);
+    if (entry && !take_history(call, entry->session, params))
+        return;
+    if (entry)
+        session_begin(entry->session);
     if (entry)
         rpc_reply(call, session_summary(entry->session));
     else
@@ -183,6 +190,82 @@ on_session_get(void *arg, struct rpc_call *call, const cJSON *params)
     struct daemon_session *entry = wanted(arg, call, params);
     if (entry)
         rpc_reply(call, session_description(entry->session));
+}
+
+/* ---- session.update, reset, rotate, sleep ---- */
+
+static void
+on_session_update(void *arg, struct rpc_call *call, const cJSON *params)
+{
+    struct daemon_session *entry = wanted(arg, call, params);
+    if (entry)
+        session_update(entry->session,
+                       cJSON_GetObjectItemCaseSensitive(params, "config"),
+                       call);
+}
+
+static void
+on_session_reset(void *arg, struct rpc_call *call, const cJSON *params)
+{
+    struct daemon_session *entry = wanted(arg, call, params);
+    if (!entry)
+        return;
+    session_reset(entry->session, jsonx_bool(params, "keep_history", true));
+    rpc_reply(call, session_summary(entry->session));
+}
+
+static void
+on_session_rotate(void *arg, struct rpc_call *call, const cJSON *params)
+{
+    struct daemon_session *entry = wanted(arg, call, params);
+    if (!entry)
+        return;
+    if (session_rotate(entry->session))
+        rpc_reply(call, session_summary(entry->session));
+    else
+        rpc_fail(call, RPC_STATE, session_summary(entry->session),
+                 "The session has no stream to rotate from (%s)",
+                 machine_state_name(session_state(entry->session)));
+}
+
+static void
+on_session_sleep(void *arg, struct rpc_call *call, const cJSON *params)
+{
+    struct daemon_session *entry = wanted(arg, call, params);
+    if (!entry)
+        return;
+    if (session_sleep(entry->session))
+        rpc_reply(call, session_summary(entry->session));
+    else
+        rpc_fail(call, RPC_STATE, session_summary(entry->session),
+                 "The session has nothing to put to sleep (%s)",
+                 machine_state_name(session_state(entry->session)));
+}
+
+/* ---- history ---- */
+
+static void
+on_session_history(void *arg, struct rpc_call *call, const cJSON *params)
+{
+    struct daemon_session *entry = wanted(arg, call, params);
+    if (entry)
+        methods_session_history(entry->session, call);
+}
+
+static void
+on_history_append(void *arg, struct rpc_call *call, const cJSON *params)
+{
+    struct daemon_session *entry = wanted(arg, call, params);
+    if (entry)
+        methods_history_append(entry->session, call, params);
+}
+
+static void
+on_history_replace(void *arg, struct rpc_call *call, const cJSON *params)
+{
+    struct daemon_session *entry = wanted(arg, call, params);
+    if (entry)
+        methods_history_replace(entry->session, call, params);
 }
 
 /* ---- session.text, interrupt, mute ---- */

@@ -43,6 +43,9 @@ static void
 on_speech_start(struct session *s, const struct sonic_event *e, uint64_t now_ns)
 {
     dialogue_speech_started(s->dialogue, now_ns);
+    utterance_began(&s->utterance,
+                    report_in_ring_frame(s, e->u.speech.offset_ms), true,
+                    now_ns);
     report_speech(s, true, e->u.speech.offset_ms);
     cut_signalled(s, CUT_SPEECH_START, NULL);
 }
@@ -59,6 +62,7 @@ on_speech_end(struct session *s, const struct sonic_event *e, uint64_t now_ns)
         late_ms = 0;
     dialogue_speech_ended(s->dialogue,
                           now_ns - (uint64_t)late_ms * CLOCK_NS_PER_MS);
+    utterance_ended(&s->utterance, true, now_ns);
     report_speech(s, false, e->u.speech.offset_ms);
 }
 
@@ -98,6 +102,17 @@ talked_over(struct session *s, uint64_t now_ns)
 }
 
 static void
+on_words(struct session *s, uint64_t now_ns)
+{
+    struct capture_speech speech;
+    capture_speech(s->capture, &speech);
+    utterance_words(&s->utterance,
+                    speech.ended_ns || speech.speaking ? speech.start_frame
+                                                       : UINT64_MAX,
+                    now_ns);
+}
+
+static void
 on_text(struct session *s, const struct sonic_event *e, uint64_t now_ns)
 {
     const struct sonic_span *text = &e->u.text;
@@ -105,6 +120,7 @@ on_text(struct session *s, const struct sonic_event *e, uint64_t now_ns)
         if (talked_over(s, now_ns))
             cut_signalled(s, CUT_USER_TEXT, NULL);
         dialogue_user_text(s->dialogue, text->text, text->bytes, now_ns);
+        on_words(s, now_ns);
     } else if (e->role == SONIC_ROLE_USER)
         log_debug(sonic, s->context, "an empty text of the user is ignored");
     else if (e->role != SONIC_ROLE_ASSISTANT)
@@ -127,6 +143,7 @@ on_audio(struct session *s, const struct sonic_event *e, uint64_t now_ns)
         remember_content(s, &e->content_id, r->id);
     }
     dialogue_audio(s->dialogue, r, now_ns);
+    utterance_answered(&s->utterance, r->started_ns);
     s->counters.audio_events++;
     playback_write(s->playback, r->id, r->turn_id, e->u.audio.samples,
                    e->u.audio.count, now_ns);
@@ -144,6 +161,7 @@ generated(struct session *s, struct response *r, uint64_t now_ns)
         return;
     struct playback_span span;
     uint64_t id = r->id;
+    utterance_answered(&s->utterance, r->started_ns);
     dialogue_generated(s->dialogue, r, now_ns);
     playback_end(s->playback, id, now_ns);
     if (!playback_span(s->playback, id, &span))
@@ -196,10 +214,23 @@ on_usage(struct session *s, const struct sonic_event *e)
     report_usage(s, &delta);
 }
 
+/* The new stream answers: what the old one still says is no more to be heard
+ * together with it. */
+static void
+hush_old(struct session *s, const struct leg *leg, const struct sonic_event *e)
+{
+    bool answer = e->role == SONIC_ROLE_ASSISTANT || e->type == SONIC_TOOL_USE;
+    if (leg == &s->leg && answer)
+        parting_hush(s);
+}
+
 void
-model_event(struct session *s, const struct sonic_event *e)
+model_event(struct session *s, const struct leg *leg,
+            const struct sonic_event *e)
 {
     uint64_t now_ns = clock_mono_ns();
+    s->activity_ns = now_ns;
+    hush_old(s, leg, e);
     switch (e->type) {
     case SONIC_SPEECH_START:
         on_speech_start(s, e, now_ns);

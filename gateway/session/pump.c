@@ -8,7 +8,7 @@
 static bool
 takes_audio(const struct session *s)
 {
-    return s->link &&
+    return s->leg.link &&
            (s->state == SESSION_starting || s->state == SESSION_streaming);
 }
 
@@ -38,10 +38,10 @@ send_chunk(struct session *s, const struct capture_chunk *chunk)
     uint64_t leaves_at;
     s->holding = false;
     if (s->leaving_count < SESSION_LEAVING &&
-        link_send_audio(s->link, chunk->samples, chunk->count, &leaves_at) ==
-            VR_OK) {
+        link_send_audio(s->leg.link, chunk->samples, chunk->count,
+                        &leaves_at) == VR_OK) {
         note_leaving(s, chunk, leaves_at);
-        s->stream_chunks++;
+        s->leg.chunks++;
         return true;
     }
     hold(s, chunk);
@@ -64,9 +64,9 @@ pump_audio(struct session *s, uint64_t now_ns)
 void
 pump_settle(struct session *s, uint64_t now_ns)
 {
-    if (!s->link)
+    if (!s->leg.link)
         return;
-    uint64_t sent_bytes = link_sent_bytes(s->link);
+    uint64_t sent_bytes = link_sent_bytes(s->leg.link);
     while (s->leaving_count &&
            s->leaving[s->leaving_first].leaves_at <= sent_bytes) {
         const struct capture_chunk *c = &s->leaving[s->leaving_first].chunk;
@@ -82,7 +82,7 @@ bool
 pump_drain(struct session *s)
 {
     struct capture_chunk chunk;
-    if (!s->begun)
+    if (!s->leg.begun)
         return true;
     if (s->holding && !send_chunk(s, &s->held))
         return false;
@@ -93,13 +93,26 @@ pump_drain(struct session *s)
     return true;
 }
 
+uint64_t
+pump_first_unsent(const struct session *s)
+{
+    if (s->leaving_count)
+        return s->leaving[s->leaving_first].chunk.from_frame;
+    return s->holding ? s->held.from_frame : capture_next_frame(s->capture);
+}
+
 void
-pump_forget(struct session *s)
+pump_clear(struct session *s)
 {
     s->leaving_first = 0;
     s->leaving_count = 0;
     s->holding = false;
     s->poll_again = false;
-    s->stream_chunks = 0;
+}
+
+void
+pump_forget(struct session *s)
+{
+    pump_clear(s);
     capture_chunks_dropped(s->capture);
 }

@@ -6,6 +6,7 @@
 #include "gateway/events/event.h"
 #include "gateway/jsonx.h"
 #include "gateway/log.h"
+#include "gateway/session/remember.h"
 #include "gateway/session/self.h"
 
 static struct bus *
@@ -15,7 +16,8 @@ bus_of(const struct session *s)
 }
 
 void
-report_state(struct session *s, enum session_state previous, const char *reason)
+report_state(struct session *s, enum session_state previous, const char *reason,
+             int64_t retry_in_ms)
 {
     struct event_session_state e;
     event_session_state_init(&e);
@@ -23,9 +25,11 @@ report_state(struct session *s, enum session_state previous, const char *reason)
     if (previous != s->state)
         e.previous = machine_state_name(previous);
     e.reason = reason;
-    if (s->generation)
-        e.stream = s->generation;
-    e.model = s->settings->model;
+    if (s->leg.generation)
+        e.stream = s->leg.generation;
+    if (retry_in_ms >= 0)
+        e.retry_in_ms = retry_in_ms;
+    e.model = leg_target(s, s->leg.target).model;
     e.voice = s->settings->voice;
     event_session_state_publish(bus_of(s), &s->subject, &e);
     log_info(session, s->context, "%s (%s): %s", e.state, reason,
@@ -51,6 +55,8 @@ report_fault(struct session *s, const struct session_fault *f)
     e.remedy = f->remedy;
     e.component = f->component;
     e.recoverable = f->recoverable;
+    if (f->retries)
+        e.retry_in_ms = f->retry_in_ms;
     if (f->http_status)
         e.http_status = f->http_status;
     e.request_id = f->request_id && f->request_id[0] ? f->request_id : NULL;
@@ -62,6 +68,53 @@ report_fault(struct session *s, const struct session_fault *f)
               f->message, full_stop(f->message), f->remedy,
               e.request_id ? ". Request id " : "",
               e.request_id ? e.request_id : "");
+}
+
+/* ---- streams ---- */
+
+static void
+fill_stream(struct session *s, const struct leg *leg, const char *phase,
+            const char *reason, struct event_stream *e)
+{
+    struct leg_target t = leg_target(s, leg->target);
+    event_stream_init(e);
+    e->phase = phase;
+    e->stream = leg->generation;
+    e->reason = reason;
+    e->model = t.model;
+    e->region = t.region;
+    e->age_seconds = (double)(clock_mono_ns() - leg->opened_ns) / 1e9;
+    e->request_id = leg->request_id[0] ? leg->request_id : NULL;
+}
+
+void
+report_stream(struct session *s, const struct leg *leg, const char *phase,
+              const char *reason)
+{
+    struct event_stream e;
+    fill_stream(s, leg, phase, reason, &e);
+    event_stream_publish(bus_of(s), &s->subject, &e);
+    log_info(session, s->context, "stream %u %s: %s", leg->generation, phase,
+             reason);
+}
+
+void
+report_current(struct session *s, const struct stream_news *news,
+               const char *reason)
+{
+    static const char *const replays[] = {"none", "text", "audio"};
+    struct event_stream e;
+    fill_stream(s, &s->leg, "current", reason ? reason : "", &e);
+    e.history_messages = (int64_t)news->history_messages;
+    e.history_bytes = (int64_t)news->history_bytes;
+    e.boundary_frame = news->boundary_frame;
+    e.resent_from_frame = news->resent_from_frame;
+    e.replay = replays[news->replay];
+    e.gap_seconds = (double)news->gap_ns / 1e9;
+    event_stream_publish(bus_of(s), &s->subject, &e);
+    log_info(session, s->context,
+             "stream %u current: %s; told %zu messages, said again: %s",
+             s->leg.generation, e.reason, news->history_messages, e.replay);
 }
 
 /* ---- dialogue ---- */
@@ -91,6 +144,7 @@ on_text(void *arg, const struct dialogue_text *t)
     e.turn_text = t->turn_text;
     out_span(s, t->response_id, &e.out_from_frame, &e.out_to_frame);
     event_transcript_publish(bus_of(s), &s->subject, &e);
+    remember_text(s, t);
     s->counters.texts++;
     log_debug(transcript, s->context, "turn %llu, %s (%s): %s",
               (unsigned long long)t->turn_id, e.role, e.stage, t->text);
@@ -128,6 +182,7 @@ on_response_ended(void *arg, const struct response *r)
              (unsigned long long)r->id, e.status, r->reason ? ": " : "",
              r->reason ? r->reason : "");
     texts_response_ended(&s->texts, r);
+    remember_response(s, r);
 }
 
 static double
@@ -151,6 +206,17 @@ add_latencies(struct event_turn *e, const struct turn *t,
         seconds_between(t->speech_ended_ns, r->first_text_ns);
     e->first_audio_seconds =
         seconds_between(t->speech_ended_ns, r->first_audio_ns);
+    e->response_seconds = seconds_between(
+        r->started_ns, r->generated_ns ? r->generated_ns : r->ended_ns);
+}
+
+static void
+note_latencies(struct session *s, const struct event_turn *e)
+{
+    if (e->first_text_seconds >= 0)
+        latency_add(&s->first_text, (uint64_t)(e->first_text_seconds * 1e9));
+    if (e->first_audio_seconds >= 0)
+        latency_add(&s->first_audio, (uint64_t)(e->first_audio_seconds * 1e9));
 }
 
 static void
@@ -183,6 +249,13 @@ on_turn(void *arg, const struct turn *t, const struct response *r)
     e.input_text_tokens = (int64_t)t->tokens.input_text;
     e.output_speech_tokens = (int64_t)t->tokens.output_speech;
     e.output_text_tokens = (int64_t)t->tokens.output_text;
+    if (s->leg.generation)
+        e.stream = s->leg.generation;
+    if (e.response_seconds > 0)
+        e.output_per_second =
+            (double)(t->tokens.output_speech + t->tokens.output_text) /
+            e.response_seconds;
+    note_latencies(s, &e);
     event_turn_publish(bus_of(s), &s->subject, &e);
     s->counters.turns++;
     report_metrics(s);
@@ -199,11 +272,11 @@ const struct dialogue_ops report_dialogue_ops = {
 
 /* Where in the input ring the model's own time falls: as far behind what was
  * sent last as it is behind the audio of the stream. */
-static uint64_t
-in_ring_frame(struct session *s, int64_t offset_ms)
+uint64_t
+report_in_ring_frame(const struct session *s, int64_t offset_ms)
 {
     uint64_t at = ring_host_position(s->in_ring);
-    int64_t sent_ms = (int64_t)(s->stream_chunks * s->settings->chunk_ms);
+    int64_t sent_ms = (int64_t)(s->leg.chunks * s->settings->chunk_ms);
     if (offset_ms < 0 || offset_ms > sent_ms)
         return at;
     uint64_t back =
@@ -221,7 +294,7 @@ report_speech(struct session *s, bool started, int64_t offset_ms)
         e.turn = turn->id;
     e.phase = started ? "started" : "ended";
     e.source = "model";
-    e.in_ring_frame = in_ring_frame(s, offset_ms);
+    e.in_ring_frame = report_in_ring_frame(s, offset_ms);
     if (offset_ms >= 0)
         e.offset_ms = offset_ms;
     event_speech_publish(bus_of(s), &s->subject, &e);
@@ -371,7 +444,30 @@ on_lost(void *arg, enum capture_loss why, uint64_t frames, uint64_t frame)
              reasons[why]);
 }
 
+/* Speech by its energy: what a stream is given up for if it does not hear it,
+ * and where what was said begins if it has to be said again. */
+static void
+on_speech(void *arg, bool started, uint64_t frame)
+{
+    struct session *s = arg;
+    uint64_t now_ns = clock_mono_ns();
+    s->activity_ns = now_ns;
+    if (started) {
+        s->speech_ns = now_ns;
+        utterance_began(&s->utterance, frame, false, now_ns);
+    } else {
+        utterance_ended(&s->utterance, false, now_ns);
+    }
+    struct event_speech e;
+    event_speech_init(&e);
+    e.phase = started ? "started" : "ended";
+    e.source = "gateway";
+    e.in_ring_frame = frame;
+    event_speech_publish(bus_of(s), &s->subject, &e);
+}
+
 const struct capture_ops report_capture_ops = {
+    .on_speech = on_speech,
     .on_starved = on_starved,
     .on_resumed = on_resumed,
     .on_lost = on_lost,
@@ -391,6 +487,34 @@ report_producer(struct session *s, bool attached)
     log_info(ring, s->context, "%s%s%s",
              attached ? "producer attached: " : "the producer left",
              attached ? peer.name : "", "");
+}
+
+static double
+quantile_seconds(const struct latency *l, double share)
+{
+    return l->count ? (double)latency_quantile_ns(l, share) / 1e9 : NAN;
+}
+
+static void
+add_streams(struct session *s, struct event_metrics *e)
+{
+    const struct history_totals *history = history_totals(s->history);
+    e->in_capacity = ring_host_capacity_frames(s->in_ring);
+    e->out_capacity = ring_host_capacity_frames(s->out_ring);
+    e->streams_open = (int64_t)streams_open(s);
+    if (s->leg.link)
+        e->stream_age_seconds =
+            (double)(clock_mono_ns() - s->leg.opened_ns) / 1e9;
+    e->rotations = (int64_t)s->counters.rotations;
+    e->reconnects = (int64_t)s->counters.reconnects;
+    e->replays = (int64_t)s->counters.replays;
+    e->deaf = (int64_t)s->counters.deaf;
+    e->history_messages = (int64_t)history->messages;
+    e->history_bytes = (int64_t)history->bytes;
+    e->first_text_p50_seconds = quantile_seconds(&s->first_text, 0.5);
+    e->first_text_p95_seconds = quantile_seconds(&s->first_text, 0.95);
+    e->first_audio_p50_seconds = quantile_seconds(&s->first_audio, 0.5);
+    e->first_audio_p95_seconds = quantile_seconds(&s->first_audio, 0.95);
 }
 
 void
@@ -414,6 +538,7 @@ report_metrics(struct session *s)
     e.out_flushed = out.flushed;
     e.out_pending = out.pending;
     e.out_lost = out.lost;
+    add_streams(s, &e);
     e.counters = session_counters(s);
     event_metrics_publish(bus_of(s), &s->subject, &e);
 }

@@ -9,11 +9,17 @@
 #include "gateway/playback/playback.h"
 #include "gateway/session/calls.h"
 #include "gateway/session/dialogue.h"
+#include "gateway/session/handover.h"
+#include "gateway/session/history.h"
 #include "gateway/session/latency.h"
-#include "gateway/session/link.h"
+#include "gateway/session/leg.h"
 #include "gateway/session/machine.h"
+#include "gateway/session/parting.h"
+#include "gateway/session/report.h"
+#include "gateway/session/retry.h"
 #include "gateway/session/session.h"
 #include "gateway/session/texts.h"
+#include "gateway/session/utterance.h"
 #include "gateway/sonic/family.h"
 #include "gateway/uuid.h"
 #include "ipc/ring_host.h"
@@ -41,11 +47,10 @@ struct leaving_chunk {
 struct session {
     /* Constant from session_new() on. */
     const struct services *services;
-    const struct config_session *settings;
-    const struct sonic_family *family;
-    bool model_known;
     const struct session_ops *ops;
     void *arg;
+    bool by_control;         /* opened by session.open, not by the file */
+    bool conversation_given; /* its id is the caller's */
     char conversation[SESSION_CONVERSATION_BYTES];
     char context[SESSION_CONVERSATION_BYTES + CONFIG_NAME_BYTES];
     struct event_subject subject;
@@ -54,21 +59,54 @@ struct session {
     struct playback *playback;
     struct dialogue *dialogue;
     struct calls *calls;
+    struct history *history;
+    struct history_file *history_file; /* NULL: it is not kept */
     struct session_handles *handles;
     int16_t *held_samples;
+
+    /* Changed by session.update only. */
+    const struct config_session *settings;
+    struct config_session *own_settings; /* NULL: the file's or the caller's */
+    uint64_t settings_serial;            /* counts changes for a new stream */
+    const struct sonic_family *family;
+    bool model_known;
 
     /* Set by the state machine's actions. */
     enum session_state state;
     uint32_t generation;
-    struct link *link; /* the current stream; old ones are freed at their end */
-    bool begun;        /* the set-up was sent: it has to be ended */
-    bool draining;     /* closing: the last audio leaves before the ends */
-    bool answered;     /* maybe before the set-up was sent */
-    bool greeted;      /* the greeting is for the first open only */
-    uint64_t opened_ns, state_since_ns;
+    struct leg leg; /* the current stream */
+    struct handover handover;
+    struct parting parting[PARTING_MAX];
+    struct slot_ticket tickets[2 + PARTING_MAX]; /* of the legs */
+    struct credentials credentials;              /* the newest leg's */
+    bool draining; /* closing: the last audio leaves before the ends */
+    bool greeted;  /* the greeting is for the first stream only */
+    uint64_t created_ns, state_since_ns;
     uint64_t tools_deadline_ns, drain_deadline_ns, close_deadline_ns;
-    char request_id[64];
     cJSON *last_error; /* as published; NULL since the last good start */
+
+    /* Between two streams. */
+    struct retry retry;
+    size_t target;           /* where the next current stream goes */
+    uint64_t fallback_ns;    /* since when it is a fallback */
+    uint64_t retry_ns;       /* waiting: when the next one is tried */
+    uint64_t gap_since_ns;   /* without a stream since then; 0: not */
+    bool slow;               /* the budget is spent, and that was told */
+    bool clock_corrected;    /* once for each answered stream */
+    bool answered_once;      /* some stream was: what failed may come back */
+    enum replay replay;      /* of what was being said when it was lost */
+    uint64_t replay_frame;   /* where in the input ring that begins */
+    const char *next_reason; /* what the coming stream is for */
+    struct utterance utterance;
+    uint64_t speech_ns;  /* when the newest speech was noticed by its energy */
+    uint64_t deaf_frame; /* speech that a stream was given up for */
+
+    /* Without a stream by its mode. */
+    uint64_t activity_ns;  /* the last of anybody */
+    uint64_t attached_ns;  /* a producer or reader was there */
+    uint64_t next_look_ns; /* whether one is */
+    bool abandoned;        /* asleep until one comes */
+    const char *sleep_why; /* static storage */
 
     /* Set while the conversation runs. */
     bool muted;
@@ -80,26 +118,31 @@ struct session {
     size_t leaving_first, leaving_count;
     struct capture_chunk held; /* polled, not taken by the network yet */
     bool holding;
-    uint64_t stream_chunks; /* given to the current stream */
-    bool poll_again;        /* a chunk is ready; let the loop turn first */
+    bool poll_again; /* a chunk is ready; let the loop turn first */
     uint64_t played[SESSION_PLAYED];
     size_t played_count;
     uint64_t loud_until_ns; /* when_quiet: not listening before */
     uint64_t next_check_ns, next_metrics_ns;
     struct token_counts tokens_total;
-    struct latency mic_to_wire;
+    struct latency mic_to_wire, first_text, first_audio;
     struct {
         uint64_t responses, interruptions, turns, texts, tool_calls,
-            unknown_events, missing_edges, audio_events, streams, errors;
+            unknown_events, missing_edges, audio_events, streams, errors,
+            rotations, reconnects, replays, deaf, refused_next, late_results;
     } counters;
 };
-
-struct session_handles;
 
 /* machine (session.c): the only writer of `state`. False without an edge.
  * [loop] */
 bool session_move(struct session *s, enum session_event event,
                   const char *reason); /* [loop] */
+
+/* It is the conversation of this id that goes on (session.c). [loop] */
+void session_go_on_as(struct session *s, const char *conversation);
+
+/* A stream is gone: what hung on it is told before its end is (session.c).
+ * `goes_on`: an unanswered turn waits for the next stream. [loop] */
+void session_end_dialogue(struct session *s, bool normal, bool goes_on);
 
 /* What every entry point ends with: send what can be sent, let time pass, set
  * the timer (tick.c). The session may be closed afterwards, not freed.
@@ -113,14 +156,21 @@ void session_check_tools(struct session *s, uint64_t now_ns);
 /* Audio from the ring to the stream (pump.c): [rt] and [loop] as marked. */
 void pump_audio(struct session *s, uint64_t now_ns);  /* [rt] */
 void pump_settle(struct session *s, uint64_t now_ns); /* [rt] */
-bool pump_drain(struct session *s);  /* true: all of it is given. [loop] */
-void pump_forget(struct session *s); /* [loop] */
+bool pump_drain(struct session *s); /* true: all of it is given. [loop] */
+/* The first in-ring frame that was not handed to TLS. [loop] */
+uint64_t pump_first_unsent(const struct session *s);
+
+/* The stream is gone: what it has not sent is lost, or capture_rewind() has
+ * taken it back. [loop] */
+void pump_forget(struct session *s);
+void pump_clear(struct session *s); /* [loop] */
 
 /* The orderly end of a stream (closing.c): what was begun is ended, after the
  * audio that is still in the ring. closing_go_on() when there is room or its
  * deadline has passed. [loop] */
 void closing_begin(struct session *s);
 void closing_go_on(struct session *s, uint64_t now_ns);
+void closing_send_ends(struct session *s, struct link *link);
 
 /* Handles of the loop (timer.c). The bell must be unwatched before its
  * descriptor is closed. [loop] */
@@ -132,7 +182,8 @@ void handles_watch_bell(struct session *s);   /* [loop] */
 void handles_unwatch_bell(struct session *s); /* [loop] */
 
 /* What the model said (model.c). [loop] */
-void model_event(struct session *s, const struct sonic_event *event);
+void model_event(struct session *s, const struct leg *leg,
+                 const struct sonic_event *event);
 
 /* Ends what is being said (cut.c). [loop] */
 enum cut_signal {
@@ -153,32 +204,21 @@ struct response *cut_target(struct session *s); /* [loop] */
  * [loop] */
 cJSON *session_counters(const struct session *s);
 
-/* What the bus is told (report.c). [loop] */
-extern const struct dialogue_ops report_dialogue_ops;
-extern const struct playback_ops report_playback_ops;
-extern const struct capture_ops report_capture_ops;
-void report_state(struct session *s, enum session_state previous,
-                  const char *reason);
-void report_usage(struct session *s, const struct token_counts *delta);
-void report_speech(struct session *s, bool started, int64_t offset_ms);
-void report_interruption(struct session *s, const struct response *r,
-                         const char *reason, double heard_ms, bool estimated,
-                         uint64_t flush_to);
-void report_metrics(struct session *s);
-void report_producer(struct session *s, bool attached);
+/* What happens to a stream (streams.c). */
+extern const struct link_ops streams_link_ops;
 
-struct session_fault {
-    const char *class_; /* retry, closed, peer, config, bug */
-    const char *code;
-    const char *message;
-    const char *remedy;
-    const char *component;
-    const char *request_id; /* may be NULL */
-    int http_status;        /* 0: none */
-    bool recoverable;       /* the session goes on by itself */
-};
+/* Opens a stream for a session that has none, or queues for one. False if its
+ * state has no way there. [loop] */
+bool streams_want(struct session *s, const char *reason);
 
-/* One event and one log line. [loop] */
-void report_fault(struct session *s, const struct session_fault *fault);
+/* How many there are: current, next and parting. [loop] */
+size_t streams_open(const struct session *s);
+
+/* A queued session has its slot now. [loop] */
+bool streams_granted(const struct session *s);
+void streams_on_slot(void *arg, struct slot_ticket *ticket); /* [loop] */
+
+/* A free place for a leg's ticket; there is always one. [loop] */
+struct slot_ticket *streams_ticket(struct session *s);
 
 #endif

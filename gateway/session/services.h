@@ -12,6 +12,7 @@
 #include "gateway/bedrock/stream.h"
 #include "gateway/config.h"
 #include "gateway/events/bus.h"
+#include "gateway/session/slots.h"
 #include "gateway/toolbroker/broker.h"
 
 struct services {
@@ -26,7 +27,9 @@ struct services {
     const struct credentials *credentials;
     const char *endpoint; /* overrides the configuration's, may be NULL */
     const char *ca_file;
-    bool ring_shared; /* with the members of ring_group */
+    struct slots *slots;      /* room for streams */
+    int64_t *clock_offset_ms; /* the endpoint's clock less ours; 0: believed */
+    bool ring_shared;         /* with the members of ring_group */
     gid_t ring_group;
 };
 

@@ -7,84 +7,22 @@
 #include "gateway/clock.h"
 #include "gateway/jsonx.h"
 #include "gateway/log.h"
+#include "gateway/session/history_file.h"
+#include "gateway/session/opening.h"
+#include "gateway/session/recovery.h"
+#include "gateway/session/remember.h"
+#include "gateway/session/replay.h"
+#include "gateway/session/rest.h"
 #include "gateway/session/self.h"
 #include "gateway/session/setup.h"
-#include "gateway/session/stream_end.h"
-#include "gateway/sonic/encode.h"
-
-static const struct link_ops link_callbacks;
 
 /* ---- actions of the state machine ---- */
-
-static bool
-find_credentials(struct session *s, struct credentials *credentials)
-{
-    char tried[512];
-    if (s->services->credentials) {
-        *credentials = *s->services->credentials;
-        return true;
-    }
-    if (credentials_load(s->services->config->bedrock.profile, credentials,
-                         tried, sizeof tried) == VR_OK)
-        return true;
-    struct session_fault fault = {.class_ = "config",
-                                  .code = "no_credentials",
-                                  .message = tried,
-                                  .remedy = "Then session.open again",
-                                  .component = "bedrock"};
-    report_fault(s, &fault);
-    return false;
-}
-
-static void
-open_link(struct session *s, const struct credentials *credentials)
-{
-    const struct services *services = s->services;
-    const struct config *config = services->config;
-    struct bedrock_target target = {
-        .region = config->bedrock.region,
-        .endpoint =
-            services->endpoint ? services->endpoint : config->bedrock.endpoint,
-        .ca_file =
-            services->ca_file ? services->ca_file : config->bedrock.ca_file,
-        .model_id = s->settings->model,
-        .context = s->context,
-        .connect_timeout_ms = config->bedrock.connect_timeout_ms};
-    struct link_config link = {.client = services->client,
-                               .target = &target,
-                               .credentials = credentials,
-                               .generation = ++s->generation,
-                               .context = s->context,
-                               .chunk_samples_max =
-                                   capture_chunk_samples(s->capture)};
-    char problem[512];
-    s->link = link_open(&link, &link_callbacks, s, problem, sizeof problem);
-    if (s->link)
-        return;
-    struct session_fault fault = {
-        .class_ = "config",
-        .code = "cannot_connect",
-        .message = problem,
-        .remedy = "Check bedrock.endpoint and bedrock.region",
-        .component = "bedrock"};
-    report_fault(s, &fault);
-}
 
 static void
 do_connect(struct session *s)
 {
-    struct credentials credentials;
-    s->opened_ns = clock_mono_ns();
-    s->answered = false;
-    s->request_id[0] = '\0';
-    s->counters.streams++;
-    if (find_credentials(s, &credentials)) {
-        log_debug(bedrock, s->context, "key %s from %s",
-                  log_key_id(credentials.access_key_id), credentials.source);
-        open_link(s, &credentials);
-    }
-    credentials_wipe(&credentials);
-    if (!s->link)
+    enum leg_problem problem = leg_open(s, &s->leg, s->target, false);
+    if (problem != LEG_OK)
         session_move(s, SESSION_ON_lost, "it could not begin");
 }
 
@@ -97,72 +35,64 @@ do_prepare(struct session *s)
 }
 
 static void
-queue_opening_text(struct session *s, char *history_text)
+use_target(struct session *s)
 {
-    enum vr_status status = VR_OK;
-    /* Words of the history that were answered on an earlier stream are not to
-     * be answered again. */
-    if (history_text && !s->counters.responses)
-        status =
-            texts_add(&s->texts, history_text, false, false, UINT64_MAX, NULL);
-    else if (!history_text && s->settings->greeting && !s->greeted &&
-             s->family->features.interactive_text)
-        status = texts_add(&s->texts, s->settings->greeting, true, false,
-                           UINT64_MAX, NULL);
-    s->greeted = true;
-    free(history_text);
-    if (status != VR_OK)
-        log_error(session, s->context, "the opening text is not said: %s",
-                  vr_status_text(status));
-}
-
-static void
-set_up_failed(struct session *s, enum vr_status status)
-{
-    bool large = status == VR_LIMIT;
-    struct session_fault fault = {
-        .class_ = large ? "config" : "retry",
-        .code = "set_up_failed",
-        .message = large ? "The settings and tools make an event larger than "
-                           "the endpoint takes"
-                         : vr_status_text(status),
-        .remedy = large ? "Name fewer tools in the session's `tools`, or "
-                          "shorten `extra`; then session.open again"
-                        : "session.open tries again",
-        .component = "session"};
-    report_fault(s, &fault);
-    session_move(s, SESSION_ON_lost, "the set-up could not be made");
+    struct leg_target t = leg_target(s, s->leg.target);
+    s->family = setup_family(s->settings, t.model, &s->model_known);
+    s->leg.family = s->family;
 }
 
 static void
 do_set_up(struct session *s)
 {
-    struct setup setup = {.settings = s->settings,
-                          .family = s->family,
-                          .broker = s->services->broker,
-                          .prompt_name = link_prompt_name(s->link),
-                          .audio_name = link_audio_name(s->link),
-                          .context = s->context};
-    char *history_text;
-    setup_warn_tools(s->settings, s->services->broker, s->context);
-    enum vr_status status =
-        setup_encode(&setup, link_outbox(s->link), &history_text);
-    if (status == VR_OK && !link_fits(s->link, 0))
-        status = VR_LIMIT;
+    uint64_t now_ns = clock_mono_ns();
+    struct stream_news news = {.resent_from_frame = UINT64_MAX};
+    use_target(s);
+    enum vr_status status = opening_head(s, &s->leg);
+    if (status == VR_OK)
+        status = opening_tail(s, &s->leg, &news);
     if (status != VR_OK) {
-        free(history_text);
-        set_up_failed(s, status);
+        opening_failed(s, status, false);
+        session_move(s, SESSION_ON_lost, "the set-up could not be made");
         return;
     }
-    queue_opening_text(s, history_text);
-    s->begun = true;
-    status = link_flush(s->link);
+    s->leg.begun = true;
+    status = link_flush(s->leg.link);
     if (status != VR_OK)
         log_warn(session, s->context, "the set-up could not be sent: %s",
                  vr_status_text(status));
-    capture_begin(s->capture, clock_mono_ns());
-    if (s->answered)
+    capture_begin(s->capture, now_ns);
+    news.boundary_frame = capture_next_frame(s->capture);
+    if (s->replay == REPLAY_AUDIO)
+        news.resent_from_frame = news.boundary_frame;
+    if (s->gap_since_ns)
+        news.gap_ns = now_ns - s->gap_since_ns;
+    s->gap_since_ns = 0;
+    s->replay = REPLAY_NONE;
+    report_current(s, &news, s->next_reason);
+    if (s->leg.answered)
         session_move(s, SESSION_ON_answered, "the endpoint answered early");
+}
+
+static void
+do_ready(struct session *s)
+{
+    cJSON_Delete(s->last_error);
+    s->last_error = NULL;
+    s->clock_corrected = false;
+    s->answered_once = true;
+    capture_keep(s->capture, s->settings->connect_buffer_ms);
+    handover_arm(s, clock_mono_ns());
+}
+
+/* What hung on the stream is told before its end is. */
+void
+session_end_dialogue(struct session *s, bool normal, bool goes_on)
+{
+    playback_end_all(s->playback, clock_mono_ns());
+    dialogue_stream_ended(s->dialogue, normal, goes_on, clock_mono_ns());
+    memset(s->contents, 0, sizeof s->contents);
+    report_metrics(s);
 }
 
 /* The stream is gone, one way or the other: what hung on it is answered. */
@@ -175,25 +105,53 @@ let_go(struct session *s, bool normal)
                                  : "The stream was lost before an answer");
     pump_settle(s, clock_mono_ns());
     pump_forget(s);
-    link_free(&s->link);
-    s->begun = false;
+    handover_forget(s, "the session has no stream any more");
+    parting_drop_all(s);
+    leg_drop(s, &s->leg, normal ? "ended" : "dropped",
+             normal ? "the session is closed" : "it is lost");
     s->draining = false;
-    memset(s->contents, 0, sizeof s->contents);
-    playback_end_all(s->playback, clock_mono_ns());
-    dialogue_stream_ended(s->dialogue, normal, clock_mono_ns());
-    report_metrics(s);
+    s->replay = REPLAY_NONE;
+    s->utterance.open = false;
+    session_end_dialogue(s, normal, false);
 }
 
+/* The stream is lost and another will be tried: what was being said, and what
+ * is still wanted, waits for it. */
 static void
-do_settle(struct session *s)
+do_recover(struct session *s)
 {
-    let_go(s, true);
+    uint64_t now_ns = clock_mono_ns();
+    struct slot_ticket *ticket = s->leg.ticket;
+    handover_forget(s, "the current stream is lost");
+    calls_orphan(s->calls, 0);
+    replay_plan(s, now_ns);
+    pump_settle(s, now_ns);
+    s->leg.ticket = NULL; /* kept for the next stream */
+    leg_drop(s, &s->leg, "ended", "it is lost");
+    s->leg.ticket = ticket;
+    replay_rewind(s, now_ns);
+    session_end_dialogue(s, false, replay_wanted(s));
+    if (!s->gap_since_ns)
+        s->gap_since_ns = now_ns;
 }
 
+/* No stream is wanted for now. What is open is ended in order. */
 static void
-do_fail(struct session *s)
+do_rest(struct session *s)
 {
-    let_go(s, false);
+    uint64_t now_ns = clock_mono_ns();
+    handover_forget(s, "the session goes to sleep");
+    calls_cancel_all(s->calls, "The session goes to sleep");
+    pump_settle(s, now_ns);
+    pump_forget(s);
+    if (s->leg.begun)
+        parting_begin(s, &s->leg, 0, s->sleep_why);
+    else
+        leg_drop(s, &s->leg, "dropped", s->sleep_why);
+    s->utterance.open = false;
+    s->gap_since_ns = 0;
+    capture_keep(s->capture, s->settings->connect_buffer_ms);
+    session_end_dialogue(s, true, false);
 }
 
 static void
@@ -210,22 +168,39 @@ act(struct session *s, enum session_action action)
         do_set_up(s);
         break;
     case SESSION_DO_wind_up:
+        handover_forget(s, "the session is closing");
         closing_begin(s);
         break;
     case SESSION_DO_settle:
-        do_settle(s);
+        let_go(s, true);
         break;
     case SESSION_DO_fail:
-        do_fail(s);
+        let_go(s, false);
+        break;
+    case SESSION_DO_recover:
+        do_recover(s);
+        break;
+    case SESSION_DO_rest:
+        do_rest(s);
         break;
     case SESSION_DO_ready:
-        cJSON_Delete(s->last_error);
-        s->last_error = NULL;
+        do_ready(s);
         break;
     case SESSION_DO_nothing:
     case SESSION_ACTION_COUNT:
         break;
     }
+}
+
+static int64_t
+retry_in_ms(const struct session *s)
+{
+    uint64_t now_ns = clock_mono_ns();
+    if (s->state != SESSION_waiting)
+        return -1;
+    return s->retry_ns > now_ns
+               ? (int64_t)((s->retry_ns - now_ns) / CLOCK_NS_PER_MS)
+               : 0;
 }
 
 bool
@@ -240,12 +215,13 @@ session_move(struct session *s, enum session_event event, const char *reason)
     }
     enum session_state previous = s->state;
     bool last =
-        edge->action == SESSION_DO_settle || edge->action == SESSION_DO_fail;
+        edge->action == SESSION_DO_settle || edge->action == SESSION_DO_fail ||
+        edge->action == SESSION_DO_recover || edge->action == SESSION_DO_rest;
     s->state = edge->to;
     s->state_since_ns = clock_mono_ns();
     if (last)
         act(s, edge->action);
-    report_state(s, previous, reason);
+    report_state(s, previous, reason, retry_in_ms(s));
     if (!last)
         act(s, edge->action);
     if (s->state == edge->to)
@@ -253,74 +229,13 @@ session_move(struct session *s, enum session_event event, const char *reason)
     return true;
 }
 
-/* ---- the stream ---- */
-
-static void
-on_link_open(void *arg, struct link *link)
-{
-    struct session *s = arg;
-    (void)link;
-    session_move(s, SESSION_ON_connected, "connected");
-    session_turn(s);
-}
-
-static void
-on_link_answer(void *arg, struct link *link, const char *request_id)
-{
-    struct session *s = arg;
-    (void)link;
-    snprintf(s->request_id, sizeof s->request_id, "%s", request_id);
-    log_info(bedrock, s->context, "accepted, request id %s", request_id);
-    s->answered = true;
-    if (s->state == SESSION_starting)
-        session_move(s, SESSION_ON_answered, "the endpoint answered");
-    session_turn(s);
-}
-
-static void
-on_link_event(void *arg, struct link *link, const struct sonic_event *event)
-{
-    struct session *s = arg;
-    if (link == s->link || event->type == SONIC_USAGE)
-        model_event(s, event);
-    session_turn(s);
-}
-
-static void
-on_link_writable(void *arg, struct link *link)
-{
-    struct session *s = arg;
-    (void)link;
-    session_turn(s);
-}
-
-static void
-on_link_end(void *arg, struct link *link, const struct bedrock_end *end)
-{
-    struct session *s = arg;
-    (void)link;
-    if (end->normal && s->state == SESSION_closing) {
-        session_move(s, SESSION_ON_ended, "the endpoint ended the stream");
-    } else {
-        if (s->state != SESSION_closing)
-            stream_end_report(s, end);
-        session_move(s, SESSION_ON_lost, bedrock_end_name(end->cause));
-    }
-    session_turn(s);
-}
-
-static const struct link_ops link_callbacks = {
-    .on_open = on_link_open,
-    .on_answer = on_link_answer,
-    .on_event = on_link_event,
-    .on_writable = on_link_writable,
-    .on_end = on_link_end,
-};
-
 void
 session_tools_changed(struct session *s)
 {
     session_check_tools(s, clock_mono_ns());
+    if (s->leg.begun &&
+        s->leg.tools_mark != setup_tools_mark(s->settings, s->services->broker))
+        handover_want(s, HANDOVER_TOOLS);
     session_turn(s);
 }
 
@@ -370,11 +285,15 @@ make_parts(struct session *s, char *problem, size_t problem_size)
     if (!open_ring(s, VR_RING_IN, &s->in_ring, problem, problem_size) ||
         !open_ring(s, VR_RING_OUT, &s->out_ring, problem, problem_size))
         return false;
-    struct capture_config capture = {.ring = s->in_ring,
-                                     .model_rate_hz = c->model_input_rate_hz,
-                                     .chunk_ms = c->chunk_ms,
-                                     .gap_ms = c->gap_ms,
-                                     .connect_buffer_ms = c->connect_buffer_ms};
+    struct capture_config capture = {
+        .ring = s->in_ring,
+        .model_rate_hz = c->model_input_rate_hz,
+        .chunk_ms = c->chunk_ms,
+        .gap_ms = c->gap_ms,
+        .connect_buffer_ms = c->connect_buffer_ms,
+        .speech_threshold_dbfs = c->speech.threshold_dbfs,
+        .speech_hangover_ms = c->speech.hangover_ms,
+        .preroll_ms = c->speech.preroll_ms};
     struct playback_config playback = {
         .ring = s->out_ring, .model_rate_hz = c->model_output_rate_hz};
     s->capture = capture_new(&capture, &report_capture_ops, s);
@@ -385,13 +304,14 @@ make_parts(struct session *s, char *problem, size_t problem_size)
         s->held_samples =
             calloc(capture_chunk_samples(s->capture), sizeof *s->held_samples);
     s->handles = handles_new(s);
+    bool history = s->dialogue && remember_begin(s);
     snprintf(problem, problem_size, "%s", vr_status_text(VR_NO_MEMORY));
     return s->capture && s->playback && s->dialogue && s->calls &&
-           s->held_samples && s->handles;
+           s->held_samples && s->handles && history;
 }
 
-static void
-name_it(struct session *s, const char *conversation)
+void
+session_go_on_as(struct session *s, const char *conversation)
 {
     if (conversation && conversation[0])
         snprintf(s->conversation, sizeof s->conversation, "%s", conversation);
@@ -403,11 +323,26 @@ name_it(struct session *s, const char *conversation)
     s->subject.conversation = s->conversation;
 }
 
+/* Sessions begun together must not come back together. */
+static void
+init_retry(struct session *s)
+{
+    const struct config *c = s->services->config;
+    struct retry_config config = {
+        .base_ms = c->bedrock.retry_base_ms,
+        .cap_ms = c->bedrock.retry_cap_ms,
+        .budget = c->bedrock.retry_budget,
+        .window_ms = (uint32_t)(c->bedrock.retry_window_s * 1000),
+        .slow_ms = (uint32_t)(c->bedrock.retry_slow_s * 1000),
+        .healthy_after_ms = (uint32_t)(c->bedrock.healthy_after_s * 1000)};
+    retry_init(&s->retry, &config, clock_mono_ns() ^ (uint64_t)(uintptr_t)s);
+}
+
 struct session *
 session_new(const struct services *services,
-            const struct config_session *settings, const char *conversation,
-            const struct session_ops *ops, void *arg, char *problem,
-            size_t problem_size)
+            const struct config_session *settings,
+            const struct session_begin *begin, const struct session_ops *ops,
+            void *arg, char *problem, size_t problem_size)
 {
     struct session *s = calloc(1, sizeof *s);
     if (!s) {
@@ -418,8 +353,14 @@ session_new(const struct services *services,
     s->settings = settings;
     s->ops = ops;
     s->arg = arg;
-    s->family = setup_family(settings, &s->model_known);
-    name_it(s, conversation);
+    s->by_control = begin->by_control;
+    s->conversation_given = begin->conversation && begin->conversation[0];
+    s->created_ns = s->activity_ns = s->attached_ns = clock_mono_ns();
+    s->deaf_frame = UINT64_MAX;
+    s->replay_frame = UINT64_MAX;
+    s->family = setup_family(settings, settings->model, &s->model_known);
+    session_go_on_as(s, begin->conversation);
+    init_retry(s);
     if (!make_parts(s, problem, problem_size)) {
         session_free(&s);
         return NULL;
@@ -427,7 +368,7 @@ session_new(const struct services *services,
     handles_watch_bell(s);
     setup_warn(settings, s->family, s->model_known,
                services->config->bedrock.region, s->context);
-    report_state(s, SESSION_idle, "created");
+    report_state(s, SESSION_idle, "created", -1);
     return s;
 }
 
@@ -438,7 +379,12 @@ session_free(struct session **session)
     if (!s)
         return;
     texts_fail(&s->texts, "The session was dropped");
-    link_free(&s->link);
+    leg_drop(s, &s->leg, "dropped", NULL);
+    leg_drop(s, &s->handover.next, "dropped", NULL);
+    for (size_t i = 0; i < PARTING_MAX; i++)
+        leg_drop(s, &s->parting[i].leg, "dropped", NULL);
+    if (s->history_file)
+        history_file_close(&s->history_file, NULL, NULL);
     handles_free(&s->handles);
     calls_free(&s->calls);
     dialogue_free(&s->dialogue);
@@ -446,6 +392,9 @@ session_free(struct session **session)
     playback_free(&s->playback);
     ring_host_close(&s->in_ring);
     ring_host_close(&s->out_ring);
+    history_free(&s->history);
+    config_session_free(&s->own_settings);
+    credentials_wipe(&s->credentials);
     free(s->held_samples);
     cJSON_Delete(s->last_error);
     free(s);
@@ -455,9 +404,25 @@ session_free(struct session **session)
 bool
 session_open(struct session *s)
 {
-    bool moved = session_move(s, SESSION_ON_open, "asked to open");
+    recovery_reset(s);
+    s->activity_ns = s->attached_ns = clock_mono_ns();
+    s->abandoned = false;
+    bool moved = streams_want(s, "asked to open");
     session_turn(s);
     return moved;
+}
+
+void
+session_begin(struct session *s)
+{
+    if (rest_begins_awake(s)) {
+        session_open(s);
+        return;
+    }
+    rest_sleep(s, s->settings->mode == CONFIG_MODE_MANUAL
+                      ? "its mode is manual; session.open wakes it"
+                      : "its mode is on_audio; speech wakes it");
+    session_turn(s);
 }
 
 bool

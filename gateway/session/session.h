@@ -12,6 +12,7 @@
 
 #include "gateway/config.h"
 #include "gateway/control/rpc.h"
+#include "gateway/session/history.h"
 #include "gateway/session/machine.h"
 #include "gateway/session/services.h"
 
@@ -27,15 +28,23 @@ struct session_ops {
     void (*on_state)(void *arg, struct session *session);
 };
 
+/* How a session comes to be. */
+struct session_begin {
+    const char *conversation; /* NULL: an id is minted, or the file's goes on */
+    bool by_control;          /* by session.open, not by the settings file */
+};
+
 /* Creates the session and its rings; no stream yet. `services` and `settings`
- * must outlive it. `conversation` NULL: an id is minted; a longer one than
- * SESSION_CONVERSATION_BYTES is cut. NULL on failure, with a sentence in
- * `problem`. [loop] */
+ * must outlive it. A longer conversation id than SESSION_CONVERSATION_BYTES is
+ * cut. NULL on failure, with a sentence in `problem`. [loop] */
 struct session *session_new(const struct services *services,
                             const struct config_session *settings,
-                            const char *conversation,
+                            const struct session_begin *begin,
                             const struct session_ops *ops, void *arg,
                             char *problem, size_t problem_size);
+
+/* Opens a stream, or goes to sleep, as its mode says. [loop] */
+void session_begin(struct session *session);
 
 /* Drops the stream and the rings at once; what waits for them is answered
  * with an error. Its handles are closed on the loop, which must turn once
@@ -78,6 +87,38 @@ enum vr_status session_interrupt(struct session *session,
 /* Sends silence in place of the microphone, or no more. [loop] */
 void session_mute(struct session *session, bool muted);
 bool session_muted(const struct session *session); /* [loop] */
+
+/* session.update: other settings, an object of some keys. Each applies at once
+ * or by a rotation; what can only change by reopening is refused, and then
+ * nothing changes. Answers `call`. [loop] */
+void session_update(struct session *session, const cJSON *config,
+                    struct rpc_call *call);
+
+/* Ends what is being said and goes on with a new stream at once; without
+ * `keep_history` only what is pinned is kept. [loop] */
+void session_reset(struct session *session, bool keep_history);
+
+/* A next stream is wanted. False without a current one. [loop] */
+bool session_rotate(struct session *session);
+
+/* Ends the stream, keeps session and history. False if there is none to end.
+ * [loop] */
+bool session_sleep(struct session *session);
+
+/* What was said; caller frees. [loop] */
+cJSON *session_history(const struct session *session);
+uint64_t session_history_revision(const struct session *session); /* [loop] */
+
+/* As history_append() and history_replace(), and the model is told by a
+ * rotation. [loop] */
+enum vr_status session_history_append(struct session *session,
+                                      const struct history_message *message,
+                                      uint64_t revision, char *why,
+                                      size_t why_size) VR_NODISCARD;
+enum vr_status session_history_replace(struct session *session,
+                                       const struct history_message *messages,
+                                       size_t count, uint64_t revision,
+                                       char *why, size_t why_size) VR_NODISCARD;
 
 /* The broker's tools, or its readiness, have changed. [loop] */
 void session_tools_changed(struct session *session);

@@ -10,13 +10,15 @@
 #include "gateway/uuid.h"
 
 const struct sonic_family *
-setup_family(const struct config_session *settings, bool *known)
+setup_family(const struct config_session *settings, const char *model,
+             bool *known)
 {
+    bool own = strcmp(model, settings->model) == 0;
     const struct sonic_family *named =
-        settings->model_family ? sonic_family_named(settings->model_family)
-                               : NULL;
-    const struct sonic_family *by_id =
-        sonic_family_of_model(settings->model, known);
+        own && settings->model_family
+            ? sonic_family_named(settings->model_family)
+            : NULL;
+    const struct sonic_family *by_id = sonic_family_of_model(model, known);
     *known = *known || named;
     return named ? named : by_id;
 }
@@ -219,148 +221,75 @@ encode_text(const struct setup *s, struct sonic_batch *batch,
 {
     char name[UUID_TEXT_BYTES];
     uuid_make(name);
-    struct sonic_text_block block = {.prompt_name = s->prompt_name,
-                                     .content_name = name,
-                                     .role = role,
-                                     .text = text,
-                                     .text_bytes = strlen(text)};
+    struct sonic_text_block block = {
+        .prompt_name = s->prompt_name,
+        .content_name = name,
+        .role = role,
+        .text = text,
+        .text_bytes = strlen(text),
+        .piece_bytes = s->settings->history_limits.piece_bytes};
     return sonic_encode_text(batch, &block);
 }
 
-static bool
-is_user(const struct config_message *m)
-{
-    return strcmp(m->role, "USER") == 0;
-}
-
-/* How many messages from the front the size forbids. */
-static size_t
-history_fitting(const struct config_history *h, size_t end)
-{
-    size_t bytes = 0, begin = end;
-    while (begin > 0) {
-        bytes += strlen(h->items[begin - 1].text);
-        if (bytes > SETUP_HISTORY_BYTES_MAX)
-            break;
-        begin--;
-    }
-    return begin;
-}
-
-/* How many messages from the front to leave out: those the size forbids, then
- * what does not begin with the user. */
-static size_t
-history_begin(const struct config_history *h, size_t end, const char *context)
-{
-    size_t begin = history_fitting(h, end);
-    while (begin < end && !is_user(&h->items[begin]))
-        begin++;
-    if (begin > 0)
-        log_warn(session, context,
-                 "the first %zu messages of the history are left out: it may "
-                 "hold %d bytes and must begin with USER",
-                 begin, SETUP_HISTORY_BYTES_MAX);
-    return begin;
-}
-
-/* Messages of one role that follow each other are one block: the model wants
- * the roles to alternate. */
+/* What was said before is never interactive: the model would answer it again
+ * (PROTOCOL 2.3). */
 static enum vr_status
-encode_history(const struct setup *s, struct sonic_batch *batch, size_t end)
+encode_history(const struct setup *s, struct sonic_batch *batch)
 {
-    const struct config_history *h = &s->settings->history;
+    const struct history_selection *h = s->history;
     enum vr_status status = VR_OK;
-    struct strbuf text;
-    strbuf_init(&text, 2 * SETUP_HISTORY_BYTES_MAX);
-    for (size_t i = history_begin(h, end, s->context);
-         i < end && status == VR_OK; i++) {
-        const struct config_message *m = &h->items[i];
-        if (text.bytes)
-            strbuf_append(&text, "\n", 1);
-        strbuf_append(&text, m->text, strlen(m->text));
-        if (i + 1 < end && is_user(&h->items[i + 1]) == is_user(m))
-            continue;
-        status = encode_text(
-            s, batch, is_user(m) ? SONIC_ROLE_USER : SONIC_ROLE_ASSISTANT,
-            strbuf_text(&text));
-        strbuf_clear(&text);
-    }
-    strbuf_fini(&text);
+    for (size_t i = 0; i < h->count && status == VR_OK; i++)
+        status = encode_text(s, batch,
+                             h->blocks[i].role == HISTORY_USER
+                                 ? SONIC_ROLE_USER
+                                 : SONIC_ROLE_ASSISTANT,
+                             h->blocks[i].text);
     return status;
 }
 
-/* The user's last words, unanswered: where they begin. */
-static size_t
-unanswered_begin(const struct config_history *h)
-{
-    size_t begin = h->count;
-    while (begin > 0 && is_user(&h->items[begin - 1]))
-        begin--;
-    return begin;
-}
-
-static enum vr_status
-join(const struct config_history *h, size_t begin, char **joined)
-{
-    struct strbuf text;
-    bool whole = true;
-    strbuf_init(&text, 2 * SETUP_HISTORY_BYTES_MAX);
-    for (size_t i = begin; i < h->count; i++) {
-        if (text.bytes)
-            whole = strbuf_append(&text, "\n", 1) && whole;
-        whole =
-            strbuf_append(&text, h->items[i].text, strlen(h->items[i].text)) &&
-            whole;
-    }
-    *joined = text.text;
-    if (whole)
-        return VR_OK;
-    strbuf_fini(&text);
-    *joined = NULL;
-    return VR_NO_MEMORY;
-}
-
-static enum vr_status
-encode_texts(const struct setup *s, struct sonic_batch *batch,
-             char **pending_text)
-{
-    const struct config_session *c = s->settings;
-    const char *prompt = c->system_prompt && c->system_prompt[0]
-                             ? c->system_prompt
-                             : SETUP_DEFAULT_PROMPT;
-    size_t end = c->history.count;
-    enum vr_status status = encode_text(s, batch, SONIC_ROLE_SYSTEM, prompt);
-    if (s->family->features.interactive_text)
-        end = unanswered_begin(&c->history);
-    if (status == VR_OK)
-        status = encode_history(s, batch, end);
-    size_t begin = history_fitting(&c->history, c->history.count);
-    if (begin < end)
-        begin = end;
-    if (begin > end)
-        log_warn(session, s->context,
-                 "of the words to be answered, the first %zu messages are left "
-                 "out: they may have %d bytes",
-                 begin - end, SETUP_HISTORY_BYTES_MAX);
-    return status == VR_OK ? join(&c->history, begin, pending_text) : status;
-}
-
 enum vr_status
-setup_encode(const struct setup *s, struct sonic_batch *batch,
-             char **pending_text)
+setup_encode_head(const struct setup *s, struct sonic_batch *batch)
 {
-    *pending_text = NULL;
+    const char *prompt = s->settings->system_prompt;
     enum vr_status status = encode_session_start(s, batch);
     if (status == VR_OK)
         status = encode_prompt_start(s, batch);
     if (status == VR_OK)
-        status = encode_texts(s, batch, pending_text);
+        status =
+            encode_text(s, batch, SONIC_ROLE_SYSTEM,
+                        prompt && prompt[0] ? prompt : SETUP_DEFAULT_PROMPT);
+    return status;
+}
+
+enum vr_status
+setup_encode_tail(const struct setup *s, struct sonic_batch *batch)
+{
+    enum vr_status status = encode_history(s, batch);
     if (status == VR_OK)
         status = sonic_encode_audio_start(batch, s->prompt_name, s->audio_name,
                                           s->settings->model_input_rate_hz);
-    if (status != VR_OK) {
-        free(*pending_text);
-        *pending_text = NULL;
-    }
     return status;
+}
+
+static uint64_t
+mix(uint64_t hash, const char *text)
+{
+    for (; *text; text++)
+        hash = (hash ^ (unsigned char)*text) * 0x100000001b3ull; /* FNV-1a */
+    return hash * 0x100000001b3ull;
+}
+
+uint64_t
+setup_tools_mark(const struct config_session *settings,
+                 const struct broker *broker)
+{
+    uint64_t mark = 0;
+    for (size_t i = 0; i < broker_tool_count(broker); i++) {
+        const struct tool *t = broker_tool_at(broker, i);
+        if (setup_tool_allowed(settings, t->name))
+            mark +=
+                mix(mix(mix(0xcbf29ce484222325ull, t->name), t->description),
+                    t->schema_json);
+    }
+    return mark;
 }

@@ -8,6 +8,7 @@
 #include <stddef.h>
 
 #include "gateway/config.h"
+#include "gateway/session/history.h"
 #include "gateway/sonic/batch.h"
 #include "gateway/sonic/family.h"
 #include "gateway/toolbroker/broker.h"
@@ -22,30 +23,34 @@
 /* Tools offered at most. */
 #define SETUP_TOOLS_MAX 128
 
-/* History sent at most, in bytes of text (PROTOCOL 2.6). */
-#define SETUP_HISTORY_BYTES_MAX 40960
-
 struct setup {
     const struct config_session *settings;
     const struct sonic_family *family;
     const struct broker *broker;
     const char *prompt_name;
     const char *audio_name;
+    const struct history_selection *history;
     const char *context; /* for log lines */
 };
 
-/* Appends every event up to AUDIO contentStart. `pending_text` gets a copy of
- * the history's last message if that is the user's and the model can be given
- * it as live text instead, so that it answers; NULL if not, and on failure.
- * The caller frees it. [loop] */
-enum vr_status setup_encode(const struct setup *setup,
-                            struct sonic_batch *batch,
-                            char **pending_text) VR_NODISCARD;
+/* Appends sessionStart, promptStart and the system prompt: what the endpoint
+ * accepts a stream for. `history` is not looked at. [loop] */
+enum vr_status setup_encode_head(const struct setup *setup,
+                                 struct sonic_batch *batch) VR_NODISCARD;
 
-/* The family of the settings' model: named by them, or known from its id.
- * Static storage. [any] */
+/* Appends the history and the AUDIO block's contentStart; audio may follow.
+ * [loop] */
+enum vr_status setup_encode_tail(const struct setup *setup,
+                                 struct sonic_batch *batch) VR_NODISCARD;
+
+/* A number that differs when other tools would be offered. [loop] */
+uint64_t setup_tools_mark(const struct config_session *settings,
+                          const struct broker *broker);
+
+/* The family of a model: named by the settings if it is theirs, or known from
+ * its id. Static storage. [any] */
 const struct sonic_family *setup_family(const struct config_session *settings,
-                                        bool *known);
+                                        const char *model, bool *known);
 
 /* Whether every tool that the settings name is there; with "*", whether the
  * broker has heard of all its plugins. [loop] */

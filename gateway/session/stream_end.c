@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "gateway/bedrock/classify.h"
+#include "gateway/clock.h"
 #include "gateway/session/self.h"
 
 /* What to do, as an error event's class says it. */
@@ -27,19 +28,25 @@ name_code(const struct bedrock_end *end, char *code, size_t size)
 }
 
 void
-stream_end_report(struct session *s, const struct bedrock_end *end)
+stream_end_report(struct session *s, const struct bedrock_end *end,
+                  bool goes_on, uint64_t delay_ns)
 {
     const struct classification *c = classify_end(end);
+    bool stays = c->action == CLASSIFY_ACTION_stay;
     char remedy[512], code[sizeof end->code];
     name_code(end, code, sizeof code);
-    snprintf(remedy, sizeof remedy, "%s. Then session.open again", c->remedy);
+    snprintf(remedy, sizeof remedy, "%s%s", c->remedy,
+             goes_on ? "" : ". Then session.open again");
     struct session_fault fault = {
         .class_ = class_of(c),
         .code = code,
         .message = end->message,
         .remedy = remedy,
         .component = "bedrock",
-        .request_id = end->request_id[0] ? end->request_id : s->request_id,
-        .http_status = end->http_status};
+        .request_id = end->request_id[0] ? end->request_id : s->leg.request_id,
+        .http_status = end->http_status,
+        .recoverable = goes_on,
+        .retries = goes_on && !stays,
+        .retry_in_ms = (int64_t)(delay_ns / CLOCK_NS_PER_MS)};
     report_fault(s, &fault);
 }

@@ -60,20 +60,90 @@ texts_add(struct texts *t, const char *text, bool silent, bool wait_response,
     return VR_OK;
 }
 
+enum vr_status
+texts_add_known(struct texts *t, const char *text, bool told)
+{
+    enum vr_status status = texts_add(t, text, false, false, UINT64_MAX, NULL);
+    if (status != VR_OK)
+        return status;
+    struct text_entry entry = t->entries[t->count - 1];
+    entry.known = true;
+    entry.told = told;
+    memmove(&t->entries[1], &t->entries[0],
+            (t->count - 1) * sizeof t->entries[0]);
+    t->entries[0] = entry;
+    return VR_OK;
+}
+
+enum vr_status
+texts_add_quiet(struct texts *t, const char *text)
+{
+    enum vr_status status = texts_add(t, text, true, false, UINT64_MAX, NULL);
+    if (status == VR_OK)
+        t->entries[t->count - 1].when_quiet = true;
+    return status;
+}
+
 struct text_entry *
-texts_next(struct texts *t)
+texts_next(struct texts *t, bool quiet)
 {
     for (size_t i = 0; i < t->count; i++) {
-        if (!t->entries[i].sent)
-            return &t->entries[i];
+        struct text_entry *e = &t->entries[i];
+        if (!e->sent && (quiet || !e->when_quiet))
+            return e;
     }
     return NULL;
+}
+
+static void
+unsend(struct text_entry *e)
+{
+    e->sent = false;
+    e->again = true;
+    e->response_id = 0;
+    if (!e->call)
+        e->deadline_ns = UINT64_MAX;
+}
+
+void
+texts_unsend(struct texts *t, uint64_t begun)
+{
+    for (size_t i = 0; i < t->count; i++) {
+        struct text_entry *e = &t->entries[i];
+        bool open = !e->response_id || (begun && e->response_id == begun);
+        if (e->sent && !e->again && open)
+            unsend(e);
+    }
+}
+
+bool
+texts_again(const struct texts *t)
+{
+    for (size_t i = 0; i < t->count; i++) {
+        if (!t->entries[i].sent && (t->entries[i].told || t->entries[i].known))
+            return true;
+    }
+    return false;
+}
+
+bool
+texts_awaiting(const struct texts *t, uint64_t now_ns, uint64_t patience_ns)
+{
+    for (size_t i = 0; i < t->count; i++) {
+        const struct text_entry *e = &t->entries[i];
+        if (e->sent && !e->response_id && now_ns < e->sent_ns + patience_ns)
+            return true;
+    }
+    return false;
 }
 
 void
 texts_sent(struct text_entry *entry, uint64_t now_ns)
 {
     entry->sent = true;
+    entry->told = true;
+    entry->known = true;
+    entry->sent_ns = now_ns;
     if (entry->call && !entry->wait_response) {
         cJSON *result = cJSON_CreateObject();
         cJSON_AddBoolToObject(result, "accepted", true);
@@ -101,8 +171,6 @@ texts_response_started(struct texts *t, uint64_t response_id)
         if (!e->sent || e->response_id)
             continue;
         e->response_id = response_id;
-        if (!e->call)
-            drop(t, i);
         return;
     }
 }

@@ -18,7 +18,12 @@ struct text_entry {
     struct rpc_call *call; /* NULL: nobody waits */
     bool silent;           /* the gateway's own: a greeting */
     bool wait_response;
+    bool known;      /* the history has it already */
+    bool told;       /* the turn has it already: it is sent again */
+    bool when_quiet; /* not while anybody speaks */
     bool sent;
+    bool again; /* for the second time */
+    uint64_t sent_ns;
     uint64_t deadline_ns;
     uint64_t response_id; /* 0: none has started since it was sent */
 };
@@ -34,8 +39,31 @@ enum vr_status texts_add(struct texts *texts, const char *text, bool silent,
                          bool wait_response, uint64_t deadline_ns,
                          struct rpc_call *call) VR_NODISCARD;
 
-/* The first one not sent yet, NULL if none. [loop] */
-struct text_entry *texts_next(struct texts *texts);
+/* Words of the user that the history has, not answered yet: they go first.
+ * `told`: their turn has them, too, because they were spoken. [loop] */
+enum vr_status texts_add_known(struct texts *texts, const char *text,
+                               bool told) VR_NODISCARD;
+
+/* The gateway's own, to be sent when nobody speaks. [loop] */
+enum vr_status texts_add_quiet(struct texts *texts,
+                               const char *text) VR_NODISCARD;
+
+/* The first one not sent yet that may be sent, NULL if none; `quiet`: nobody
+ * speaks. [loop] */
+struct text_entry *texts_next(struct texts *texts, bool quiet);
+
+/* The stream is lost: what was sent and not answered is sent again on the next,
+ * at most once. `begun` is a response that had begun and was not heard, 0 if
+ * there is none: its text counts as not answered. [loop] */
+void texts_unsend(struct texts *texts, uint64_t begun);
+
+/* Whether some wait to be sent a second time. [loop] */
+bool texts_again(const struct texts *texts);
+
+/* Whether the model owes one of them an answer, sent less than `patience_ns`
+ * ago. [loop] */
+bool texts_awaiting(const struct texts *texts, uint64_t now_ns,
+                    uint64_t patience_ns);
 
 /* It went to the model: answers who waited for just that. It is kept until its
  * response comes, so that this is not taken for the next text's. [loop] */

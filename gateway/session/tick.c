@@ -4,6 +4,10 @@
 
 #include "gateway/clock.h"
 #include "gateway/log.h"
+#include "gateway/session/boundary.h"
+#include "gateway/session/recovery.h"
+#include "gateway/session/remember.h"
+#include "gateway/session/rest.h"
 #include "gateway/session/self.h"
 #include "gateway/session/setup.h"
 #include "gateway/sonic/encode.h"
@@ -28,16 +32,19 @@ session_check_tools(struct session *s, uint64_t now_ns)
 static bool
 is_live(const struct session *s)
 {
-    return s->link && s->begun &&
+    return s->leg.link && s->leg.begun &&
            (s->state == SESSION_starting || s->state == SESSION_streaming);
 }
 
 static void
-flush_link(struct session *s)
+flush_links(struct session *s)
 {
-    if (!s->link)
+    if (s->handover.next.link && s->handover.begun_ns &&
+        link_flush(s->handover.next.link) != VR_OK)
+        log_debug(session, s->context, "the next stream takes nothing");
+    if (!s->leg.link)
         return;
-    enum vr_status status = link_flush(s->link);
+    enum vr_status status = link_flush(s->leg.link);
     if (status != VR_LIMIT && status != VR_NO_MEMORY)
         return;
     struct session_fault fault = {
@@ -45,10 +52,12 @@ flush_link(struct session *s)
         .code = "endpoint_does_not_read",
         .message = "The endpoint has not read for so long that the events "
                    "for it fill their buffer",
-        .remedy = "Check the network, then session.open again",
+        .remedy = "Check the network",
         .component = "bedrock"};
-    report_fault(s, &fault);
-    session_move(s, SESSION_ON_lost, "the endpoint does not read");
+    if (s->state == SESSION_closing)
+        session_move(s, SESSION_ON_lost, "the endpoint does not read");
+    else
+        recovery_give_stream_up(s, &fault, "the endpoint does not read");
 }
 
 static enum vr_status
@@ -56,21 +65,34 @@ send_text(struct session *s, const struct text_entry *entry)
 {
     char name[UUID_TEXT_BYTES];
     uuid_make(name);
-    struct sonic_text_block block = {.prompt_name = link_prompt_name(s->link),
+    struct sonic_text_block block = {.prompt_name =
+                                         link_prompt_name(s->leg.link),
                                      .content_name = name,
                                      .role = SONIC_ROLE_USER,
                                      .interactive = true,
                                      .text = entry->text,
                                      .text_bytes = strlen(entry->text)};
-    return sonic_encode_text(link_outbox(s->link), &block);
+    return sonic_encode_text(link_outbox(s->leg.link), &block);
+}
+
+/* The turn and the history get what the user wrote, once. */
+static void
+note_text(struct session *s, const struct text_entry *entry, uint64_t now_ns)
+{
+    dialogue_text_input(s->dialogue, entry->text, entry->silent || entry->told,
+                        now_ns);
+    if (!entry->silent && !entry->known)
+        remember_written(s, dialogue_last_turn_id(s->dialogue), entry->text);
+    s->activity_ns = now_ns;
 }
 
 static void
 send_texts(struct session *s, uint64_t now_ns)
 {
     struct text_entry *entry;
-    while (is_live(s) && link_clear(s->link) &&
-           (entry = texts_next(&s->texts))) {
+    bool quiet = boundary_quiet(s, now_ns);
+    while (is_live(s) && link_clear(s->leg.link) &&
+           (entry = texts_next(&s->texts, quiet))) {
         enum vr_status status = send_text(s, entry);
         if (status != VR_OK) {
             log_error(session, s->context, "a text could not be sent: %s",
@@ -78,9 +100,10 @@ send_texts(struct session *s, uint64_t now_ns)
             texts_refuse(&s->texts, entry, status);
             continue;
         }
-        dialogue_text_input(s->dialogue, entry->text, entry->silent, now_ns);
+        note_text(s, entry, now_ns);
         texts_sent(entry, now_ns);
-        flush_link(s);
+        flush_links(s);
+        quiet = false;
     }
 }
 
@@ -141,6 +164,8 @@ check_rings(struct session *s, uint64_t now_ns)
 static void
 pass_deadlines(struct session *s, uint64_t now_ns)
 {
+    if (streams_granted(s))
+        session_move(s, SESSION_ON_open, s->next_reason);
     session_check_tools(s, now_ns);
     if (s->state == SESSION_closing && now_ns >= s->close_deadline_ns)
         session_move(s, SESSION_ON_deadline,
@@ -163,7 +188,7 @@ static uint64_t
 next_deadline(struct session *s, uint64_t now_ns)
 {
     uint64_t due = s->next_check_ns;
-    if (s->poll_again)
+    if (s->poll_again || streams_granted(s))
         return now_ns;
     if (s->state == SESSION_preparing)
         due = sooner(due, s->tools_deadline_ns);
@@ -177,7 +202,27 @@ next_deadline(struct session *s, uint64_t now_ns)
         due = sooner(due, capture_deadline_ns(s->capture, now_ns));
     due = sooner(due, playback_deadline_ns(s->playback, now_ns));
     due = sooner(due, dialogue_deadline_ns(s->dialogue));
+    due = sooner(due, handover_deadline_ns(s, now_ns));
+    due = sooner(due, recovery_deadline_ns(s, now_ns));
+    due = sooner(due, rest_deadline_ns(s, now_ns));
+    due = sooner(due, parting_tick(s, now_ns));
     return sooner(due, texts_expire(&s->texts, now_ns));
+}
+
+static void
+move_audio(struct session *s, uint64_t now_ns)
+{
+    bool sentry =
+        s->state == SESSION_asleep && s->settings->mode == CONFIG_MODE_ON_AUDIO;
+    if (is_live(s))
+        pump_audio(s, now_ns);
+    else if (s->draining)
+        closing_go_on(s, now_ns);
+    else if (!sentry)
+        capture_hold(s->capture, now_ns);
+    else
+        s->poll_again = capture_arm(s->capture);
+    pump_settle(s, now_ns);
 }
 
 void
@@ -186,18 +231,16 @@ session_turn(struct session *s)
     uint64_t now_ns = clock_mono_ns();
     s->poll_again = false;
     pass_deadlines(s, now_ns);
-    flush_link(s);
+    recovery_tick(s, now_ns);
+    rest_tick(s, now_ns);
+    flush_links(s);
     send_texts(s, now_ns);
     dialogue_tick(s->dialogue, now_ns);
     playback_tick(s->playback, now_ns);
     settle_played(s, now_ns);
     set_gate(s, now_ns);
-    if (is_live(s))
-        pump_audio(s, now_ns);
-    else if (s->draining)
-        closing_go_on(s, now_ns);
-    else
-        capture_hold(s->capture, now_ns);
     pump_settle(s, now_ns);
+    handover_tick(s, now_ns);
+    move_audio(s, now_ns);
     handles_schedule(s, now_ns, next_deadline(s, now_ns));
 }

@@ -143,7 +143,8 @@ class Conversation(unittest.TestCase):
             self.check_account(stats)
             self.assertGreater(stats["input_frames"]["gated"], 8000)
             self.assertEqual(len([e for e in g.bus.all("speech")
-                                  if e["data"]["phase"] == "started"]), 1)
+                                  if e["data"]["phase"] == "started" and
+                                  e["data"]["source"] == "model"]), 1)
             self.assertEqual(g.stop(), 0)
 
     def test_when_quiet_does_not_hear_the_robot(self):

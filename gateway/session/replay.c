@@ -1,0 +1,91 @@
+#include "gateway/session/replay.h"
+
+#include <string.h>
+
+#include "gateway/clock.h"
+#include "gateway/log.h"
+#include "gateway/session/remember.h"
+#include "gateway/session/self.h"
+
+/* What nobody has answered for so long was not meant to be answered, or is too
+ * old to be. */
+#define PATIENCE_NS (30 * CLOCK_NS_PER_S)
+
+static bool
+still_speaking(const struct session *s)
+{
+    struct capture_speech speech;
+    capture_speech(s->capture, &speech);
+    return s->utterance.speaking || speech.speaking;
+}
+
+/* The response that had begun and gave nothing to hear yet: its question counts
+ * as not answered. */
+static uint64_t
+unheard_response(struct session *s)
+{
+    const struct response *r = dialogue_current(s->dialogue);
+    return r && !r->first_audio_ns && !r->generated ? r->id : 0;
+}
+
+static bool
+say_as_text(struct session *s, const struct turn *turn)
+{
+    enum vr_status status =
+        texts_add_known(&s->texts, strbuf_text(&turn->user_text), true);
+    if (status == VR_OK)
+        return true;
+    log_error(session, s->context, "what was said cannot be said again: %s",
+              vr_status_text(status));
+    return false;
+}
+
+static void
+say_as_audio(struct session *s, const struct turn *turn)
+{
+    const struct config_session *c = s->settings;
+    uint64_t start = s->utterance.start_frame;
+    uint64_t preroll = (uint64_t)c->speech.preroll_ms * c->input.rate_hz / 1000;
+    s->replay = REPLAY_AUDIO;
+    s->replay_frame = start > preroll ? start - preroll : 0;
+    if (!turn)
+        return;
+    remember_not(s, turn->id);
+    dialogue_unsay(s->dialogue, turn->id);
+}
+
+void
+replay_plan(struct session *s, uint64_t now_ns)
+{
+    const struct utterance *u = &s->utterance;
+    const struct turn *turn = dialogue_unanswered_turn(s->dialogue);
+    bool text = u->text && !still_speaking(s) && turn &&
+                turn->user_text.bytes && s->family->features.interactive_text;
+    s->replay = REPLAY_NONE;
+    s->replay_frame = UINT64_MAX;
+    texts_unsend(&s->texts, unheard_response(s));
+    if (!utterance_pending(u, now_ns, PATIENCE_NS))
+        return;
+    if (text && say_as_text(s, turn))
+        s->replay = REPLAY_TEXT;
+    else if (u->start_frame != UINT64_MAX)
+        say_as_audio(s, turn);
+    if (s->replay != REPLAY_NONE)
+        s->counters.replays++;
+}
+
+bool
+replay_wanted(const struct session *s)
+{
+    return s->replay != REPLAY_NONE || texts_again(&s->texts);
+}
+
+void
+replay_rewind(struct session *s, uint64_t now_ns)
+{
+    uint64_t unsent = pump_first_unsent(s);
+    capture_rewind(s->capture,
+                   s->replay_frame < unsent ? s->replay_frame : unsent, now_ns);
+    pump_clear(s);
+    capture_keep(s->capture, s->settings->outage_buffer_s * 1000);
+}
