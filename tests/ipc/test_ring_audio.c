@@ -171,6 +171,68 @@ test_seek_rewinds_within_the_ring(void **state)
 }
 
 static void
+test_peek_at_moves_nothing(void **state)
+{
+    struct ring_host *host = harness_host("peekat", VR_RING_IN, 16000, 1, 0);
+    struct vr_writer *w = harness_writer("peekat");
+    struct ring_host_span span;
+    uint64_t oldest;
+    size_t n;
+
+    (void)state;
+    write_frames(w, 0, 3000, 1);
+    assert_int_equal(ring_host_seek(host, 2000), 2000);
+    assert_int_equal(ring_host_peek_at(host, 500, out, 700, &span), 700);
+    assert_int_equal(span.position, 500);
+    assert_int_equal(harness_right(out, 500, 700, 1), 700);
+    assert_int_equal(ring_host_peek_at(host, 2900, out, 700, &span), 100);
+    assert_int_equal(ring_host_peek_at(host, 3000, out, 700, &span), 0);
+    assert_int_equal(ring_host_peek_at(host, 3001, out, 700, &span), 0);
+    assert_int_equal(ring_host_peek_at(host, UINT64_MAX, out, 700, &span), 0);
+    assert_int_equal(span.lost_frames, 0);
+    assert_int_equal(ring_host_position(host), 2000);
+    write_frames(w, 3000, 6000, 1);
+    oldest = 9000 - HARNESS_FRAMES;
+    /* Lapped: told each time, to each who asks. */
+    for (int i = 0; i < 2; i++) {
+        n = ring_host_peek_at(host, 100, out, 65536, &span);
+        assert_true(span.position >= oldest && span.position < 9000);
+        assert_int_equal(span.lost_frames, span.position - 100);
+        assert_int_equal(span.position + n, 9000);
+        assert_int_equal(harness_right(out, span.position, n, 1), n);
+    }
+    assert_int_equal(ring_host_position(host), 2000);
+    assert_int_equal(ring_host_peek_at(host, oldest, out, 50, &span), 50);
+    assert_int_equal(harness_right(out, oldest, 50, 1), 50);
+    assert_int_equal(ring_host_peek(host, out, 10, &span), 10);
+    assert_int_equal(span.lost_frames, ring_host_position(host) - 2000);
+    vr_writer_close(&w);
+    ring_host_close(&host);
+}
+
+/* A reader that has gone back and is overtaken there is told. */
+static void
+test_a_rewound_gateway_may_be_lapped(void **state)
+{
+    struct ring_host *host = harness_host("relap", VR_RING_IN, 16000, 1, 0);
+    struct vr_writer *w = harness_writer("relap");
+    struct ring_host_span span;
+
+    (void)state;
+    write_frames(w, 0, 5000, 1);
+    assert_int_equal(ring_host_seek(host, 5000), 5000);
+    assert_int_equal(ring_host_seek(host, 1000), 1000);
+    write_frames(w, 5000, 500, 1);
+    assert_int_equal(ring_host_peek(host, out, 100, &span), 100);
+    assert_int_equal(span.position, 1000 + span.lost_frames);
+    assert_true(span.position >= 5500 - HARNESS_FRAMES);
+    assert_int_equal(ring_host_position(host), span.position);
+    assert_int_equal(harness_right(out, span.position, 100, 1), 100);
+    vr_writer_close(&w);
+    ring_host_close(&host);
+}
+
+static void
 test_pre_roll(void **state)
 {
     struct ring_host *host = harness_host("past", VR_RING_IN, 8000, 1, 0);
@@ -422,6 +484,8 @@ main(void)
         cmocka_unit_test(test_lapped_reader_is_told_exactly),
         cmocka_unit_test(test_lapped_gateway_is_told_exactly),
         cmocka_unit_test(test_seek_rewinds_within_the_ring),
+        cmocka_unit_test(test_peek_at_moves_nothing),
+        cmocka_unit_test(test_a_rewound_gateway_may_be_lapped),
         cmocka_unit_test(test_pre_roll),
         cmocka_unit_test(test_reserve_and_commit),
         cmocka_unit_test(test_short_commit_voids_the_oldest),

@@ -428,6 +428,7 @@ test_impossible_intent_and_played(void **state)
     assert_int_equal(vr_write(w, samples, 100, 0), VR_OK);
     peer = map_as_peer(in, &fd);
     atomic_store(&peer->intent, UINT64_MAX);
+    assert_int_equal(ring_host_peek_at(in, 10, samples, 100, &span), 0);
     assert_int_equal(ring_host_peek(in, samples, 100, &span), 0);
     assert_int_equal(faults_seen[RING_FAULT_HEAD], 1);
     unmap_as_peer(peer, fd);

@@ -174,6 +174,46 @@ test_file_is_paced_by_the_gateway(void **state)
     ring_host_close(&host);
 }
 
+/* A reader that goes back takes the room away again; who waits for it sees
+ * that, and is woken when the room is there once more. */
+static void
+test_a_rewind_takes_room_from_a_file(void **state)
+{
+    struct ring_host *host = harness_host("w7", VR_RING_IN, 16000, 1, 0);
+    struct peer *file = peer_start();
+    struct ring_host_span span;
+
+    (void)state;
+    assert_string_equal(peer_ask(file, "writer w7 file"), "VR_OK ");
+    assert_string_equal(peer_ask(file, "write 4000"), "VR_OK ");
+    ring_host_advance(host, ring_host_readable(host));
+    assert_string_equal(peer_ask(file, "space 4096 0"), "VR_OK ");
+    for (int round = 0; round < 50; round++) {
+        uint64_t head = ring_host_head(host);
+
+        peer_tell(file, "space 4000 15000");
+        assert_int_equal(ring_host_seek(host, head - 2000), head - 2000);
+        /* Woken by the room there was before, or by what is read from now on:
+         * either way nothing is lost of what is read again. */
+        while (ring_host_readable(host) > 0) {
+            size_t n = ring_host_peek(host, samples, 300, &span);
+            assert_int_equal(span.lost_frames, 0);
+            assert_int_equal(harness_right(samples, span.position, n, 1), n);
+            ring_host_advance(host, n);
+        }
+        assert_string_equal(peer_hear(file), "VR_OK ");
+        assert_int_equal(ring_host_seek(host, head - 3000), head - 3000);
+        assert_string_equal(peer_ask(file, "space 1097 0"), "VR_TIMEOUT ");
+        peer_tell(file, "space 1097 15000");
+        ring_host_advance(host, 1);
+        assert_string_equal(peer_hear(file), "VR_OK ");
+        assert_string_equal(peer_ask(file, "write 1097"), "VR_OK ");
+        ring_host_advance(host, ring_host_readable(host));
+    }
+    peer_end(&file);
+    ring_host_close(&host);
+}
+
 static void
 test_space_is_signed_arithmetic(void **state)
 {
@@ -252,6 +292,7 @@ main(void)
         cmocka_unit_test(test_bell_rung_in_a_loop),
         cmocka_unit_test(test_wait_for_frames),
         cmocka_unit_test(test_file_is_paced_by_the_gateway),
+        cmocka_unit_test(test_a_rewind_takes_room_from_a_file),
         cmocka_unit_test(test_space_is_signed_arithmetic),
         cmocka_unit_test(test_signals_end_a_wait),
     };
