@@ -68,6 +68,15 @@ static const struct mistake mistakes[] = {
     {"{\"lines\":[{\"hear\":\"x\"}],\"lines\":[{\"hear\":\"x\"}]}",
      "stands there twice"},
     {"{\"lines\":[{\"hear\":\"\xff\"}]}", "not UTF-8"},
+    {"{\"lines\":[{\"hear\":\"x\"}],\n\"faults\":{}}",
+     ":2: faults: must be an array of at most"},
+    {"{\"lines\":[{\"hear\":\"x\"}],\"faults\":[\n{\"fault\":\"fin\"},\n"
+     "{\"fault\":\"rst\",\"phase\":\"x\"}]}",
+     ":3: faults[1]: \"phase\" must be one of request, setup"},
+    {"{\"lines\":[{\"hear\":\"x\"}],\"models\":[]}",
+     "models: must be an object such as"},
+    {"{\"lines\":[{\"hear\":\"x\"}],\"models\":{\"m\":\"dead\"}}",
+     "models: m must be \"alive\" or \"end_of_life\""},
 };
 
 static void
