@@ -417,7 +417,20 @@ capture_arm(struct capture *c)
         return false;
     if (c->state == CAPTURE_ENDING)
         return true;
+    /* Nothing can be read from it, whatever it says is there. */
+    if (ring_host_damaged(c->ring))
+        return false;
     return ring_host_arm(c->ring, frames);
+}
+
+/* Unread audio in a damaged ring is neither to be had nor a gap: until it is
+ * made anew there is nothing to do. */
+static uint64_t
+gap_due_ns(const struct capture *c, uint64_t now_ns)
+{
+    if (ring_host_damaged(c->ring) && ring_host_readable(c->ring) > 0)
+        return now_ns + CAPTURE_HOLD_NS;
+    return ring_host_last_commit_ns(c->ring, now_ns) + c->gap_ns;
 }
 
 uint64_t
@@ -430,7 +443,7 @@ capture_deadline_ns(const struct capture *c, uint64_t now_ns)
     case CAPTURE_LIVE:
         if (pace_due_ns(&c->pace))
             return pace_due_ns(&c->pace);
-        return ring_host_last_commit_ns(c->ring, now_ns) + c->gap_ns;
+        return gap_due_ns(c, now_ns);
     case CAPTURE_ENDING:
         return now_ns;
     case CAPTURE_SILENT:

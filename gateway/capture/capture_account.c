@@ -1,6 +1,4 @@
 /* What became of each frame, and going back. */
-#include <string.h>
-
 #include "gateway/capture/capture_state.h"
 
 static uint64_t

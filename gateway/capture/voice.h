@@ -10,8 +10,8 @@
  *
  * dBFS are of the RMS against 32768: a full sine is -3.
  *
- * Sans-IO and without memory of its own: two multiplications and three
- * additions a frame, about 1 ns. */
+ * Sans-IO and without memory of its own: a multiplication and two
+ * additions a frame, half a nanosecond. */
 #ifndef GATEWAY_CAPTURE_VOICE_H
 #define GATEWAY_CAPTURE_VOICE_H
 

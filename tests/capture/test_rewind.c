@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <cmocka.h>
 
 #include "gateway/capture/fates.h"
@@ -318,6 +319,31 @@ test_a_ring_in_use_is_not_gone_back_in(void **state)
     assert_int_equal(capture_rewind(mic.capture, 0, mic.now_ns), 512);
 }
 
+static void
+test_a_damaged_ring_is_waited_for(void **state)
+{
+    (void)state;
+    struct capture_chunk chunk = {0};
+    mic_write(&mic, 6 * CHUNK);
+    for (uint64_t at = 0; at < 4 * CHUNK; at += CHUNK)
+        chunk = poll_frames(at);
+    capture_chunk_sent(mic.capture, &chunk);
+    rewind_to(2 * CHUNK);
+    capture_begin(mic.capture, mic.now_ns);
+    assert_int_equal(shm_unlink(ring_host_name(mic.ring)), 0);
+    assert_true(ring_host_check(mic.ring));
+    mic.now_ns += MS(5000);
+    mic_poll_nothing(&mic);
+    assert_false(capture_arm(mic.capture));
+    assert_true(capture_deadline_ns(mic.capture, mic.now_ns) > mic.now_ns);
+    assert_int_equal(ring_host_recreate(mic.ring, NULL, 0), VR_OK);
+    capture_poll(mic.capture, mic.now_ns, &chunk);
+    assert_int_equal(account().sent, 4 * CHUNK);
+    assert_int_equal(account().lost, 2 * CHUNK);
+    assert_int_equal(account().resent, 0);
+    assert_int_equal(rewind_to(0), 6 * CHUNK);
+}
+
 /* ---- the pace ---- */
 
 /* Polls until there is nothing; returns how many frames came. */
@@ -440,6 +466,7 @@ main(void)
         TEST(test_reading_again_is_no_producer),
         TEST(test_keep_is_what_is_kept),
         TEST(test_a_ring_in_use_is_not_gone_back_in),
+        TEST(test_a_damaged_ring_is_waited_for),
         TEST(test_what_waited_goes_out_at_a_pace),
         TEST(test_time_without_polls_makes_no_greater_burst),
         TEST(test_draining_is_not_held_back),
