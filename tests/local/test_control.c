@@ -176,6 +176,115 @@ record_keeps_what_came(void **state)
     cJSON_Delete(json);
 }
 
+/* ---- a program of its own ---- */
+
+/* Runs `test` against a voxring-local with that script and time scale. */
+static void
+with_program(const char *script, const char *scale,
+             void (*test)(struct client_program *program, struct faulty *f))
+{
+    struct client_program program;
+    struct faulty f = {0};
+    char folder[] = "/tmp/voxring-script.XXXXXX", path[64];
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof(path), "%s/script", folder);
+    FILE *file = fopen(path, "w");
+    fputs(script, file);
+    fclose(file);
+    const char *const arguments[] = {"--script",     path,       "--ear",
+                                     "none",         "--record", folder,
+                                     "--time-scale", scale,      NULL};
+    bool started = client_program_start(&program, arguments);
+    if (started) {
+        client_signer_init(&f.signer);
+        f.client = client_connect(program.port, program.ca_file, "\x02h2");
+        test(&program, &f);
+        client_free(&f.client);
+    }
+    int status = client_program_stop(&program);
+    client_program_clean(&program);
+    client_control_remove_folder(folder);
+    assert_true(started);
+    assert_int_equal(status, 0);
+}
+
+static void
+open_model(struct client_program *program, struct faulty *f, const char *model)
+{
+    client_request_init(&f->request, model, program->port, client_wall_ms(),
+                        &f->signer);
+    faulty_open(f);
+    faulty_begin(f);
+}
+
+static void
+expect_end_of_life(struct client_program *program, struct faulty *f)
+{
+    open_model(program, f, "amazon.nova-sonic-v1%3A0");
+    assert_true(faulty_run(f, client_has_ended));
+    assert_int_equal(f->stream->status, 404);
+    assert_string_equal(f->stream->errortype, "ResourceNotFoundException");
+    assert_non_null(strstr((char *)f->stream->body,
+                           "This model version has reached the end of its "
+                           "life."));
+    open_model(program, f, "amazon.nova-2-sonic-v1%3A0");
+    assert_true(faulty_run(f, client_has_status));
+    assert_int_equal(f->stream->status, 200);
+}
+
+static void
+models_may_be_past_their_end(void **state)
+{
+    (void)state;
+    with_program("{\"lines\":[{\"hear\":\"x\"}],\"models\":{"
+                 "\"amazon.nova-sonic-v1:0\":\"end_of_life\"}}",
+                 "1", expect_end_of_life);
+}
+
+static void
+expect_scripted_fault(struct client_program *program, struct faulty *f)
+{
+    for (int i = 1; i <= 3; i++) {
+        open_model(program, f, "amazon.nova-2-sonic-v1%3A0");
+        assert_true(faulty_run(f, client_has_status));
+        assert_int_equal(f->stream->status, i == 2 ? 503 : 200);
+    }
+}
+
+static void
+script_brings_faults(void **state)
+{
+    (void)state;
+    with_program("{\"lines\":[{\"hear\":\"x\"}],\"faults\":[{\"fault\":"
+                 "\"refuse\",\"status\":503,\"stream\":2}]}",
+                 "60", expect_scripted_fault);
+}
+
+/* Eight minutes are 240 ms, and nothing but them ends the stream. */
+static void
+expect_the_wall(struct client_program *program, struct faulty *f)
+{
+    open_model(program, f, "amazon.nova-2-sonic-v1%3A0");
+    client_send_event(f->client, f->stream, &f->signer, AUDIO_START);
+    int64_t from_ms = client_wall_ms();
+    for (int i = 0; i < 3000 && !client_has_ended(f->stream); i++) {
+        client_send_event(f->client, f->stream, &f->signer, AUDIO_INPUT);
+        client_run(f->client, faulty_never, f->stream, 5);
+    }
+    assert_true(client_wall_ms() - from_ms >= 200);
+    assert_non_null(client_find(f->stream, "modelTimeoutException"));
+    assert_true(f->stream->ended);
+}
+
+static void
+eight_minutes_at_scale_2000(void **state)
+{
+    (void)state;
+    with_program("{\"lines\":[{\"hear\":\"x\"}],\"input_timeout_ms\":"
+                 "86400000}",
+                 "2000", expect_the_wall);
+}
+
 int
 main(void)
 {
@@ -185,6 +294,9 @@ main(void)
         TEST(control_answers_bad_input),
         TEST(control_lists_and_removes),
         TEST(record_keeps_what_came),
+        cmocka_unit_test(models_may_be_past_their_end),
+        cmocka_unit_test(script_brings_faults),
+        cmocka_unit_test(eight_minutes_at_scale_2000),
     };
     return cmocka_run_group_tests_name("control", tests, faulty_start,
                                        faulty_stop);
