@@ -479,42 +479,58 @@ history_append(struct history *h, const struct history_message *message,
     return VR_OK;
 }
 
-/* The history holds copies of these instead of what it held; ids are given
- * anew unless they are to be kept and grow. */
+/* What is being built to be held instead of the entries there are. */
+struct copy {
+    struct history_message *entries;
+    struct history_totals totals;
+    uint64_t next_id;
+    bool keep_ids; /* where they grow */
+};
+
+static bool
+copy_one(struct copy *c, const struct history_message *m)
+{
+    struct history_message *e = &c->entries[c->totals.messages];
+    if (history_text_blank(m->text))
+        return true;
+    *e = *m;
+    e->settled = true;
+    e->text = joined(m->text, "", "", &e->text_bytes, &e->cut);
+    if (!e->text)
+        return false;
+    if (!c->keep_ids || e->id < c->next_id || e->id > NUMBER_MAX)
+        e->id = c->next_id;
+    c->next_id = e->id + 1;
+    account(&c->totals, e, 1);
+    c->totals.cut_messages += e->cut;
+    return true;
+}
+
+/* The history holds copies of these instead of what it held. */
 static enum vr_status
 take_over(struct history *h, const struct history_message *messages,
           size_t count, bool keep_ids)
 {
-    struct history_totals totals = {.dropped_messages =
-                                        h->totals.dropped_messages,
-                                    .dropped_bytes = h->totals.dropped_bytes,
-                                    .cut_messages = h->totals.cut_messages};
-    uint64_t next_id = keep_ids ? 1 : h->next_id;
-    struct history_message *entries = calloc(count + 1, sizeof *entries);
-    if (!entries)
+    struct copy c = {
+        .entries = calloc(count + 1, sizeof *c.entries),
+        .totals = {.dropped_messages = h->totals.dropped_messages,
+                   .dropped_bytes = h->totals.dropped_bytes,
+                   .cut_messages = h->totals.cut_messages},
+        .next_id = keep_ids ? 1 : h->next_id,
+        .keep_ids = keep_ids,
+    };
+    bool whole = c.entries != NULL;
+    for (size_t i = 0; whole && i < count; i++)
+        whole = copy_one(&c, &messages[i]);
+    if (!whole) {
+        free_entries(c.entries, c.totals.messages);
         return VR_NO_MEMORY;
-    for (size_t i = 0; i < count; i++) {
-        struct history_message *e = &entries[totals.messages];
-        if (history_text_blank(messages[i].text))
-            continue;
-        *e = messages[i];
-        e->settled = true;
-        e->text = joined(messages[i].text, "", "", &e->text_bytes, &e->cut);
-        if (!e->text) {
-            free_entries(entries, totals.messages);
-            return VR_NO_MEMORY;
-        }
-        if (!keep_ids || e->id < next_id || e->id > NUMBER_MAX)
-            e->id = next_id;
-        next_id = e->id + 1;
-        account(&totals, e, 1);
-        totals.cut_messages += e->cut;
     }
     free_entries(h->entries, h->totals.messages);
-    h->entries = entries;
+    h->entries = c.entries;
     h->capacity = count + 1;
-    h->totals = totals;
-    h->next_id = next_id > h->next_id ? next_id : h->next_id;
+    h->totals = c.totals;
+    h->next_id = c.next_id > h->next_id ? c.next_id : h->next_id;
     changed(h);
     return VR_OK;
 }

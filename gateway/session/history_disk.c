@@ -268,11 +268,29 @@ history_disk_read(const struct history_disk *d, size_t limit_bytes,
 
 /* ---- setting aside ---- */
 
-/* Keeps the newest: their names are in the order of their times. */
+/* The newest names, the newest first: they are in the order of their times. */
+struct newest {
+    char names[HISTORY_DISK_DAMAGED_KEPT][BESIDE_BYTES];
+};
+
+/* Keeps `name` in its place; `name` is then the one that is too much, or "". */
+static void
+keep_newest(struct newest *newest, char name[BESIDE_BYTES])
+{
+    for (size_t i = 0; i < HISTORY_DISK_DAMAGED_KEPT; i++) {
+        char newer[BESIDE_BYTES];
+        if (strcmp(name, newest->names[i]) <= 0)
+            continue;
+        memcpy(newer, name, BESIDE_BYTES);
+        memcpy(name, newest->names[i], BESIDE_BYTES);
+        memcpy(newest->names[i], newer, BESIDE_BYTES);
+    }
+}
+
 static void
 remove_oldest(const struct history_disk *d, int folder)
 {
-    char kept[HISTORY_DISK_DAMAGED_KEPT][BESIDE_BYTES] = {{0}};
+    struct newest newest = {{{0}}};
     char prefix[BESIDE_BYTES];
     int again = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *entries = again < 0 ? NULL : fdopendir(again);
@@ -281,19 +299,12 @@ remove_oldest(const struct history_disk *d, int folder)
     beside(d, ".damaged-", prefix);
     size_t length = strlen(prefix);
     for (struct dirent *e; entries && (e = readdir(entries));) {
-        char name[BESIDE_BYTES];
+        char name[BESIDE_BYTES] = "";
         if (strncmp(e->d_name, prefix, length) ||
             !isdigit((unsigned char)e->d_name[length]))
             continue;
         snprintf(name, sizeof name, "%s", e->d_name);
-        for (size_t i = 0; i < HISTORY_DISK_DAMAGED_KEPT; i++) {
-            char newer[BESIDE_BYTES];
-            if (strcmp(name, kept[i]) <= 0)
-                continue;
-            memcpy(newer, name, sizeof newer);
-            memcpy(name, kept[i], sizeof name);
-            memcpy(kept[i], newer, sizeof newer);
-        }
+        keep_newest(&newest, name);
         if (name[0])
             unlinkat(folder, name, 0);
     }

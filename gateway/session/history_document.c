@@ -65,6 +65,18 @@ check(const cJSON *json, char *why, size_t why_size)
     return VR_OK;
 }
 
+/* An id is shown in logs and sent to others: nothing but what ids hold. */
+static void
+read_conversation(const cJSON *json, struct history_loaded *loaded)
+{
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyz"
+                                  "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_";
+    const char *id = jsonx_text(json, "conversation", "");
+    size_t bytes = strlen(id);
+    if (bytes < sizeof loaded->conversation && strspn(id, allowed) == bytes)
+        memcpy(loaded->conversation, id, bytes + 1);
+}
+
 static enum vr_status
 read_json(cJSON *json, struct history_loaded *loaded, char *why,
           size_t why_size)
@@ -79,10 +91,7 @@ read_json(cJSON *json, struct history_loaded *loaded, char *why,
         return status == VR_NO_MEMORY ? status : VR_CORRUPT;
     loaded->revision = 1;
     (void)jsonx_u64(json, "revision", &loaded->revision);
-    const char *conversation = jsonx_text(json, "conversation", "");
-    if (strlen(conversation) < sizeof loaded->conversation)
-        snprintf(loaded->conversation, sizeof loaded->conversation, "%s",
-                 conversation);
+    read_conversation(json, loaded);
     loaded->extra = cJSON_DetachItemFromObjectCaseSensitive(json, "extra");
     return VR_OK;
 }

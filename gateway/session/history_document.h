@@ -31,7 +31,7 @@ struct history_state {
 struct history_loaded {
     struct history_import import;       /* for history_restore() */
     uint64_t revision;                  /* 0: nothing was kept */
-    char conversation[UUID_TEXT_BYTES]; /* "": none */
+    char conversation[UUID_TEXT_BYTES]; /* [A-Za-z0-9_-]; "": none */
     cJSON *extra;                       /* an object, owned; NULL: none */
     /* A damaged file was set aside: the sentence that says why, and where it
      * is now. "": no such thing. */

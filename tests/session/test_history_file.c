@@ -9,6 +9,7 @@
 #include <string.h>
 #include <dirent.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -342,6 +343,21 @@ test_every_cut_of_a_file_is_damage(void **state)
 }
 
 static void
+test_an_id_that_is_none_is_not_taken(void **state)
+{
+    static const char text[] =
+        "{\"voxring_history\":1,\"conversation\":\"a\\u001b[2J\","
+        "\"messages\":[]}";
+    char why[HISTORY_WHY_BYTES];
+    (void)state;
+    assert_int_equal(history_document_parse(text, sizeof text - 1, &t.loaded,
+                                            why, sizeof why),
+                     VR_OK);
+    assert_string_equal(t.loaded.conversation, "");
+    assert_int_equal(t.loaded.revision, 1);
+}
+
+static void
 test_what_is_no_file_is_left_alone(void **state)
 {
     char target[96];
@@ -409,6 +425,35 @@ test_a_close_tries_what_failed_again(void **state)
     assert_int_equal(open_file(), VR_OK);
     assert_int_equal(t.loaded.import.count, 1);
     close_file();
+}
+
+/* The file may have so many bytes, then writing fails in the middle. */
+static void
+test_a_write_that_stops_in_the_middle_changes_nothing(void **state)
+{
+    struct history_disk disk;
+    struct rlimit few = {.rlim_cur = 100}, before;
+    char why[HISTORY_WHY_BYTES], large[1000];
+    enum vr_status status;
+    size_t bytes;
+    (void)state;
+    memset(large, 'x', sizeof large);
+    write_text(t.path, "old");
+    assert_int_equal(history_disk_open(&disk, t.path, why, sizeof why), VR_OK);
+    getrlimit(RLIMIT_FSIZE, &before);
+    few.rlim_max = before.rlim_max;
+    void (*action)(int) = signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &few), 0);
+    status = history_disk_write(&disk, large, sizeof large, why, sizeof why);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    signal(SIGXFSZ, action);
+    assert_int_equal(status, VR_SYSTEM);
+    char *text =
+        history_disk_read(&disk, 100, &bytes, &status, why, sizeof why);
+    assert_string_equal(text, "old");
+    free(text);
+    history_disk_close(&disk);
+    assert_int_equal(empty_folder(), 1);
 }
 
 /* ---- kill -9 ---- */
@@ -516,9 +561,11 @@ main(void)
         T(test_no_folder_is_told),
         T(test_what_is_damaged_is_set_aside),
         T(test_every_cut_of_a_file_is_damage),
+        T(test_an_id_that_is_none_is_not_taken),
         T(test_what_is_no_file_is_left_alone),
         T(test_a_failure_is_told_once_and_tried_again),
         T(test_a_close_tries_what_failed_again),
+        T(test_a_write_that_stops_in_the_middle_changes_nothing),
         T(test_a_kill_never_leaves_a_damaged_file),
         T(test_any_allocation_may_fail),
 #undef T
