@@ -147,16 +147,68 @@ add_tools(const struct session *s, cJSON *o)
     }
 }
 
+static double
+seconds_until(uint64_t due_ns)
+{
+    uint64_t now_ns = clock_mono_ns();
+    return due_ns > now_ns ? (double)(due_ns - now_ns) / 1e9 : 0;
+}
+
+static void
+add_when(const struct session *s, cJSON *stream)
+{
+    const struct handover *h = &s->handover;
+    if (s->leg.link)
+        cJSON_AddNumberToObject(stream, "age_seconds",
+                                (double)(clock_mono_ns() - s->leg.opened_ns) /
+                                    1e9);
+    if (s->state == SESSION_streaming && h->due_ns && h->due_ns != UINT64_MAX)
+        cJSON_AddNumberToObject(stream, "rotates_in_seconds",
+                                seconds_until(h->due_ns));
+    if (s->state == SESSION_waiting)
+        cJSON_AddNumberToObject(stream, "retry_in_seconds",
+                                seconds_until(s->retry_ns));
+    if (s->state == SESSION_queued)
+        cJSON_AddNumberToObject(
+            stream, "queued_behind",
+            (double)slots_ahead(s->services->slots, s->leg.ticket));
+}
+
+static void
+add_stream(const struct session *s, cJSON *o)
+{
+    struct leg_target t = leg_target(s, s->leg.target);
+    cJSON *stream = cJSON_AddObjectToObject(o, "stream");
+    cJSON_AddNumberToObject(stream, "generation", s->leg.generation);
+    cJSON_AddBoolToObject(stream, "open", s->leg.link != NULL);
+    jsonx_add_text(stream, "request_id", s->leg.request_id);
+    jsonx_add_text(stream, "model", t.model);
+    jsonx_add_text(stream, "region", t.region);
+    cJSON_AddBoolToObject(stream, "fallback", s->leg.target != 0);
+    jsonx_add_text(stream, "next", handover_phase_name(s->handover.phase));
+    add_when(s, stream);
+}
+
+static void
+add_history(const struct session *s, cJSON *o)
+{
+    const struct history_totals *t = history_totals(s->history);
+    cJSON *history = cJSON_AddObjectToObject(o, "history");
+    jsonx_add_u64(history, "revision", history_revision(s->history));
+    cJSON_AddNumberToObject(history, "messages", (double)t->messages);
+    cJSON_AddNumberToObject(history, "bytes", (double)t->bytes);
+    cJSON_AddNumberToObject(history, "pinned", (double)t->pinned_messages);
+    cJSON_AddBoolToObject(history, "kept_in_file", s->history_file != NULL);
+}
+
 cJSON *
 session_description(struct session *s)
 {
     cJSON *o = session_summary(s);
     jsonx_add_text(o, "what", machine_state_what(s->state));
     cJSON_AddBoolToObject(o, "muted", s->muted);
-    cJSON *stream = cJSON_AddObjectToObject(o, "stream");
-    cJSON_AddNumberToObject(stream, "generation", s->generation);
-    cJSON_AddBoolToObject(stream, "open", s->leg.link != NULL);
-    jsonx_add_text(stream, "request_id", s->leg.request_id);
+    add_stream(s, o);
+    add_history(s, o);
     add_rings(s, o);
     add_family(s, o);
     add_tools(s, o);
@@ -197,6 +249,12 @@ session_counters(const struct session *s)
     add_count(o, "tool_calls_total", s->counters.tool_calls);
     add_count(o, "audio_events_total", s->counters.audio_events);
     add_count(o, "errors_total", s->counters.errors);
+    add_count(o, "rotations_total", s->counters.rotations);
+    add_count(o, "reconnects_total", s->counters.reconnects);
+    add_count(o, "replays_total", s->counters.replays);
+    add_count(o, "deaf_total", s->counters.deaf);
+    add_count(o, "refused_next_streams_total", s->counters.refused_next);
+    add_count(o, "late_tool_results_total", s->counters.late_results);
     add_model_counters(s, o);
     return o;
 }
@@ -218,6 +276,7 @@ add_account(struct session *s, cJSON *o)
     add_count(input, "inserted_samples", in.inserted_samples);
     add_count(input, "inserted_spans", in.inserted_spans);
     add_count(input, "chunks", in.chunks);
+    add_count(input, "capacity", ring_host_capacity_frames(s->in_ring));
     cJSON *output = cJSON_AddObjectToObject(o, "output_frames");
     add_count(output, "received", out.received);
     add_count(output, "played", out.played);
@@ -225,6 +284,38 @@ add_account(struct session *s, cJSON *o)
     add_count(output, "pending", out.pending);
     add_count(output, "queued", out.queued);
     add_count(output, "lost", out.lost);
+    add_count(output, "capacity", ring_host_capacity_frames(s->out_ring));
+}
+
+static void
+add_latency(cJSON *o, const char *name, const struct latency *l)
+{
+    static const struct {
+        const char *name;
+        double share;
+    } quantiles[] = {{"p50", 0.5}, {"p95", 0.95}, {"p99", 0.99}};
+    cJSON *latency = cJSON_AddObjectToObject(o, name);
+    add_count(latency, "count", l->count);
+    for (size_t i = 0; i < sizeof quantiles / sizeof quantiles[0]; i++)
+        cJSON_AddNumberToObject(
+            latency, quantiles[i].name,
+            (double)latency_quantile_ns(l, quantiles[i].share) / 1e9);
+    cJSON_AddNumberToObject(latency, "max", (double)l->max_ns / 1e9);
+}
+
+static void
+add_figures(const struct session *s, cJSON *o)
+{
+    const struct history_totals *h = history_totals(s->history);
+    cJSON *streams = cJSON_AddObjectToObject(o, "streams");
+    add_count(streams, "open", streams_open(s));
+    cJSON_AddNumberToObject(
+        streams, "age_seconds",
+        s->leg.link ? (double)(clock_mono_ns() - s->leg.opened_ns) / 1e9 : 0);
+    cJSON *history = cJSON_AddObjectToObject(o, "history");
+    add_count(history, "messages", h->messages);
+    add_count(history, "bytes", h->bytes);
+    add_count(history, "dropped_messages_total", h->dropped_messages);
 }
 
 cJSON *
@@ -237,16 +328,10 @@ session_stats(struct session *s)
     add_count(tokens, "input_text", s->tokens_total.input_text);
     add_count(tokens, "output_speech", s->tokens_total.output_speech);
     add_count(tokens, "output_text", s->tokens_total.output_text);
-    cJSON *latency = cJSON_AddObjectToObject(o, "mic_to_wire_seconds");
-    add_count(latency, "count", s->mic_to_wire.count);
-    cJSON_AddNumberToObject(latency, "p50",
-                            (double)latency_quantile_ns(&s->mic_to_wire, 0.5) /
-                                1e9);
-    cJSON_AddNumberToObject(latency, "p99",
-                            (double)latency_quantile_ns(&s->mic_to_wire, 0.99) /
-                                1e9);
-    cJSON_AddNumberToObject(latency, "max",
-                            (double)s->mic_to_wire.max_ns / 1e9);
+    add_latency(o, "mic_to_wire_seconds", &s->mic_to_wire);
+    add_latency(o, "end_of_speech_to_first_text_seconds", &s->first_text);
+    add_latency(o, "end_of_speech_to_first_audio_seconds", &s->first_audio);
+    add_figures(s, o);
     jsonx_put(o, "counters", session_counters(s));
     return o;
 }

@@ -442,6 +442,18 @@ control_figures(const struct control *control)
     return figures;
 }
 
+static cJSON *
+stream_figures(const struct slots *slots)
+{
+    cJSON *figures = cJSON_CreateObject();
+    cJSON_AddNumberToObject(figures, "open", (double)slots_open(slots));
+    cJSON_AddNumberToObject(figures, "limit", (double)slots_limit(slots));
+    cJSON_AddNumberToObject(figures, "handovers",
+                            (double)slots_handovers(slots));
+    cJSON_AddNumberToObject(figures, "waiting", (double)slots_waiting(slots));
+    return figures;
+}
+
 static void
 on_gateway_stats(void *arg, struct rpc_call *call, const cJSON *params)
 {
@@ -458,6 +470,7 @@ on_gateway_stats(void *arg, struct rpc_call *call, const cJSON *params)
     cJSON_AddNumberToObject(bus, "dropped_total",
                             (double)bus_dropped(d->services.bus));
     jsonx_put(result, "control", control_figures(d->control));
+    jsonx_put(result, "streams", stream_figures(d->services.slots));
     jsonx_put(result, "tools", tool_stats(d->services.broker));
     cJSON *log = cJSON_AddObjectToObject(result, "log");
     cJSON_AddNumberToObject(log, "dropped_total", (double)log_dropped());

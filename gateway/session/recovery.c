@@ -40,6 +40,27 @@ struct plan {
     uint64_t delay_ns;
 };
 
+/* Once, until a stream has lived again: what follows is told attempt by
+ * attempt. */
+static void
+tell_outage(struct session *s, unsigned attempts, uint64_t delay_ns)
+{
+    char message[128];
+    snprintf(message, sizeof message,
+             "%u attempts have failed; from now on it is tried slowly",
+             attempts);
+    struct session_fault fault = {
+        .class_ = "retry",
+        .code = "outage",
+        .message = message,
+        .remedy = "See the errors before; session.open tries at once",
+        .component = "session",
+        .recoverable = true,
+        .retries = true,
+        .retry_in_ms = (int64_t)(delay_ns / CLOCK_NS_PER_MS)};
+    report_fault(s, &fault);
+}
+
 static struct plan
 again(struct session *s, const struct bedrock_end *end, bool at_once,
       uint64_t now_ns)
@@ -51,9 +72,7 @@ again(struct session *s, const struct bedrock_end *end, bool at_once,
     if (v.spent && go_elsewhere(s, now_ns))
         return (struct plan){.goes_on = true};
     if (v.spent && !s->slow)
-        log_warn(session, s->context,
-                 "%u attempts have failed; trying more slowly from now on",
-                 v.attempt);
+        tell_outage(s, v.attempt, v.delay_ns);
     s->slow = v.spent;
     return (struct plan){.goes_on = true, .delay_ns = v.delay_ns};
 }
