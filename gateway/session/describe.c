@@ -169,9 +169,8 @@ add_when(const struct session *s, cJSON *stream)
         cJSON_AddNumberToObject(stream, "retry_in_seconds",
                                 seconds_until(s->retry_ns));
     if (s->state == SESSION_queued)
-        cJSON_AddNumberToObject(
-            stream, "queued_behind",
-            (double)slots_ahead(s->services->slots, s->leg.ticket));
+        cJSON_AddNumberToObject(stream, "queued_behind",
+                                (double)slots_ahead(s->leg.ticket));
 }
 
 static void
