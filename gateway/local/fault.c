@@ -455,14 +455,23 @@ faults_strike_clock(struct faults *faults, struct fault_site *site,
     return false;
 }
 
+/* Whether the stream lives on after it. */
+static bool
+spares_stream(const struct fault *fault)
+{
+    return fault->kind == FAULT_clock_skew ||
+           fault->kind == FAULT_refuse_connections ||
+           (fault->kind == FAULT_goaway &&
+            strcmp(fault->last_stream, "zero") != 0);
+}
+
 bool
 faults_wait(const struct faults *faults, const struct fault_site *site,
             enum fault_phase phase)
 {
     for (size_t i = 0; i < faults->count; i++) {
         const struct fault *f = &faults->list[i];
-        if (f->phase == phase && f->kind != FAULT_clock_skew &&
-            matches(f, site))
+        if (f->phase == phase && !spares_stream(f) && matches(f, site))
             return true;
     }
     return false;

@@ -111,7 +111,8 @@ bool faults_strike(struct faults *faults, struct fault_site *site,
 bool faults_strike_clock(struct faults *faults, struct fault_site *site,
                          struct fault *fault);
 
-/* Whether one waits for its time in that phase. [loop] */
+/* Whether one that ends or refuses the stream waits for its time in that
+ * phase. [loop] */
 bool faults_wait(const struct faults *faults, const struct fault_site *site,
                  enum fault_phase phase);
 

@@ -5,17 +5,19 @@
 
 #include "gateway/local/bytes.h"
 
-/* Each appends to `out`; failures show in out->failed. [any] */
+/* Each appends to `out`; failures show in out->failed. */
 
-/* A frame of :message-type error. */
+/* A frame of :message-type error. [any] */
 void harm_error(struct bytes *out, const char *code, const char *message);
-/* A good frame but for the message CRC; but for the prelude's CRC. */
+/* A frame that is good but for its message CRC. [any] */
 void harm_crc(struct bytes *out);
+/* A frame that is good but for its prelude's CRC. [any] */
 void harm_prelude(struct bytes *out);
-/* The first half of a good frame. */
+/* The first half of a good frame. [any] */
 void harm_half(struct bytes *out);
-/* A good frame whose event is no JSON; whose event nobody knows. */
+/* A good frame whose event is no JSON. [any] */
 void harm_garbage(struct bytes *out);
+/* A good frame with an event that nobody knows. [any] */
 void harm_unknown(struct bytes *out);
 
 #endif

@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -158,7 +157,7 @@ refuse_connections(void **state)
         client_connect(faulty_program.port, faulty_program.ca_file, "\x02h2"));
     struct client *again = NULL;
     for (int i = 0; i < 100 && again == NULL; i++) {
-        usleep(50000);
+        client_run(f->client, faulty_never, f->stream, 50);
         again = client_connect(faulty_program.port, faulty_program.ca_file,
                                "\x02h2");
     }
@@ -470,6 +469,18 @@ goaway_lets_the_stream_live(void **state)
 }
 
 static void
+goaway_holds_no_request(void **state)
+{
+    struct faulty *f = *state;
+    faulty_add("{\"fault\":\"goaway\",\"phase\":\"request\"}");
+    faulty_reach(f, "listening");
+    assert_true(faulty_run(f, client_has_status));
+    assert_int_equal(f->stream->status, 200);
+    faulty_end(f);
+    assert_true(client_said_goaway(f->client));
+}
+
+static void
 goaway_drops_the_stream(void **state)
 {
     struct faulty *f = *state;
@@ -539,6 +550,7 @@ main(void)
         TEST(tls_alert),
         TEST(rst),
         TEST(goaway_lets_the_stream_live),
+        TEST(goaway_holds_no_request),
         TEST(goaway_drops_the_stream),
         TEST(only_the_stream_it_is_for),
     };
