@@ -132,6 +132,11 @@ uint64_t capture_rewind(struct capture *capture, uint64_t frame,
  * chunks already given. [rt] */
 uint64_t capture_next_frame(const struct capture *capture);
 
+/* The first frame that was given in a chunk and neither handed to TLS nor
+ * dropped; capture_next_frame() if there is none. Going back no further than
+ * this sends nothing twice and loses nothing. [loop] */
+uint64_t capture_unsent_frame(const struct capture *capture);
+
 /* Gives the next chunk, or false if there is none now: then either
  * capture_arm() or capture_deadline_ns() tells when to ask again. [rt] */
 bool capture_poll(struct capture *capture, uint64_t now_ns,

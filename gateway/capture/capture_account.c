@@ -86,6 +86,16 @@ capture_next_frame(const struct capture *c)
     return c->window.any ? c->window.from : ring_host_position(c->ring);
 }
 
+uint64_t
+capture_unsent_frame(const struct capture *c)
+{
+    uint64_t frame = later(c->sent_to, c->fates.floor), end;
+    uint64_t next = capture_next_frame(c);
+    while (frame < next && fates_at(&c->fates, frame, &end) != FATE_NONE)
+        frame = end;
+    return frame < next ? frame : next;
+}
+
 /* Of the frames in [from, to), all of them seen, those without a fate. */
 static uint64_t
 without_fate(const struct capture *c, uint64_t from, uint64_t to)

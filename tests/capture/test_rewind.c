@@ -140,6 +140,32 @@ test_chunks_of_the_old_stream_mean_nothing(void **state)
 }
 
 static void
+test_the_first_unsent_frame(void **state)
+{
+    (void)state;
+    assert_int_equal(capture_unsent_frame(mic.capture), 0);
+    mic_write(&mic, CHUNK);
+    capture_mute(mic.capture, true);
+    mic_write(&mic, 100);
+    capture_mute(mic.capture, false);
+    mic_write(&mic, 4 * CHUNK);
+    struct capture_chunk chunk = mic_poll(&mic);
+    mic_poll(&mic);
+    assert_int_equal(capture_unsent_frame(mic.capture), 0);
+    capture_chunk_sent(mic.capture, &chunk);
+    /* Muted frames wait for nothing. */
+    assert_int_equal(capture_unsent_frame(mic.capture), CHUNK + 100);
+    chunk = mic_poll(&mic);
+    capture_chunk_sent(mic.capture, &chunk);
+    assert_int_equal(capture_unsent_frame(mic.capture), 3 * CHUNK);
+    mic_poll(&mic);
+    capture_chunks_dropped(mic.capture);
+    assert_int_equal(capture_unsent_frame(mic.capture), 4 * CHUNK);
+    rewind_to(0);
+    assert_int_equal(capture_unsent_frame(mic.capture), 0);
+}
+
+static void
 test_never_beyond_what_is_in_chunks(void **state)
 {
     (void)state;
@@ -457,6 +483,7 @@ main(void)
         TEST(test_what_was_not_sent_is_pending_again),
         TEST(test_what_was_sent_is_resent_not_sent),
         TEST(test_chunks_of_the_old_stream_mean_nothing),
+        TEST(test_the_first_unsent_frame),
         TEST(test_never_beyond_what_is_in_chunks),
         TEST(test_what_is_not_gone_back_to_is_lost),
         TEST(test_dropped_frames_are_passed_over),
