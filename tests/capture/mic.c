@@ -92,7 +92,9 @@ mic_close(struct mic *mic)
     capture_free(&mic->capture);
     vr_writer_close(&mic->writer);
     ring_host_close(&mic->ring);
-    rmdir(mic->dir);
+    if (mic->dir[0])
+        rmdir(mic->dir);
+    mic->dir[0] = '\0';
 }
 
 int16_t

@@ -31,6 +31,7 @@ struct mic {
 /* The configuration's ring is filled in. `min_frames` 0: ten seconds. */
 void mic_open(struct mic *mic, struct vr_format format,
               struct capture_config config, uint64_t min_frames);
+/* Accepts one that is closed or was never opened (zeroed). */
 void mic_close(struct mic *mic);
 
 /* Writes frames whose first channel counts on from the last write: frame n is

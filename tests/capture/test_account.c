@@ -296,14 +296,23 @@ teardown_all(void **state)
     return 0;
 }
 
+/* Also after a failure. */
+static int
+close_mic(void **state)
+{
+    (void)state;
+    mic_close(&mic);
+    return 0;
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_mono_as_it_is),
-        cmocka_unit_test(test_stereo_mixed),
-        cmocka_unit_test(test_stereo_resampled),
-        cmocka_unit_test(test_mono_upsampled),
+        cmocka_unit_test_teardown(test_mono_as_it_is, close_mic),
+        cmocka_unit_test_teardown(test_stereo_mixed, close_mic),
+        cmocka_unit_test_teardown(test_stereo_resampled, close_mic),
+        cmocka_unit_test_teardown(test_mono_upsampled, close_mic),
         cmocka_unit_test(test_gate_edges),
         cmocka_unit_test(test_gate_overflow_is_on_the_quiet_side),
     };

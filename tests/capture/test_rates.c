@@ -171,14 +171,24 @@ test_a_resampled_chunk_is_these_frames(void **state)
     mic_close(&mic);
 }
 
+/* Also after a failure. */
+static int
+close_mic(void **state)
+{
+    (void)state;
+    mic_close(&mic);
+    return 0;
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_every_rate),
-        cmocka_unit_test(test_every_end),
-        cmocka_unit_test(test_gaps_lose_nothing),
-        cmocka_unit_test(test_a_resampled_chunk_is_these_frames),
+        cmocka_unit_test_teardown(test_every_rate, close_mic),
+        cmocka_unit_test_teardown(test_every_end, close_mic),
+        cmocka_unit_test_teardown(test_gaps_lose_nothing, close_mic),
+        cmocka_unit_test_teardown(test_a_resampled_chunk_is_these_frames,
+                                  close_mic),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
