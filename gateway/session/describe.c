@@ -32,7 +32,7 @@ session_state(const struct session *s)
 bool
 session_is_over(const struct session *s)
 {
-    return s->state == SESSION_closed;
+    return s->state == SESSION_closed && !s->history_end;
 }
 
 bool

@@ -12,6 +12,13 @@
 #include "gateway/session/history_import.h"
 #include "gateway/session/self.h"
 
+#define COUNT_MAX (UINT64_C(1) << 53)
+
+/* Waits for the last write, also when the session is gone. */
+struct remember_end {
+    struct session *session; /* NULL: it is gone */
+};
+
 static struct history_limits
 limits_of(const struct session *s)
 {
@@ -106,7 +113,11 @@ void
 remember_limits(struct session *s)
 {
     struct history_limits limits = limits_of(s);
+    uint64_t before = history_totals(s->history)->dropped_messages;
     history_set_limits(s->history, &limits);
+    uint64_t dropped = history_totals(s->history)->dropped_messages - before;
+    if (dropped)
+        remember_tell(s, "trimmed", "the limits are lower now", dropped);
 }
 
 /* ---- the file ---- */
@@ -148,14 +159,27 @@ on_failed(void *arg, const char *sentence)
     report_fault(s, &fault);
 }
 
-static const struct history_file_ops file_ops = {.on_state = on_state,
-                                                 .on_failed = on_failed};
+static void
+on_saved(void *arg, uint64_t revision, size_t messages, size_t file_bytes)
+{
+    struct session *s = arg;
+    log_debug(session, s->context,
+              "history revision %llu is kept: %zu messages, %zu bytes",
+              (unsigned long long)revision, messages, file_bytes);
+    publish(s, "saved", NULL, 0);
+}
 
+static const struct history_file_ops file_ops = {
+    .on_state = on_state, .on_saved = on_saved, .on_failed = on_failed};
+
+/* What a file says is not believed to be so large that counting fails. */
 static uint64_t
 number(const cJSON *object, const char *name)
 {
-    const char *text = jsonx_text(object, name, "0");
-    return strtoull(text, NULL, 10);
+    uint64_t value = 0;
+    if (!jsonx_u64(object, name, &value) || value > COUNT_MAX)
+        return 0;
+    return value;
 }
 
 static void
@@ -262,4 +286,40 @@ remember_begin(struct session *s)
     if (s->settings->history_file)
         open_file(s);
     return history_totals(s->history)->messages || take_settings(s);
+}
+
+/* ---- the end ---- */
+
+static void
+on_file_closed(void *arg, const char *why)
+{
+    struct remember_end *end = arg;
+    struct session *s = end->session;
+    free(end);
+    if (!s)
+        return;
+    if (why)
+        log_error(session, s->context, "the history is not kept: %s", why);
+    s->history_end = NULL;
+    s->ops->on_state(s->arg, s);
+}
+
+void
+remember_end(struct session *s)
+{
+    if (!s->history_file)
+        return;
+    struct remember_end *end = calloc(1, sizeof *end);
+    if (end)
+        end->session = s;
+    s->history_end = end;
+    history_file_close(&s->history_file, end ? on_file_closed : NULL, end);
+}
+
+void
+remember_forget_end(struct session *s)
+{
+    if (s->history_end)
+        s->history_end->session = NULL;
+    s->history_end = NULL;
 }

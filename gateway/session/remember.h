@@ -40,4 +40,11 @@ void remember_tell(struct session *session, const char *phase,
 /* Other limits hold, by session.update. [loop] */
 void remember_limits(struct session *session);
 
+/* The session is closed: the history's file gets its last state. The session
+ * is not over before that is on the disk. [loop] */
+void remember_end(struct session *session);
+
+/* The session goes away without waiting for that. [loop] */
+void remember_forget_end(struct session *session);
+
 #endif

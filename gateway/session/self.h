@@ -61,6 +61,7 @@ struct session {
     struct calls *calls;
     struct history *history;
     struct history_file *history_file; /* NULL: it is not kept */
+    struct remember_end *history_end;  /* its last write is under way */
     struct session_handles *handles;
     int16_t *held_samples;
 

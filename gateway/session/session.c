@@ -7,7 +7,6 @@
 #include "gateway/clock.h"
 #include "gateway/jsonx.h"
 #include "gateway/log.h"
-#include "gateway/session/history_file.h"
 #include "gateway/session/opening.h"
 #include "gateway/session/recovery.h"
 #include "gateway/session/remember.h"
@@ -224,6 +223,8 @@ session_move(struct session *s, enum session_event event, const char *reason)
     report_state(s, previous, reason, retry_in_ms(s));
     if (!last)
         act(s, edge->action);
+    if (s->state == SESSION_closed)
+        remember_end(s);
     if (s->state == edge->to)
         s->ops->on_state(s->arg, s);
     return true;
@@ -383,8 +384,8 @@ session_free(struct session **session)
     leg_drop(s, &s->handover.next, "dropped", NULL);
     for (size_t i = 0; i < PARTING_MAX; i++)
         leg_drop(s, &s->parting[i].leg, "dropped", NULL);
-    if (s->history_file)
-        history_file_close(&s->history_file, NULL, NULL);
+    remember_end(s);
+    remember_forget_end(s);
     handles_free(&s->handles);
     calls_free(&s->calls);
     dialogue_free(&s->dialogue);
