@@ -58,6 +58,7 @@ static void
 reopen(struct rpc_call *call, struct daemon_session *entry, const cJSON *params)
 {
     bool other = cJSON_GetObjectItemCaseSensitive(params, "config") ||
+                 cJSON_GetObjectItemCaseSensitive(params, "history") ||
                  strcmp(jsonx_text(params, "conversation",
                                    session_conversation(entry->session)),
                         session_conversation(entry->session)) != 0;
@@ -65,8 +66,8 @@ reopen(struct rpc_call *call, struct daemon_session *entry, const cJSON *params)
         rpc_reply(call, session_summary(entry->session));
     else
         rpc_fail(call, RPC_EXISTS, session_summary(entry->session),
-                 "Session \"%s\" is there (%s); close it first to give it "
-                 "other settings",
+                 "Session \"%s\" is there (%s); close it first to open it "
+                 "otherwise, or use session.update and history.replace",
                  session_name(entry->session),
                  machine_state_name(session_state(entry->session)));
 }
@@ -75,10 +76,12 @@ reopen(struct rpc_call *call, struct daemon_session *entry, const cJSON *params)
  * and so is the session. */
 static bool
 take_history(struct rpc_call *call, struct session *session,
-             const cJSON *params)
+             const cJSON *params, char left_out[METHODS_LEFT_OUT_BYTES])
 {
     const cJSON *given = cJSON_GetObjectItemCaseSensitive(params, "history");
-    if (!given || methods_import(call, session, given, "params.history", 0))
+    left_out[0] = '\0';
+    if (!given ||
+        methods_import(call, session, given, "params.history", 0, left_out))
         return true;
     session_close(session);
     return false;
@@ -93,6 +96,7 @@ open_new(struct daemon *d, struct rpc_call *call, const char *name,
     const struct config_session *settings = config_session_find(config, name);
     struct config_session *owned = NULL;
     char *problems = NULL, problem[PROBLEM_BYTES];
+    char left_out[METHODS_LEFT_OUT_BYTES];
     if ((given || !settings) &&
         config_session_parse(config, name, given, "params.config", &owned,
                              &problems) != VR_OK) {
@@ -105,14 +109,17 @@ open_new(struct daemon *d, struct rpc_call *call, const char *name,
                                   .by_control = true};
     struct daemon_session *entry =
         daemon_add(d, settings, owned, &begin, problem, sizeof problem);
-    if (entry && !take_history(call, entry->session, params))
-        return;
-    if (entry)
-        session_begin(entry->session);
-    if (entry)
-        rpc_reply(call, session_summary(entry->session));
-    else
+    if (!entry) {
         rpc_fail(call, RPC_FAILED, NULL, "%s", problem);
+        return;
+    }
+    if (!take_history(call, entry->session, params, left_out))
+        return;
+    session_begin(entry->session);
+    cJSON *summary = session_summary(entry->session);
+    if (left_out[0])
+        jsonx_add_text(summary, "left_out", left_out);
+    rpc_reply(call, summary);
 }
 
 static void

@@ -1,4 +1,5 @@
 /* The control methods of a conversation's history. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,31 +24,49 @@ refuse(struct rpc_call *call, const struct session *session,
              data, "%s", why);
 }
 
+/* What the reading dropped, and what the limits had no room for. */
+static void
+tell_left_out(const struct history_import *import, size_t dropped,
+              char left_out[METHODS_LEFT_OUT_BYTES])
+{
+    snprintf(left_out, METHODS_LEFT_OUT_BYTES, "%s", import->summary);
+    size_t at = strlen(left_out);
+    if (dropped)
+        snprintf(left_out + at, METHODS_LEFT_OUT_BYTES - at,
+                 "%s%zu of the oldest messages dropped, as history_limits "
+                 "leave no room",
+                 at ? ", " : "Not taken over whole: ", dropped);
+}
+
 bool
 methods_import(struct rpc_call *call, struct session *session,
-               const cJSON *given, const char *path, uint64_t revision)
+               const cJSON *given, const char *path, uint64_t revision,
+               char left_out[METHODS_LEFT_OUT_BYTES])
 {
     struct history_import import;
     char why[WHY_BYTES];
+    size_t dropped = 0;
     enum vr_status status =
         history_import_read(given, path, &import, why, sizeof why);
     if (status == VR_OK)
         status = session_history_replace(session, import.messages, import.count,
-                                         revision, why, sizeof why);
+                                         revision, &dropped, why, sizeof why);
     if (status != VR_OK)
         refuse(call, session, status, why);
+    else
+        tell_left_out(&import, dropped, left_out);
     history_import_fini(&import);
     return status == VR_OK;
 }
 
 /* {revision} and what was left out of what came. */
 static cJSON *
-outcome(const struct session *session, const char *summary)
+outcome(const struct session *session, const char *left_out)
 {
     cJSON *result = cJSON_CreateObject();
     jsonx_add_u64(result, "revision", session_history_revision(session));
-    if (summary && summary[0])
-        jsonx_add_text(result, "left_out", summary);
+    if (left_out && left_out[0])
+        jsonx_add_text(result, "left_out", left_out);
     return result;
 }
 
@@ -117,9 +136,10 @@ methods_history_replace(struct session *session, struct rpc_call *call,
                         const cJSON *params)
 {
     uint64_t revision;
+    char left_out[METHODS_LEFT_OUT_BYTES];
     if (read_revision(call, params, &revision) &&
         methods_import(call, session,
                        cJSON_GetObjectItemCaseSensitive(params, "messages"),
-                       "params.messages", revision))
-        rpc_reply(call, outcome(session, NULL));
+                       "params.messages", revision, left_out))
+        rpc_reply(call, outcome(session, left_out));
 }

@@ -110,7 +110,7 @@ cJSON *session_history(const struct session *session);
 uint64_t session_history_revision(const struct session *session); /* [loop] */
 
 /* As history_append() and history_replace(), and the model is told by a
- * rotation. [loop] */
+ * rotation. `dropped` gets how many the limits had no room for. [loop] */
 enum vr_status session_history_append(struct session *session,
                                       const struct history_message *message,
                                       uint64_t revision, char *why,
@@ -118,7 +118,8 @@ enum vr_status session_history_append(struct session *session,
 enum vr_status session_history_replace(struct session *session,
                                        const struct history_message *messages,
                                        size_t count, uint64_t revision,
-                                       char *why, size_t why_size) VR_NODISCARD;
+                                       size_t *dropped, char *why,
+                                       size_t why_size) VR_NODISCARD;
 
 /* The broker's tools, or its readiness, have changed. [loop] */
 void session_tools_changed(struct session *session);

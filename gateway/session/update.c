@@ -177,13 +177,16 @@ session_history_append(struct session *s, const struct history_message *message,
 enum vr_status
 session_history_replace(struct session *s,
                         const struct history_message *messages, size_t count,
-                        uint64_t revision, char *why, size_t why_size)
+                        uint64_t revision, size_t *dropped, char *why,
+                        size_t why_size)
 {
+    uint64_t before = history_totals(s->history)->dropped_messages;
     enum vr_status status =
         history_replace(s->history, messages, count, revision, why, why_size);
     if (status != VR_OK)
         return status;
-    remember_tell(s, "replaced", "history.replace", 0);
+    *dropped = (size_t)(history_totals(s->history)->dropped_messages - before);
+    remember_tell(s, "replaced", "history.replace", *dropped);
     if (s->leg.begun)
         handover_want(s, HANDOVER_HISTORY);
     session_turn(s);
