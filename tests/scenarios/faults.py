@@ -60,8 +60,13 @@ class Endpoint:
     """voxring-local on its own, which can be killed, stopped and started
     again at the same port with the same certificate."""
 
-    def __init__(self, script=SCRIPT, time_scale=None, keys=KEYS, ear="script"):
+    def __init__(self, script=SCRIPT, time_scale=None, keys=KEYS, ear="script",
+                 log="json"):
         self.folder = tempfile.mkdtemp(prefix="vr-end-")
+        self.control = os.path.join(self.folder, "control")
+        self.record = os.path.join(self.folder, "record")
+        os.mkdir(self.record, 0o700)
+        self.log_kind = log
         self.time_scale, self.ear, self.port = time_scale, ear, 0
         self.environment = dict(os.environ, **keys)
         self.script = os.path.join(self.folder, "script.jsonc")
@@ -72,9 +77,11 @@ class Endpoint:
         self.start()
 
     def start(self):
-        command = [program("voxring-local"), "--log", "json", "--ear", self.ear,
-                   "--state-dir", self.folder, "--port", str(self.port),
-                   "--script", self.script, "--exit-with-parent"]
+        command = [program("voxring-local"), "--log", self.log_kind,
+                   "--ear", self.ear, "--state-dir", self.folder,
+                   "--port", str(self.port), "--script", self.script,
+                   "--control", self.control, "--record", self.record,
+                   "--exit-with-parent"]
         if self.time_scale:
             command += ["--time-scale", str(self.time_scale)]
         with open(self.log_path, "ab") as log:
@@ -87,6 +94,48 @@ class Endpoint:
             raise AssertionError(f"voxring-local said {line!r}")
         self.url, self.ca_file = found[1], found[3]
         self.port = int(found[2])
+
+    def ask(self, **command):
+        """One command on its control socket; the answer's members."""
+        with socket.socket(socket.AF_UNIX) as s:
+            s.settimeout(harness.LIMIT_S)
+            s.connect(self.control)
+            s.sendall(json.dumps(command).encode() + b"\n")
+            answer = b""
+            while not answer.endswith(b"\n"):
+                part = s.recv(65536)
+                if not part:
+                    raise AssertionError(f"voxring-local left {command}")
+                answer += part
+        answer = json.loads(answer)
+        if not answer.pop("ok"):
+            raise AssertionError(f"{command}: {answer['error']}")
+        return answer
+
+    def break_(self, fault, **members):
+        """Something will go wrong (gateway/local/fault.tbl.h); its id."""
+        return self.ask(add=dict(members, fault=fault))["id"]
+
+    def struck(self, fault_id):
+        """How often that fault has struck."""
+        return sum(f["struck"] for f in self.ask(list=True)["faults"]
+                   if f["id"] == fault_id)
+
+    def recorded(self):
+        """What each stream that has ended received, by its number; `audio` is
+        there for those that go on, too. A number counts from each start."""
+        found = {}
+        for name in sorted(os.listdir(self.record)):
+            number, _, kind = name.partition(".")
+            if kind not in ("s16", "json"):
+                continue  # still being written
+            entry = found.setdefault(int(number), {})
+            with open(os.path.join(self.record, name), "rb") as f:
+                if kind == "s16":
+                    entry["audio"] = f.read()
+                else:
+                    entry.update(json.load(f))
+        return found
 
     def records(self, **members):
         """Its log's objects with these members."""
