@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 #include "gateway/local/conversation.h"
-#include "gateway/local/fault.h"
+#include "gateway/local/faults.h"
 #include "gateway/local/jsonlog.h"
 #include "gateway/local/ledger.h"
 #include "gateway/local/now.h"

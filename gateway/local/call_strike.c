@@ -211,11 +211,11 @@ update_phases(struct call *call)
     uint64_t now_ms = call->now.mono_ms;
     call->site.answered |= talking;
     for (size_t i = 0; i < sizeof(map) / sizeof(map[0]); i++)
-        fault_site_set(&call->site, map[i].phase, (phases & map[i].flag) != 0,
-                       now_ms);
-    fault_site_set(&call->site, PHASE_request, waiting && !call->site.answered,
-                   now_ms);
-    fault_site_set(&call->site, PHASE_any, talking || waiting, now_ms);
+        faults_site_set(&call->site, map[i].phase, (phases & map[i].flag) != 0,
+                        now_ms);
+    faults_site_set(&call->site, PHASE_request, waiting && !call->site.answered,
+                    now_ms);
+    faults_site_set(&call->site, PHASE_any, talking || waiting, now_ms);
 }
 
 static void
@@ -242,9 +242,9 @@ call_strike_open(struct call *call)
     struct fault fault;
     unsigned number =
         ledger == NULL ? 0 : ledger_request(ledger, call->now.mono_ms);
-    fault_site_init(&call->site, number, call->model_id);
-    fault_site_set(&call->site, PHASE_request, true, call->now.mono_ms);
-    fault_site_set(&call->site, PHASE_any, true, call->now.mono_ms);
+    faults_site_init(&call->site, number, call->model_id);
+    faults_site_set(&call->site, PHASE_request, true, call->now.mono_ms);
+    faults_site_set(&call->site, PHASE_any, true, call->now.mono_ms);
     if (faults == NULL)
         return;
     call->site.open_count = ledger == NULL ? 0 : ledger->open;

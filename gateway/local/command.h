@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "gateway/local/fault.h"
+#include "gateway/local/faults.h"
 #include "gateway/local/ledger.h"
 
 /* Longest line without its newline. */

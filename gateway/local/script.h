@@ -10,7 +10,7 @@
 #include <cjson/cJSON.h>
 
 #include "gateway/local/conversation.h"
-#include "gateway/local/fault.h"
+#include "gateway/local/faults.h"
 
 #define SCRIPT_ON_SPEECH 1u
 #define SCRIPT_ON_TEXT 2u

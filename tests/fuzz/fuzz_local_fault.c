@@ -9,6 +9,7 @@
 
 #include "gateway/local/command.c"
 #include "gateway/local/fault.c"
+#include "gateway/local/faults.c"
 #include "gateway/local/jsontext.c"
 #include "gateway/local/ledger.c"
 
@@ -36,10 +37,10 @@ live(struct faults *faults, struct ledger *ledger, uint64_t now_ms)
     struct fault fault;
     unsigned number = ledger_request(ledger, now_ms);
 
-    fault_site_init(&site, number, "amazon.nova-2-sonic-v1:0");
+    faults_site_init(&site, number, "amazon.nova-2-sonic-v1:0");
     ledger_open(ledger, number, site.model_id);
     for (int phase = 0; phase < PHASE_COUNT; phase++)
-        fault_site_set(&site, (enum fault_phase)phase, true, now_ms);
+        faults_site_set(&site, (enum fault_phase)phase, true, now_ms);
     for (int i = 0; i < 2; i++) {
         site.answered = i > 0;
         for (int n = 0; n <= FAULTS_MAX; n++) {

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "gateway/local/fault.h"
+#include "gateway/local/faults.h"
 #include "gateway/local/ledger.h"
 
 #define NOVA2 "amazon.nova-2-sonic-v1:0"
@@ -113,7 +113,7 @@ place_new(double time_scale, unsigned stream)
 {
     struct place *p = calloc(1, sizeof(*p));
     p->faults.time_scale = time_scale;
-    fault_site_init(&p->site, stream, NOVA2);
+    faults_site_init(&p->site, stream, NOVA2);
     p->site.answered = true;
     return p;
 }
@@ -125,14 +125,14 @@ test_time_since_the_phase_began(void **state)
     (void)state;
     add(&p->faults, "{\"fault\":\"fin\",\"phase\":\"tool\",\"after_ms\":500}");
     assert_true(faults_deadline_ms(&p->faults, &p->site) == UINT64_MAX);
-    fault_site_set(&p->site, PHASE_tool, true, 1000);
-    fault_site_set(&p->site, PHASE_tool, true, 1040);
+    faults_site_set(&p->site, PHASE_tool, true, 1000);
+    faults_site_set(&p->site, PHASE_tool, true, 1040);
     assert_true(faults_deadline_ms(&p->faults, &p->site) == 1050);
     assert_false(faults_strike(&p->faults, &p->site, 1049, &p->fault));
     /* Left and entered again, its time begins anew. */
-    fault_site_set(&p->site, PHASE_tool, false, 1049);
+    faults_site_set(&p->site, PHASE_tool, false, 1049);
     assert_false(faults_strike(&p->faults, &p->site, 2000, &p->fault));
-    fault_site_set(&p->site, PHASE_tool, true, 2000);
+    faults_site_set(&p->site, PHASE_tool, true, 2000);
     assert_false(faults_strike(&p->faults, &p->site, 2049, &p->fault));
     assert_true(faults_strike(&p->faults, &p->site, 2050, &p->fault));
     assert_int_equal(p->fault.kind, FAULT_fin);
@@ -148,8 +148,8 @@ test_once_a_stream_and_count_in_all(void **state)
     (void)state;
     add(&p->faults, "{\"fault\":\"fin\",\"count\":2}");
     for (unsigned stream = 1; stream <= 3; stream++) {
-        fault_site_init(&p->site, stream, NOVA2);
-        fault_site_set(&p->site, PHASE_any, true, 0);
+        faults_site_init(&p->site, stream, NOVA2);
+        faults_site_set(&p->site, PHASE_any, true, 0);
         assert_int_equal(faults_strike(&p->faults, &p->site, 0, &p->fault),
                          stream <= 2);
         assert_false(faults_strike(&p->faults, &p->site, 0, &p->fault));
@@ -164,8 +164,8 @@ test_always_is_for_every_stream(void **state)
     (void)state;
     add(&p->faults, "{\"fault\":\"fin\",\"count\":0}");
     for (unsigned stream = 1; stream <= 200; stream++) {
-        fault_site_init(&p->site, stream, NOVA2);
-        fault_site_set(&p->site, PHASE_any, true, 0);
+        faults_site_init(&p->site, stream, NOVA2);
+        faults_site_set(&p->site, PHASE_any, true, 0);
         assert_true(faults_strike(&p->faults, &p->site, 0, &p->fault));
     }
     free(p);
@@ -180,7 +180,7 @@ test_model_stream_and_place(void **state)
         "{\"fault\":\"fin\",\"phase\":\"setup\"}"};
     struct place *p = place_new(1, 7);
     (void)state;
-    fault_site_set(&p->site, PHASE_any, true, 0);
+    faults_site_set(&p->site, PHASE_any, true, 0);
     for (size_t i = 0; i < 4; i++)
         add(&p->faults, others[i]);
     assert_false(faults_strike(&p->faults, &p->site, 9000, &p->fault));
@@ -196,7 +196,7 @@ test_throttle_counts_the_others(void **state)
     struct place *p = place_new(1, 7);
     (void)state;
     p->site.answered = false;
-    fault_site_set(&p->site, PHASE_request, true, 0);
+    faults_site_set(&p->site, PHASE_request, true, 0);
     add(&p->faults, "{\"fault\":\"throttle\",\"streams\":2}");
     p->site.open_count = 1;
     assert_false(faults_wait(&p->faults, &p->site, PHASE_request));
@@ -217,8 +217,8 @@ test_probability(void **state)
         "{\"fault\":\"fin\",\"count\":0,\"probability_percent\":30}");
     for (unsigned stream = 1; stream <= 1000; stream++) {
         struct fault_site *site = &p->site;
-        fault_site_init(site, stream, NOVA2);
-        fault_site_set(site, PHASE_any, true, 0);
+        faults_site_init(site, stream, NOVA2);
+        faults_site_set(site, PHASE_any, true, 0);
         bool may = faults_wait(&p->faults, site, PHASE_any);
         assert_int_equal(faults_wait(&p->faults, site, PHASE_any), may);
         struck += faults_strike(&p->faults, site, 0, &p->fault);
