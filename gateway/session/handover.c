@@ -339,7 +339,7 @@ change_over(struct session *s, bool rewind, const char *reason)
         capture_begin(s->capture, now_ns);
         capture_keep(s->capture, s->settings->connect_buffer_ms);
     }
-    news.boundary_frame = pump_first_unsent(s);
+    news.boundary_frame = capture_unsent_frame(s->capture);
     if (s->replay == REPLAY_AUDIO)
         news.resent_from_frame = news.boundary_frame;
     struct leg old = s->leg;

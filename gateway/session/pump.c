@@ -93,14 +93,6 @@ pump_drain(struct session *s)
     return true;
 }
 
-uint64_t
-pump_first_unsent(const struct session *s)
-{
-    if (s->leaving_count)
-        return s->leaving[s->leaving_first].chunk.from_frame;
-    return s->holding ? s->held.from_frame : capture_next_frame(s->capture);
-}
-
 void
 pump_clear(struct session *s)
 {

@@ -83,7 +83,7 @@ replay_wanted(const struct session *s)
 void
 replay_rewind(struct session *s, uint64_t now_ns)
 {
-    uint64_t unsent = pump_first_unsent(s);
+    uint64_t unsent = capture_unsent_frame(s->capture);
     capture_rewind(s->capture,
                    s->replay_frame < unsent ? s->replay_frame : unsent, now_ns);
     pump_clear(s);

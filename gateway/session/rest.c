@@ -117,9 +117,8 @@ rest_tick(struct session *s, uint64_t now_ns)
         session_move(s, SESSION_ON_close, "max_session_s have passed");
     else if (has_stream(s))
         maybe_sleep(s, now_ns);
-    else if (s->state == SESSION_asleep &&
-             s->settings->mode == CONFIG_MODE_ON_AUDIO &&
-             capture_sentry(s->capture, now_ns))
+    else if (s->state == SESSION_asleep && capture_sentry(s->capture, now_ns) &&
+             s->settings->mode == CONFIG_MODE_ON_AUDIO)
         rest_wake(s, "speech began");
 }
 

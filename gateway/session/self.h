@@ -158,9 +158,6 @@ void session_check_tools(struct session *s, uint64_t now_ns);
 void pump_audio(struct session *s, uint64_t now_ns);  /* [rt] */
 void pump_settle(struct session *s, uint64_t now_ns); /* [rt] */
 bool pump_drain(struct session *s); /* true: all of it is given. [loop] */
-/* The first in-ring frame that was not handed to TLS. [loop] */
-uint64_t pump_first_unsent(const struct session *s);
-
 /* The stream is gone: what it has not sent is lost, or capture_rewind() has
  * taken it back. [loop] */
 void pump_forget(struct session *s);

@@ -109,14 +109,22 @@ send_texts(struct session *s, uint64_t now_ns)
 
 /* ---- listening and being heard ---- */
 
+/* Asleep, and not to be woken by speech: what is said is nobody's business. */
+static bool
+is_private(const struct session *s)
+{
+    return s->state == SESSION_asleep &&
+           s->settings->mode != CONFIG_MODE_ON_AUDIO;
+}
+
 static void
 set_gate(struct session *s, uint64_t now_ns)
 {
-    if (s->settings->listen != CONFIG_LISTEN_WHEN_QUIET)
-        return;
-    if (playback_is_busy(s->playback, now_ns))
+    bool when_quiet = s->settings->listen == CONFIG_LISTEN_WHEN_QUIET;
+    if (when_quiet && playback_is_busy(s->playback, now_ns))
         s->loud_until_ns = now_ns + QUIET_TAIL_NS;
-    capture_gate(s->capture, now_ns < s->loud_until_ns);
+    capture_gate(s->capture,
+                 (when_quiet && now_ns < s->loud_until_ns) || is_private(s));
 }
 
 static void
