@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """What the documents promise: their programs compile and run, their tables are
 those of the code, and what control is said to answer is what it answers."""
+import json
 import os
 import re
 import subprocess
@@ -9,8 +10,8 @@ import tempfile
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from faults import (Endpoint, check_account, remote,  # noqa: E402
-                    wait_until)
+from faults import (Endpoint, check_account, refused,  # noqa: E402
+                    remote, wait_until)
 import harness  # noqa: E402
 from harness import Gateway, program  # noqa: E402
 
@@ -187,6 +188,13 @@ class Control(unittest.TestCase):
                        ["out"]["head_frame"] != "0", "it speaks")
             answers("session.interrupt", session="robot")
             answers("session.mute", session="robot", muted=False)
+            answers("session.update", session="robot", config={"voice": "amy"})
+            answers("session.rotate", session="robot")
+            answers("session.reset", session="robot")
+            answers("session.history", session="robot")
+            answers("history.append", session="robot", role="user", text="Hi.")
+            answers("history.replace", session="robot", messages=[])
+            answers("session.sleep", session="robot")
             answers("tool.list")
             answers("tool.call", tool="clock")
             answers("gateway.stats")
@@ -195,6 +203,51 @@ class Control(unittest.TestCase):
             answers("gateway.log")
             answers("gateway.shutdown")
             self.assertEqual(g.process.wait(10), 0)
+
+    def test_examples_are_taken(self):
+        examples = [json.loads(e) for e in re.findall(
+            r"(?ms)^```json\n(.*?)^```", document("ipc/control.md"))]
+        self.assertGreater(len(examples), 2)
+        with Gateway(arguments=LOCAL) as g:
+            g.wait_streaming()
+            for example in examples:
+                g.call(example["method"], **example["params"])
+            self.assertEqual(
+                [m["text"] for m in g.call("session.history",
+                                           session="kitchen")["messages"]],
+                ["I am Ada.", "Hello Ada."])
+            self.assertEqual(g.stop(), 0)
+
+    def test_errors_are_those_told(self):
+        with Gateway(arguments=LOCAL) as g:
+            g.wait_streaming()
+            told = [
+                (-32006, "session.open", {}),
+                (-32006, "session.open", {"history": []}),
+                (-32602, "session.update", {"config": {"voic": "amy"}}),
+                (-32602, "session.update",
+                 {"config": {"system_prompt_file": "/etc/hostname"}}),
+                (-32602, "session.open",
+                 {"session": "x", "config": {"history_file": "/tmp/x"}}),
+                (-32602, "session.open",
+                 {"session": "x", "config": {"trigger_clip": "/tmp/x"}}),
+                (-32001, "session.update", {"config": {"chunk_ms": 20}}),
+                (-32001, "history.append",
+                 {"role": "user", "text": "Hi.", "revision": "99"}),
+                (-32602, "history.append", {"role": "user", "text": " "}),
+                (-32005, "history.append",
+                 {"role": "user", "text": "x" * 40000, "pinned": True}),
+                (-32602, "history.replace",
+                 {"messages": [{"role": "robot", "text": "Hi."}]}),
+            ]
+            for code, method, params in told:
+                refused(g, method, code, **{"session": "robot", **params})
+            g.call("session.sleep", session="robot")
+            refused(g, "session.sleep", -32001, session="robot")
+            refused(g, "session.rotate", -32001, session="robot")
+            self.assertEqual(g.call("session.history",
+                                    session="robot")["messages"], [])
+            self.assertEqual(g.stop(), 0)
 
     def test_client_of_the_document_runs(self):
         source = block(document("ipc/control.md"), "python", "zmq.REQ")
