@@ -13,6 +13,7 @@
 struct record {
     int audio_fd;
     bool failed;
+    size_t text_bytes;     /* of everything kept but audio */
     char stem[PATH_BYTES]; /* DIR/NNNN */
     uint64_t samples;
     cJSON *root;
@@ -97,14 +98,17 @@ set(struct record *record, const char *key, cJSON *value)
     cJSON_AddItemToObject(record->root, key, value);
 }
 
+/* Takes over `value`, which costs about so many bytes. */
 static void
-append(struct record *record, const char *key, cJSON *value)
+append(struct record *record, const char *key, cJSON *value, size_t bytes)
 {
     cJSON *list = cJSON_GetObjectItemCaseSensitive(record->root, key);
-    if (cJSON_GetArraySize(list) < RECORD_TEXTS_MAX)
-        cJSON_AddItemToArray(list, value);
-    else
-        cJSON_Delete(value);
+    record->text_bytes += bytes + sizeof(*value);
+    if (record->text_bytes <= RECORD_TEXT_BYTES_MAX &&
+        cJSON_AddItemToArray(list, value))
+        return;
+    record->text_bytes = RECORD_TEXT_BYTES_MAX + 1;
+    cJSON_Delete(value);
 }
 
 static void
@@ -130,7 +134,7 @@ take_context(struct record *record, const struct input *input)
                             : input->role == ROLE_ASSISTANT ? "ASSISTANT"
                                                             : "SYSTEM_SPEECH");
     cJSON_AddStringToObject(entry, "text", input->text);
-    append(record, "history", entry);
+    append(record, "history", entry, input->text_bytes);
 }
 
 static void
@@ -139,7 +143,7 @@ take_result(struct record *record, const struct input *input)
     cJSON *entry = cJSON_CreateObject();
     cJSON_AddStringToObject(entry, "id", input->tool_use_id);
     cJSON_AddStringToObject(entry, "content", input->text);
-    append(record, "tool_results", entry);
+    append(record, "tool_results", entry, input->text_bytes);
 }
 
 static bool
@@ -169,7 +173,8 @@ record_take(struct record *record, const struct input *input)
         set(record, "rate_hz", cJSON_CreateNumber((double)input->rate_hz));
         break;
     case INPUT_TEXT:
-        append(record, "texts", cJSON_CreateString(input->text));
+        append(record, "texts", cJSON_CreateString(input->text),
+               input->text_bytes);
         break;
     case INPUT_TOOL_RESULT:
         take_result(record, input);
@@ -209,7 +214,9 @@ record_close(struct record **record, const char *ended)
         return;
     set(*record, "samples", cJSON_CreateNumber((double)(*record)->samples));
     set(*record, "ended", cJSON_CreateString(ended));
-    set(*record, "whole", cJSON_CreateBool(!(*record)->failed));
+    set(*record, "whole",
+        cJSON_CreateBool(!(*record)->failed &&
+                         (*record)->text_bytes <= RECORD_TEXT_BYTES_MAX));
     write_json(*record);
     forget(record);
 }

@@ -12,8 +12,9 @@
 
 struct record;
 
-/* Texts kept of one stream; later ones are counted only. */
-#define RECORD_TEXTS_MAX 4096
+/* Bytes of texts kept of one stream; beyond it texts are left out and "whole"
+ * is false. */
+#define RECORD_TEXT_BYTES_MAX (4 * 1024 * 1024)
 
 /* Makes the files of the stream's number anew in the folder. NULL with errno
  * when they cannot be written. [loop] */

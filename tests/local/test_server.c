@@ -160,6 +160,32 @@ several_streams(void **state)
     }
 }
 
+/* More than any window holds: they are opened again as data is taken. */
+static void
+much_audio(void **state)
+{
+    enum { EVENTS = 350, TEXT_BYTES = 16384 };
+    struct fixture *f = *state;
+    struct client_stream *stream = open_signed(f);
+    char *event = malloc(TEXT_BYTES + 256);
+    int used = snprintf(event, 256,
+                        "{\"event\":{\"audioInput\":{\"promptName\":\"P\","
+                        "\"contentName\":\"A\",\"content\":\"");
+    memset(event + used, 'A', TEXT_BYTES);
+    snprintf(event + used + TEXT_BYTES, 16, "\"}}}");
+    send_all(f, stream, &f->signer, beginning);
+    for (int i = 0; i < EVENTS; i++)
+        client_send_event(f->client, stream, &f->signer, event);
+    free(event);
+    assert_true(stream->out_bytes > 5 * 1024 * 1024);
+    assert_true(client_run(f->client, client_has_sent, stream, WAIT_MS));
+    send_all(f, stream, &f->signer, ending);
+    client_send_end(f->client, stream, &f->signer);
+    client_finish(f->client, stream);
+    assert_true(client_run(f->client, client_has_ended, stream, WAIT_MS));
+    assert_good_end(stream);
+}
+
 /* The body arrives a byte at a time, each in a DATA frame of its own. */
 static void
 split_everywhere(void **state)
@@ -631,6 +657,7 @@ main(void)
         TEST(good_stream),
         TEST(authority_may_be_signed),
         TEST(several_streams),
+        TEST(much_audio),
         TEST(split_everywhere),
         TEST(wrong_route),
         TEST(wrong_method),
