@@ -364,10 +364,8 @@ handover_rescue(struct session *s, const char *reason)
     replay_plan(s, now_ns);
     pump_settle(s, now_ns);
     session_end_dialogue(s, false, replay_wanted(s));
-    leg_drop(s, &s->leg, "ended", reason);
-    if (change_over(s, true, reason))
-        return true;
-    return false;
+    leg_drop(s, &s->leg, "dropped", reason);
+    return change_over(s, true, reason);
 }
 
 /* ---- going on ---- */

@@ -126,7 +126,7 @@ do_recover(struct session *s)
     replay_plan(s, now_ns);
     pump_settle(s, now_ns);
     s->leg.ticket = NULL; /* kept for the next stream */
-    leg_drop(s, &s->leg, "ended", "it is lost");
+    leg_drop(s, &s->leg, "dropped", "it is lost");
     s->leg.ticket = ticket;
     replay_rewind(s, now_ns);
     session_end_dialogue(s, false, replay_wanted(s));
