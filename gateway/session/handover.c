@@ -103,7 +103,8 @@ handover_arm(struct session *s, uint64_t now_ns)
         on ? s->leg.opened_ns + ns_of(s->settings->rotate_deadline_s) : never;
     if (on && h->due_ns > h->deadline_ns)
         h->due_ns = h->deadline_ns;
-    heed_credentials(s, now_ns);
+    if (on)
+        heed_credentials(s, now_ns);
     if (s->leg.target != 0 &&
         now_ns >= s->fallback_ns +
                       ns_of(s->services->config->bedrock.fallback_retry_s))
@@ -267,6 +268,21 @@ handover_answered(struct session *s)
     s->handover.phase = HANDOVER_READY;
 }
 
+/* The way home is looked for again later; what else was wanted goes on where
+ * the session is. */
+static void
+lose_next(struct session *s, const char *why)
+{
+    struct handover *h = &s->handover;
+    uint64_t now_ns = clock_mono_ns();
+    if (h->next.target != s->leg.target) {
+        s->fallback_ns = now_ns;
+        h->wanted &= ~(1u << HANDOVER_HOME);
+    }
+    drop_next(s, why);
+    postpone(s, now_ns);
+}
+
 void
 handover_lost(struct session *s, const struct bedrock_end *end)
 {
@@ -275,8 +291,7 @@ handover_lost(struct session *s, const struct bedrock_end *end)
              "stream %u, the next, is gone (%s %s); the current one goes on. "
              "%s",
              s->handover.next.generation, end->code, end->message, c->remedy);
-    drop_next(s, bedrock_end_name(end->cause));
-    postpone(s, clock_mono_ns());
+    lose_next(s, bedrock_end_name(end->cause));
 }
 
 /* ---- the change-over ---- */

@@ -61,7 +61,8 @@ replay_plan(struct session *s, uint64_t now_ns)
     const struct turn *turn = dialogue_unanswered_turn(s->dialogue);
     bool text = u->text && !still_speaking(s) && turn &&
                 turn->user_text.bytes && s->family->features.interactive_text;
-    s->replay = REPLAY_NONE;
+    if (s->replay != REPLAY_NONE)
+        return; /* planned for a stream that did not come so far */
     s->replay_frame = UINT64_MAX;
     texts_unsend(&s->texts, unheard_response(s));
     if (!utterance_pending(u, now_ns, PATIENCE_NS))

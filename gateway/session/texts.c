@@ -105,13 +105,25 @@ unsend(struct text_entry *e)
         e->deadline_ns = UINT64_MAX;
 }
 
+static void
+give_up(struct texts *t, size_t index)
+{
+    struct text_entry *e = &t->entries[index];
+    if (e->call)
+        rpc_fail(e->call, RPC_CLOSED, NULL,
+                 "Two streams were lost before an answer began; say it again");
+    drop(t, index);
+}
+
 void
 texts_unsend(struct texts *t, uint64_t begun)
 {
-    for (size_t i = 0; i < t->count; i++) {
+    for (size_t i = t->count; i-- > 0;) {
         struct text_entry *e = &t->entries[i];
         bool open = !e->response_id || (begun && e->response_id == begun);
-        if (e->sent && !e->again && open)
+        if (e->sent && open && e->again)
+            give_up(t, i);
+        else if (e->sent && open)
             unsend(e);
     }
 }

@@ -53,7 +53,7 @@ enum vr_status texts_add_quiet(struct texts *texts,
 struct text_entry *texts_next(struct texts *texts, bool quiet);
 
 /* The stream is lost: what was sent and not answered is sent again on the next,
- * at most once. `begun` is a response that had begun and was not heard, 0 if
+ * once; who waits for one that is lost a second time gets an error. `begun` is a response that had begun and was not heard, 0 if
  * there is none: its text counts as not answered. [loop] */
 void texts_unsend(struct texts *texts, uint64_t begun);
 
