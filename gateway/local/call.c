@@ -414,8 +414,10 @@ on_end_frame(struct call *call)
     if (call->state == CALL_VERIFIED)
         refuse_with(call, REFUSAL_validation,
                     "The stream ended before its first event");
-    else if (call->state == CALL_TALKING)
-        conversation_on_end(call->conversation, call->now.mono_ms);
+    if (call->state != CALL_TALKING)
+        return;
+    call_ended(call, "ended without sessionEnd");
+    conversation_on_end(call->conversation, call->now.mono_ms);
 }
 
 static void
