@@ -349,6 +349,9 @@ change_over(struct session *s, bool rewind, const char *reason)
         return false;
     }
     if (rewind) {
+        /* An answer that had begun and was not heard comes anew. */
+        if (replay_wanted(s))
+            session_end_dialogue(s, false, true);
         pump_settle(s, now_ns);
         replay_rewind(s, now_ns);
         capture_begin(s->capture, now_ns);

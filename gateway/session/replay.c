@@ -65,7 +65,8 @@ replay_plan(struct session *s, uint64_t now_ns)
         return; /* planned for a stream that did not come so far */
     s->replay_frame = UINT64_MAX;
     texts_unsend(&s->texts, unheard_response(s));
-    if (!utterance_pending(u, now_ns, PATIENCE_NS))
+    if (!utterance_pending(u, now_ns, PATIENCE_NS) ||
+        (turn && turn->text_input))
         return;
     if (text && say_as_text(s, turn))
         s->replay = REPLAY_TEXT;
