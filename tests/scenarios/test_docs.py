@@ -122,6 +122,40 @@ class Readme(unittest.TestCase):
             self.assertIsNone(config[key])
         self.assertEqual(config["history"], [])
 
+        self.assertEqual(told["rotate_after_s"],
+                         f"{config['rotate_after_s']}, "
+                         f"{config['rotate_deadline_s']}")
+        self.assertEqual(told["idle_close_s"],
+                         "{idle_close_s}, {abandoned_s}, {max_session_s} "
+                         "(never)".format(**config))
+        for key in ("mode", "continuation"):
+            self.assertEqual(told[key], f"`{config[key]}`")
+        for key in ("deaf_after_s", "outage_buffer_s"):
+            self.assertEqual(told[key], str(config[key]))
+        self.assertIsNone(config["history_file"])
+
+    def test_table_of_recovery_is_that_of_the_code(self):
+        """Each kind of error has the actions that its rows have."""
+        table = re.sub(r'"\s*\n\s*"', "", document(
+            "gateway/bedrock/exceptions.tbl.h"))
+        rows = re.findall(r"(?m)^CLASSIFY_(?:ERROR|H2|CAUSE)\(", table)
+        found = re.findall(
+            r'(?m)^CLASSIFY_(?:ERROR\(\s*"[^"]*",\s*"[^"]*",\s*\d+,|H2\(\d+, '
+            r"\w+,|CAUSE\(\w+,)\s*(\w+),\s*(\w+),", table)
+        self.assertEqual(len(found), len(rows))
+        holds = {kind: {a for k, a in found if k == kind}
+                 for kind in re.findall(r"(?m)^CLASSIFY_KIND\((\w+)", table)}
+        actions = set(re.findall(r"(?m)^CLASSIFY_ACTION\((\w+)", table))
+        part = self.text[self.text.index("| what happens (kind) |"):]
+        told = {}
+        for what, done in re.findall(r"(?m)^\| (.*) \| (.*) \|$",
+                                     part[:part.index("\n\n")])[1:]:
+            for kind in re.findall(r"\(`(\w+)`|, `(\w+)`\)", what):
+                told["".join(kind)] = set(re.findall(r"`(\w+)`", done))
+        self.assertEqual(told, holds)
+        for action in actions:
+            self.assertRegex(self.text, rf"(?m)^\* `{action}`: ")
+
     def test_default_prompt_is_sent_as_told(self):
         prompt = re.search(r'`system_prompt` \| "([^"]+)"', self.text)[1]
         with Endpoint() as end, remote(end) as g:
