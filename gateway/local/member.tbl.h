@@ -1,6 +1,6 @@
 /* The members that only some kinds of fault have. Numbers: member, key, what
  * it is when absent, least, most. Texts: member, key, most bytes with the NUL. */
-FAULT_NUMBER(status, "status", 503, 400, 599)
+FAULT_NUMBER(status, "status", 503, 300, 599)
 FAULT_NUMBER(retry_after, "retry_after", 0, 0, 86400)
 FAULT_NUMBER(code, "code", 0, 0, 4294967295)
 FAULT_NUMBER(bytes_per_s, "bytes_per_s", 0, 0, 1000000000)
