@@ -61,6 +61,13 @@ class Microphone(threading.Thread):
             self.waiting += samples
             self.idle.clear()
 
+    def between(self, size):
+        """What it writes when it has nothing to say."""
+        return bytes(size)
+
+    def wrote(self, block):
+        """After each write."""
+
     def run(self):
         due = time.monotonic()
         while not self.stopping.is_set():
@@ -69,9 +76,10 @@ class Microphone(threading.Thread):
                 self.waiting = self.waiting[self.block_bytes:]
                 if not self.waiting:
                     self.idle.set()
-            block += bytes(self.block_bytes - len(block))
+            block += self.between(self.block_bytes - len(block))
             try:
                 self.writer.write(block, voxring.now_ns())
+                self.wrote(block)
             except voxring.Error:
                 pass
             self.stats = self.writer.stats()
