@@ -237,9 +237,9 @@ const broken = [
         talk.open();
         talk.send(sonic.text_start(talk.prompt, "T", "USER", true));
     }],
-    ["a text of more than 1 KB", invalid, (talk) => {
+    ["a text of more than 50 KB", invalid, (talk) => {
         talk.open();
-        talk.send(...talk.text("USER", "x".repeat(1100), true));
+        talk.send(...talk.text("USER", "x".repeat(51201), true));
     }],
     ["a result that is no JSON", "Tool Response parsing error",
         (talk) => answer_with(talk, "half past twelve")],

@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 
-import { numbered, wav, without_silence } from "./lib/audio.mjs";
+import { murmur, numbered, wav, without_silence } from "./lib/audio.mjs";
 import { Endpoint } from "./lib/endpoint.mjs";
 import { Gateway } from "./lib/gateway.mjs";
 import { suite, test } from "./lib/harness.mjs";
@@ -218,6 +218,104 @@ test("an interruption, told three times, is one", async (scope) => {
         "the marker is no transcript");
     check_end(endpoint.calls[0]);
 });
+
+const said_on = [
+    { asked: "what time is it", answer: "It is noon.", usage: [200, 30] },
+    { asked: "and now", answer: "It is one.", usage: [10, 0] },
+];
+
+/** The gateway's streams in one conversation, one after the other. */
+async function answer_once(model) {
+    const { asked, answer, usage } =
+        said_on[model.call.endpoint.calls.indexOf(model.call)];
+    await model.heard(16000);
+    model.text("USER", "FINAL", asked);
+    model.say(answer, numbered(2400, 12));
+    model.usage(usage, [5, 2]);
+}
+
+const ended_turn = (asked) => (data) => data.user_text === asked;
+
+test("a rotation in mid-audio: two streams, one conversation",
+    async (scope) => {
+        const endpoint = await Endpoint.start(scope,
+            { keys, conversation: answer_once });
+        const gateway = await Gateway.start(scope, endpoint, { keys });
+        const file = path.join(gateway.folder, "room.wav");
+        const room = murmur(5 * 16000 + 11, 13);
+
+        writeFileSync(file, wav(room));
+        const sender = gateway.voxring("send", "robot", file);
+        await gateway.event("turn", ended_turn(said_on[0].asked));
+        assert.equal(await gateway.voxring("rotate", "robot").exit(), 0);
+        const [first, second] = await endpoint.called(2);
+        await gateway.event("stream", (data) =>
+            data.phase === "current" && data.stream === 2);
+        await first.done;
+        await gateway.event("turn", ended_turn(said_on[1].asked));
+        assert.equal(await sender.exit(), 0, sender.errors.join("\n"));
+        const on_first = without_silence(
+            Buffer.concat(first.model.order.audio));
+        await second.model.heard(room.length - on_first.length);
+        assert.equal(await gateway.stop(), 0);
+        await second.done;
+
+        [first, second].forEach(check_end);
+        const on_second = without_silence(
+            Buffer.concat(second.model.order.audio));
+        assert(on_first.length > 0 && on_second.length > 0);
+        assert(Buffer.concat([on_first, on_second]).equals(room),
+            "each frame went to one of the two, in order");
+        const [, ...history] = second.model.order.texts;
+        assert.deepEqual(history, [
+            { role: "USER", text: said_on[0].asked },
+            { role: "ASSISTANT", text: said_on[0].answer },
+        ]);
+        assert.deepEqual(first.model.order.texts.length, 1);
+        const { total } = gateway.events("usage").at(-1);
+        assert.deepEqual([total.input.speech_tokens, total.input.text_tokens],
+            [210, 30]);
+        assert.deepEqual(gateway.events("error"), []);
+        assert.equal(endpoint.calls.length, 2);
+    });
+
+test("a stream that dies after its answer: the next knows what was said",
+    async (scope) => {
+        const endpoint = await Endpoint.start(scope, {
+            keys, conversation: async (model) => {
+                await answer_once(model);
+                if (model.call === model.call.endpoint.calls[0]) {
+                    await model.heard(48000);
+                    model.fail("modelTimeoutException",
+                        "Model has timed out in processing the request.");
+                }
+            },
+        });
+        const gateway = await Gateway.start(scope, endpoint, { keys });
+        const file = path.join(gateway.folder, "room.wav");
+
+        writeFileSync(file, wav(murmur(4 * 16000, 14)));
+        const sender = gateway.voxring("send", "robot", file);
+        const error = await gateway.event("error");
+        assert.deepEqual([error.code, error.recoverable],
+            ["ModelTimeoutException", true]);
+        await gateway.event("turn", ended_turn(said_on[1].asked));
+        assert.equal(await sender.exit(), 0, sender.errors.join("\n"));
+        assert.equal(await gateway.stop(), 0);
+        const [, second] = endpoint.calls;
+        await second.done;
+        check_end(second);
+        const [, ...history] = second.model.order.texts;
+        assert.deepEqual(history, [
+            { role: "USER", text: said_on[0].asked },
+            { role: "ASSISTANT", text: said_on[0].answer },
+        ]);
+        const current = gateway.events("stream")
+            .filter((data) => data.phase === "current");
+        assert.deepEqual([current.at(-1).stream, current.at(-1).replay],
+            [2, "none"]);
+        assert.equal(endpoint.calls.length, 2);
+    });
 
 // ---- what goes wrong --------------------------------------------------------
 

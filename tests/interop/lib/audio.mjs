@@ -32,6 +32,15 @@ export function numbered(frames, seed) {
     return pcm;
 }
 
+/** The same, but so quiet that nobody takes it for speech. */
+export function murmur(frames, seed) {
+    const pcm = numbered(frames, seed);
+    for (let i = 0; i < frames; i++) {
+        pcm.writeInt16LE(pcm.readInt16LE(2 * i) % 100 | 1, 2 * i);
+    }
+    return pcm;
+}
+
 /** What is left without the zero samples. */
 export function without_silence(pcm) {
     const kept = Buffer.alloc(pcm.length);
