@@ -31,8 +31,10 @@ unheard_response(struct session *s)
 static bool
 say_as_text(struct session *s, const struct turn *turn)
 {
-    enum vr_status status =
-        texts_add_known(&s->texts, strbuf_text(&turn->user_text), true);
+    const char *words = strbuf_text(&turn->user_text);
+    if (texts_hold(&s->texts, words))
+        return true; /* the stream that they were for was not accepted */
+    enum vr_status status = texts_add_known(&s->texts, words, true);
     if (status == VR_OK)
         return true;
     log_error(session, s->context, "what was said cannot be said again: %s",
@@ -64,7 +66,7 @@ replay_plan(struct session *s, uint64_t now_ns)
     if (s->replay != REPLAY_NONE)
         return; /* planned for a stream that did not come so far */
     s->replay_frame = UINT64_MAX;
-    texts_unsend(&s->texts, unheard_response(s));
+    texts_unsend(&s->texts, unheard_response(s), s->leg.answered);
     if (!utterance_pending(u, now_ns, PATIENCE_NS) ||
         (turn && turn->text_input))
         return;

@@ -96,10 +96,10 @@ texts_next(struct texts *t, bool quiet)
 }
 
 static void
-unsend(struct text_entry *e)
+unsend(struct text_entry *e, bool accepted)
 {
     e->sent = false;
-    e->again = true;
+    e->again = e->again || accepted;
     e->response_id = 0;
     if (!e->call)
         e->deadline_ns = UINT64_MAX;
@@ -116,16 +116,26 @@ give_up(struct texts *t, size_t index)
 }
 
 void
-texts_unsend(struct texts *t, uint64_t begun)
+texts_unsend(struct texts *t, uint64_t begun, bool accepted)
 {
     for (size_t i = t->count; i-- > 0;) {
         struct text_entry *e = &t->entries[i];
         bool open = !e->response_id || (begun && e->response_id == begun);
-        if (e->sent && open && e->again)
+        if (e->sent && open && e->again && accepted)
             give_up(t, i);
         else if (e->sent && open)
-            unsend(e);
+            unsend(e, accepted);
     }
+}
+
+bool
+texts_hold(const struct texts *t, const char *text)
+{
+    for (size_t i = 0; i < t->count; i++) {
+        if (!t->entries[i].sent && !strcmp(t->entries[i].text, text))
+            return true;
+    }
+    return false;
 }
 
 bool

@@ -53,9 +53,14 @@ enum vr_status texts_add_quiet(struct texts *texts,
 struct text_entry *texts_next(struct texts *texts, bool quiet);
 
 /* The stream is lost: what was sent and not answered is sent again on the next,
- * once; who waits for one that is lost a second time gets an error. `begun` is a response that had begun and was not heard, 0 if
- * there is none: its text counts as not answered. [loop] */
-void texts_unsend(struct texts *texts, uint64_t begun);
+ * once; who waits for one that is lost a second time gets an error. `begun` is
+ * a response that had begun and was not heard, 0 if there is none: its text
+ * counts as not answered. `accepted`: the endpoint had taken the stream; else
+ * nobody has read what was sent, and that does not count. [loop] */
+void texts_unsend(struct texts *texts, uint64_t begun, bool accepted);
+
+/* Whether these words wait to be sent. [loop] */
+bool texts_hold(const struct texts *texts, const char *text);
 
 /* Whether some wait to be sent a second time. [loop] */
 bool texts_again(const struct texts *texts);
