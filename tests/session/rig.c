@@ -47,12 +47,44 @@ on_text(void *arg, struct rpc_call *call, const cJSON *params)
 }
 
 static void
+on_update(void *arg, struct rpc_call *call, const cJSON *params)
+{
+    struct rig *rig = arg;
+    session_update(rig->session, cJSON_GetObjectItem(params, "config"), call);
+}
+
+static const char *bedrock;
+
+void
+rig_bedrock(const char *json)
+{
+    bedrock = json;
+}
+
+/* Settings from a file, because they come in no other way. */
+static void
+load_config(struct rig *rig)
+{
+    char path[sizeof rig->dir + 16], *problems = NULL;
+    snprintf(path, sizeof path, "%s/config.json", rig->dir);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fprintf(file, "{\"bedrock\":%s}",
+            bedrock ? bedrock : "{\"retry_base_ms\":4,\"retry_cap_ms\":16}");
+    fclose(file);
+    if (config_load(path, &rig->config, &problems) != VR_OK)
+        fail_msg("%s", problems);
+    assert_int_equal(unlink(path), 0);
+    bedrock = NULL;
+}
+
+static void
 make_settings(struct rig *rig, const char *text)
 {
     char *problems = NULL;
     cJSON *object = text ? cJSON_Parse(text) : NULL;
     assert_true(!text || object);
-    assert_int_equal(config_load(NULL, &rig->config, &problems), VR_OK);
+    load_config(rig);
     if (config_session_parse(rig->config, "robot", object, "test",
                              &rig->settings, &problems) != VR_OK)
         fail_msg("%s", problems);
@@ -62,8 +94,6 @@ make_settings(struct rig *rig, const char *text)
 static void
 make_services(struct rig *rig)
 {
-    snprintf(rig->dir, sizeof rig->dir, "/tmp/voxring-test-XXXXXX");
-    assert_non_null(mkdtemp(rig->dir));
     uv_loop_init(&rig->loop);
     uv_timer_init(&rig->loop, &rig->tick);
     snprintf(rig->credentials.access_key_id,
@@ -71,7 +101,12 @@ make_services(struct rig *rig)
     rig->services = (struct services){.loop = &rig->loop,
                                       .config = rig->config,
                                       .runtime_dir = rig->dir,
-                                      .credentials = &rig->credentials};
+                                      .credentials = &rig->credentials,
+                                      .clock_offset_ms = &rig->clock_offset_ms};
+    rig->services.slots =
+        slots_new(rig->config->bedrock.max_streams,
+                  rig->config->bedrock.max_concurrent_handovers);
+    assert_non_null(rig->services.slots);
 }
 
 static void
@@ -93,9 +128,14 @@ rig_prepare(struct rig *rig, const char *settings)
     fake_stream_reset();
     fake_bus_reset();
     fake_broker_reset();
+    snprintf(rig->dir, sizeof rig->dir, "/tmp/voxring-test-XXXXXX");
+    assert_non_null(mkdtemp(rig->dir));
     make_settings(rig, settings);
     make_services(rig);
     rig->rpc = rpc_new(on_answer, rig);
+    assert_int_equal(
+        rpc_register(rig->rpc, "update", "config:object!", on_update, rig),
+        VR_OK);
     assert_int_equal(
         rpc_register(rig->rpc, "text",
                      "text:text! wait:accepted|response timeout_ms:uint",
@@ -103,16 +143,32 @@ rig_prepare(struct rig *rig, const char *settings)
         VR_OK);
 }
 
+bool
+rig_make_session(struct rig *rig, bool by_control)
+{
+    struct session_begin begin = {.by_control = by_control};
+    char problem[512] = "";
+    rig->session = session_new(&rig->services, rig->settings, &begin,
+                               &rig_session_ops, rig, problem, sizeof problem);
+    assert_true(rig->session || problem[0]);
+    return rig->session;
+}
+
 void
 rig_open(struct rig *rig, const char *settings)
 {
-    char problem[512] = "";
     rig_prepare(rig, settings);
-    rig->session = session_new(&rig->services, rig->settings, NULL,
-                               &rig_session_ops, rig, problem, sizeof problem);
-    if (!rig->session)
-        fail_msg("%s", problem);
+    assert_true(rig_make_session(rig, false));
     open_clients(rig);
+}
+
+void
+rig_open_by_control(struct rig *rig, const char *settings, bool clients)
+{
+    rig_prepare(rig, settings);
+    assert_true(rig_make_session(rig, true));
+    if (clients)
+        open_clients(rig);
 }
 
 void
@@ -126,10 +182,15 @@ rig_close(struct rig *rig)
     uv_close((uv_handle_t *)&rig->tick, NULL);
     uv_run(&rig->loop, UV_RUN_DEFAULT);
     assert_int_equal(uv_loop_close(&rig->loop), 0);
+    assert_int_equal(slots_open(rig->services.slots), 0);
+    assert_int_equal(slots_waiting(rig->services.slots), 0);
+    slots_free(&rig->services.slots);
     config_session_free(&rig->settings);
     config_free(&rig->config);
     assert_int_equal(rmdir(rig->dir), 0);
-    assert_false(fake_stream.open);
+    assert_int_equal(fake_endpoint.open_now, 0);
+    assert_int_equal(fake_endpoint.opened, fake_endpoint.closed);
+    assert_in_range(fake_endpoint.open_most, 0, FAKE_OPEN_MAX);
     fake_stream_reset();
     fake_bus_reset();
 }
@@ -138,11 +199,17 @@ void
 rig_start(struct rig *rig)
 {
     assert_true(session_open(rig->session));
-    fake_stream_connect();
-    fake_stream_answer();
+    rig_accept();
     assert_int_equal(session_state(rig->session), SESSION_streaming);
     fake_stream_forget();
     fake_bus_reset();
+}
+
+void
+rig_accept(void)
+{
+    fake_stream_connect();
+    fake_stream_answer();
 }
 
 /* ---- time ---- */
@@ -173,35 +240,104 @@ rig_run(struct rig *rig, unsigned ms)
 
 /* ---- people and programs ---- */
 
-void
-rig_ask(struct rig *rig, int id, const char *params)
+static void
+call(struct rig *rig, int id, const char *method, const char *params)
 {
     struct rpc_peer peer = {.bytes = "me", .byte_count = 2};
     char *text;
     starve_pause();
     assert_true(asprintf(&text,
-                         "{\"jsonrpc\":\"2.0\",\"id\":%d,\"method\":\"text\","
+                         "{\"jsonrpc\":\"2.0\",\"id\":%d,\"method\":\"%s\","
                          "\"params\":%s}",
-                         id, params) > 0);
+                         id, method, params) > 0);
     starve_resume();
     rpc_receive(rig->rpc, &peer, text, strlen(text));
     free(text);
 }
 
 void
-rig_mic(struct rig *rig, size_t frames)
+rig_ask(struct rig *rig, int id, const char *params)
 {
-    static int16_t block[160];
+    call(rig, id, "text", params);
+}
+
+void
+rig_update(struct rig *rig, int id, const char *config)
+{
+    char params[1024];
+    snprintf(params, sizeof params, "{\"config\":%s}", config);
+    call(rig, id, "update", params);
+}
+
+uint64_t
+rig_written(struct rig *rig)
+{
     struct vr_writer_stats stats = {0};
     vr_writer_stats(rig->mic, &stats, sizeof stats);
+    return stats.position;
+}
+
+/* Frame n is n in modulus `of`, from 1. */
+static void
+write_frames(struct rig *rig, size_t frames, unsigned of)
+{
+    static int16_t block[160];
+    uint64_t position = rig_written(rig);
     while (frames > 0) {
         size_t n = frames < 160 ? frames : 160;
         for (size_t i = 0; i < n; i++)
-            block[i] = (int16_t)((stats.position + i) % 30011 + 1);
+            block[i] = (int16_t)((position + i) % of + 1);
         assert_int_equal(vr_write(rig->mic, block, n, 0), VR_OK);
-        stats.position += n;
+        position += n;
         frames -= n;
     }
+}
+
+void
+rig_mic(struct rig *rig, size_t frames)
+{
+    write_frames(rig, frames, 30011);
+}
+
+void
+rig_hush(struct rig *rig, size_t frames)
+{
+    write_frames(rig, frames, 61);
+}
+
+uint64_t
+rig_frames(struct rig *rig, const char *side, const char *member)
+{
+    starve_pause();
+    cJSON *stats = session_stats(rig->session);
+    const cJSON *account = cJSON_GetObjectItem(stats, side);
+    uint64_t value = (uint64_t)jsonx_number(account, member, -1);
+    cJSON_Delete(stats);
+    starve_resume();
+    return value;
+}
+
+static void
+assert_sum(const cJSON *account, const char *all, const char *const parts[4])
+{
+    double sum = 0;
+    for (size_t i = 0; i < 4; i++)
+        sum += jsonx_number(account, parts[i], 0);
+    if (sum != jsonx_number(account, all, -1))
+        fail_msg("%s: %s", all, cJSON_Print(account));
+}
+
+void
+rig_assert_balanced(struct rig *rig)
+{
+    static const char *const in[4] = {"sent", "gated", "lost", "pending"};
+    static const char *const out[4] = {"played", "flushed", "lost", "pending"};
+    starve_pause();
+    cJSON *stats = session_stats(rig->session);
+    assert_sum(cJSON_GetObjectItem(stats, "input_frames"), "produced", in);
+    assert_sum(cJSON_GetObjectItem(stats, "output_frames"), "received", out);
+    cJSON_Delete(stats);
+    starve_resume();
 }
 
 /* ---- the model ---- */

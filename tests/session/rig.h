@@ -9,6 +9,7 @@
 #include <uv.h>
 
 #include "gateway/session/session.h"
+#include "gateway/session/slots.h"
 #include "ipc/voxring.h"
 #include "tests/session/fake_broker.h"
 #include "tests/session/fake_bus.h"
@@ -30,21 +31,35 @@ struct rig {
     struct vr_reader *player;
     unsigned states;   /* moves told by on_state */
     uint64_t contents; /* the model's content ids so far */
+    int64_t clock_offset_ms;
     char dir[64];
     char answers[16384]; /* of the rpc, one line each */
 };
 
 extern const struct session_ops rig_session_ops;
 
+/* Settings of the file's `bedrock`, in JSON, for the next rig_prepare() or
+ * rig_open(); else the pauses between retries are some milliseconds. */
+void rig_bedrock(const char *json);
+
 /* All but the session and the clients of its rings. */
 void rig_prepare(struct rig *rig, const char *settings);
+
+/* The session alone; false if it cannot be made. */
+bool rig_make_session(struct rig *rig, bool by_control);
 
 /* A session of these settings (JSON, NULL: all defaults), not opened. */
 void rig_open(struct rig *rig, const char *settings);
 void rig_close(struct rig *rig);
 
+/* As by session.open, with clients at its rings only if it is asked for. */
+void rig_open_by_control(struct rig *rig, const char *settings, bool clients);
+
 /* Opened, connected and answered; what was sent is forgotten. */
 void rig_start(struct rig *rig);
+
+/* The stream being opened, whatever for, is connected and answered. */
+void rig_accept(void);
 
 /* Lets the loop turn once, waiting at most a millisecond. */
 void rig_step(struct rig *rig);
@@ -65,8 +80,23 @@ void rig_run(struct rig *rig, unsigned ms);
 /* A JSON-RPC request to the session; its answer comes in rig->answers. */
 void rig_ask(struct rig *rig, int id, const char *params);
 
-/* Frames of the microphone's ring, numbered from 1. */
+/* session.update; its answer comes in rig->answers. */
+void rig_update(struct rig *rig, int id, const char *config);
+
+/* Frames of the microphone's ring, numbered from 1: loud. */
 void rig_mic(struct rig *rig, size_t frames);
+
+/* As many that are no speech: each frame is its number, in small. */
+void rig_hush(struct rig *rig, size_t frames);
+
+/* Frames written so far. */
+uint64_t rig_written(struct rig *rig);
+
+/* The account's member, such as "sent" of "input_frames". */
+uint64_t rig_frames(struct rig *rig, const char *side, const char *member);
+
+/* Every frame has one fate. */
+void rig_assert_balanced(struct rig *rig);
 
 /* ---- the model speaks: each returns the content's id ---- */
 

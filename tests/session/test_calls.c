@@ -195,13 +195,13 @@ test_close_answers_first(void **state)
 }
 
 static void
-test_lost_stream_cancels(void **state)
+test_refused_stream_cancels(void **state)
 {
     (void)state;
     rig_tool_use("use-1", "clock", "{}");
     rig_tool_use("use-2", "clock", "{}");
     fake_broker_end(1, TOOL_OK, "{}", NULL);
-    fake_stream_end(BEDROCK_END_rst_stream, false);
+    fake_stream_refuse();
     assert_int_equal(fake_bus_count("tool_result", "outcome", "cancelled"), 1);
     assert_int_equal(fake_bus_count("tool_result", NULL, NULL), 2);
     rig_start(&rig);
@@ -254,7 +254,7 @@ main(void)
         TEST(too_many_at_once),
         TEST(result_too_large_for_the_model),
         TEST(close_answers_first),
-        TEST(lost_stream_cancels),
+        TEST(refused_stream_cancels),
         TEST(result_finds_no_session),
         TEST(result_waits_for_room),
     };

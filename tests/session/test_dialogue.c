@@ -250,12 +250,12 @@ test_orderly_end_in_the_middle_of_an_answer(void **state)
     struct fixture *f = *state;
     say(f->d, "hi", 1 * MS);
     plan(f->d, "Hel", 2 * MS);
-    dialogue_stream_ended(f->d, true, 3 * MS);
+    dialogue_stream_ended(f->d, true, false, 3 * MS);
     assert_non_null(strstr(f->story.told, "end1:interrupted turn1 "));
     say(f->d, "hi", 4 * MS);
     plan(f->d, "Hello.", 5 * MS);
     dialogue_generated(f->d, NULL, 6 * MS);
-    dialogue_stream_ended(f->d, true, 7 * MS);
+    dialogue_stream_ended(f->d, true, false, 7 * MS);
     assert_non_null(strstr(f->story.told, "end2:complete turn2 "));
 }
 
@@ -264,10 +264,10 @@ test_words_after_a_lost_stream_are_another_turn(void **state)
 {
     struct fixture *f = *state;
     say(f->d, "hello", 1 * MS);
-    dialogue_stream_ended(f->d, false, 2 * MS);
+    dialogue_stream_ended(f->d, false, false, 2 * MS);
     dialogue_speech_started(f->d, 3 * MS);
     say(f->d, "hello again", 4 * MS);
-    dialogue_stream_ended(f->d, false, 5 * MS);
+    dialogue_stream_ended(f->d, false, false, 5 * MS);
     assert_string_equal(f->story.told, "user1(hello|hello) turn1 "
                                        "user2(hello again|hello again) turn2 ");
 }
@@ -348,10 +348,10 @@ test_dead_stream_ends_what_is_open(void **state)
     struct fixture *f = *state;
     say(f->d, "hi", 1 * MS);
     plan(f->d, "Hel", 2 * MS);
-    dialogue_stream_ended(f->d, false, 3 * MS);
+    dialogue_stream_ended(f->d, false, false, 3 * MS);
     assert_string_equal(f->story.told, "user1(hi|hi) start1/1 plan1(Hel) "
                                        "end1:error turn1 ");
-    dialogue_stream_ended(f->d, false, 4 * MS);
+    dialogue_stream_ended(f->d, false, false, 4 * MS);
     assert_int_equal(f->story.turns, 1);
 }
 
@@ -363,7 +363,7 @@ test_empty_turns_are_not_published(void **state)
         dialogue_speech_started(f->d, (uint64_t)i * MS);
         dialogue_user_text(f->d, "", 0, (uint64_t)i * MS);
     }
-    dialogue_stream_ended(f->d, true, 100 * MS);
+    dialogue_stream_ended(f->d, true, false, 100 * MS);
     assert_string_equal(f->story.told, "");
 }
 
@@ -392,7 +392,7 @@ test_many_turns_each_published_once(void **state)
         spoken(f->d, "a", t + 4 * MS);
         f->story.told[0] = '\0';
     }
-    dialogue_stream_ended(f->d, true, 100000 * MS);
+    dialogue_stream_ended(f->d, true, false, 100000 * MS);
     assert_int_equal(f->story.started, 100);
     assert_int_equal(f->story.ended, 100);
     assert_int_equal(f->story.turns, 100);

@@ -63,13 +63,8 @@ talk(void)
 static void
 converse(void)
 {
-    char problem[512] = "";
-    rig.session = session_new(&rig.services, rig.settings, NULL,
-                              &rig_session_ops, &rig, problem, sizeof problem);
-    if (!rig.session) {
-        assert_true(problem[0] != '\0');
+    if (!rig_make_session(&rig, false))
         return;
-    }
     session_open(rig.session);
     if (fake_stream.open)
         fake_stream_connect();

@@ -266,7 +266,7 @@ run(uint32_t number)
     fake_stream_end(BEDROCK_END_end_stream, any(2));
     assert_int_equal(session_state(rig.session), SESSION_closed);
     assert_string_equal(fake_news[fake_news_count - 1].type, "session_state");
-    assert_int_equal(fake_stream.opened, fake_stream.closed);
+    assert_int_equal(fake_endpoint.opened, fake_endpoint.closed);
     assert_account();
     assert_each_ended_once();
     assert_answers();

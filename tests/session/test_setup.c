@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "gateway/jsonx.h"
+#include "gateway/session/history_import.h"
 #include "gateway/session/setup.h"
 #include "gateway/sonic/encode.h"
 #include "tests/session/fake_broker.h"
@@ -16,7 +17,7 @@
 static struct config *config;
 static struct config_session *settings;
 static struct sonic_batch batch;
-static char *pending;
+static char *pending; /* what is to be answered first */
 
 static int
 set_up(void **state)
@@ -40,23 +41,62 @@ tear_down(void **state)
     return 0;
 }
 
+/* The settings' history, as a first stream is given it. */
+static void
+select_history(const struct sonic_family *family,
+               struct history_selection *selection)
+{
+    struct history_limits limits = {
+        .total_bytes = settings->history_limits.total_bytes,
+        .messages = settings->history_limits.messages};
+    struct history_import import;
+    char why[256];
+    struct history *history = history_new(&limits);
+    assert_non_null(history);
+    assert_int_equal(history_import_settings(&settings->history, &import),
+                     VR_OK);
+    if (history_replace(history, import.messages, import.count, 0, why,
+                        sizeof why) != VR_OK)
+        fail_msg("%s", why);
+    history_import_fini(&import);
+    unsigned flags =
+        family->features.interactive_text ? HISTORY_TAKE_UNANSWERED : 0;
+    assert_int_equal(history_select(history, flags, selection), VR_OK);
+    history_free(&history);
+}
+
+static void
+encode_all(void)
+{
+    bool known;
+    struct history_selection selection;
+    struct setup setup = {.settings = settings,
+                          .family =
+                              setup_family(settings, settings->model, &known),
+                          .prompt_name = "P",
+                          .audio_name = "A",
+                          .context = "test"};
+    assert_int_equal(setup_encode_head(&setup, &batch), VR_OK);
+    select_history(setup.family, &selection);
+    setup.history = &selection;
+    assert_int_equal(setup_encode_tail(&setup, &batch), VR_OK);
+    free(pending);
+    pending = selection.unanswered;
+    selection.unanswered = NULL;
+    history_selection_fini(&selection);
+}
+
 static void
 encode(const char *json)
 {
     char *problems = NULL;
-    bool known;
     cJSON *object = cJSON_Parse(json);
     assert_non_null(object);
     if (config_session_parse(config, "robot", object, "test", &settings,
                              &problems) != VR_OK)
         fail_msg("%s", problems);
     cJSON_Delete(object);
-    struct setup setup = {.settings = settings,
-                          .family = setup_family(settings, &known),
-                          .prompt_name = "P",
-                          .audio_name = "A",
-                          .context = "test"};
-    assert_int_equal(setup_encode(&setup, &batch, &pending), VR_OK);
+    encode_all();
 }
 
 /* The body of event `index`, whose name it must have; to be deleted. */
@@ -369,12 +409,14 @@ test_unknown_model_is_taken(void **state)
     bool known;
     (void)state;
     encode("{\"model\":\"amazon.nova-9-sonic\"}");
-    assert_string_equal(setup_family(settings, &known)->name, "nova2");
+    assert_string_equal(setup_family(settings, settings->model, &known)->name,
+                        "nova2");
     assert_false(known);
     config_session_free(&settings);
     sonic_batch_clear(&batch);
     encode("{\"model\":\"amazon.nova-9-sonic\",\"model_family\":\"v1\"}");
-    assert_string_equal(setup_family(settings, &known)->name, "v1");
+    assert_string_equal(setup_family(settings, settings->model, &known)->name,
+                        "v1");
     assert_true(known);
 }
 

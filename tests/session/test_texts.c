@@ -205,6 +205,8 @@ test_closed_and_failed(void **state)
 {
     (void)state;
     rig_open(&rig, NULL);
+    session_open(rig.session);
+    fake_stream_refuse();
     rig_ask(&rig, 1, "{\"text\":\"nobody\"}");
     assert_int_equal(error_of(1), RPC_CLOSED);
     rig_start(&rig);
@@ -216,12 +218,42 @@ test_closed_and_failed(void **state)
 }
 
 static void
-test_lost_stream_answers(void **state)
+test_lost_stream_leaves_it_to_the_next(void **state)
 {
     (void)state;
     start(NULL);
     rig_ask(&rig, 1, "{\"text\":\"hi\",\"wait\":\"response\"}");
-    fake_stream_end(BEDROCK_END_goaway, false);
+    fake_stream_end(BEDROCK_END_rst_stream, false);
+    assert_int_equal(fake_endpoint.opened, 2);
+    rig_accept();
+    assert_non_null(strstr(fake_stream_last("textInput"), "hi"));
+    respond("Hello!");
+    RIG_UNTIL(&rig, strstr(rig.answers, "complete"));
+    assert_int_equal(error_of(1), 0);
+}
+
+static void
+test_two_lost_streams_are_an_answer(void **state)
+{
+    (void)state;
+    start(NULL);
+    rig_ask(&rig, 1, "{\"text\":\"hi\",\"wait\":\"response\"}");
+    for (unsigned lost = 1; lost <= 2; lost++) {
+        fake_stream_end(BEDROCK_END_rst_stream, false);
+        RIG_UNTIL(&rig, fake_endpoint.opened == lost + 1);
+        assert_int_equal(error_of(1), lost < 2 ? 0 : RPC_CLOSED);
+        rig_accept();
+    }
+    assert_null(strstr(fake_stream.order, "interactive"));
+}
+
+static void
+test_refused_stream_answers(void **state)
+{
+    (void)state;
+    start(NULL);
+    rig_ask(&rig, 1, "{\"text\":\"hi\",\"wait\":\"response\"}");
+    fake_stream_refuse();
     assert_int_equal(error_of(1), RPC_CLOSED);
 }
 
@@ -308,9 +340,9 @@ test_greeting_is_for_the_first_time(void **state)
     assert_string_equal(
         jsonx_text(fake_bus_last("turn", NULL, NULL), "user_text", "?"), "");
     fake_stream_end(BEDROCK_END_rst_stream, false);
-    rig_start(&rig);
+    rig_accept();
     rig_run(&rig, 5);
-    assert_null(fake_stream_last("textInput"));
+    assert_null(strstr(fake_stream_last("textInput"), "Greet"));
 }
 
 static const char question[] =
@@ -327,19 +359,17 @@ test_words_of_the_history_are_answered_once(void **state)
     fake_stream_connect();
     assert_non_null(strstr(fake_stream_last("textInput"), "what is your name"));
     fake_stream_end(BEDROCK_END_rst_stream, false); /* no answer: ask again */
-    session_open(rig.session);
-    fake_stream_forget();
-    fake_stream_connect();
+    assert_int_equal(fake_endpoint.opened, 2);
+    rig_accept();
     assert_non_null(strstr(fake_stream_last("textInput"), "what is your name"));
     assert_non_null(
         strstr(fake_stream_last("contentStart"), "\"interactive\":true"));
     respond("I am a robot.");
     RIG_UNTIL(&rig, fake_bus_count("turn", NULL, NULL) >= 1);
     fake_stream_end(BEDROCK_END_rst_stream, false);
-    session_open(rig.session);
-    fake_stream_forget();
-    fake_stream_connect();
-    assert_null(strstr(fake_stream_last("textInput"), "what is your name"));
+    RIG_UNTIL(&rig, fake_endpoint.opened == 3);
+    rig_accept();
+    assert_non_null(strstr(fake_stream_last("textInput"), "I am a robot."));
 }
 
 #define TEST(name) cmocka_unit_test_teardown(test_##name, tear_down)
@@ -356,7 +386,9 @@ main(void)
         TEST(interrupted_response_is_an_answer),
         TEST(time_runs_out),
         TEST(closed_and_failed),
-        TEST(lost_stream_answers),
+        TEST(lost_stream_leaves_it_to_the_next),
+        TEST(two_lost_streams_are_an_answer),
+        TEST(refused_stream_answers),
         TEST(bad_texts),
         TEST(first_family_takes_no_text),
         TEST(only_so_many_wait),
