@@ -302,7 +302,7 @@ on_hurry(void *arg)
 {
     note(arg, "violation",
          "audioInput: more than 3 s ahead of real time; send audio at the "
-         "pace it was spoken");
+         "pace it was spoken, or what has waited at twice that");
 }
 
 static void

@@ -5,6 +5,10 @@
 
 #define PREROLL_MS 400
 #define BURST_MS 3000.0
+/* Audio that has waited may come at once for so long, then this many times
+ * faster than real time; clocks and chunks are let off a little. */
+#define CATCH_UP 2.0
+#define TOLERANCE_MS 150.0
 #define HEARD_BYTES 1024
 #define EAR_FRAMES 512
 
@@ -18,6 +22,8 @@ listener_open(struct listener *l, const struct endpoint_config *config,
     l->frames = 0;
     l->speech_frames = 0;
     l->since_ms = now_ms;
+    l->fed_ms = now_ms;
+    l->credit_ms = BURST_MS;
     l->hurried = false;
     l->preroll_room = (size_t)config->rate_hz * PREROLL_MS / 1000;
     l->preroll_at = 0;
@@ -137,12 +143,26 @@ on_endpoint(struct listener *l, enum endpoint_event event)
     }
 }
 
-static void
-watch_pace(struct listener *l, uint64_t now_ms)
+/* What is left of the burst: it grows back with time and shrinks with audio. */
+static double
+spend(struct listener *l, double audio_ms, uint64_t now_ms)
 {
-    double sent_ms = (double)l->frames * 1000 / (double)l->rate_hz;
+    double passed_ms = now_ms > l->fed_ms ? (double)(now_ms - l->fed_ms) : 0;
+    double credit_ms = l->credit_ms + passed_ms * l->time_scale * CATCH_UP;
+
+    l->fed_ms = now_ms;
+    l->credit_ms = (credit_ms < BURST_MS ? credit_ms : BURST_MS) - audio_ms;
+    return l->credit_ms;
+}
+
+static void
+watch_pace(struct listener *l, size_t frames, uint64_t now_ms)
+{
+    double per_frame_ms = 1000 / (double)l->rate_hz;
+    double sent_ms = (double)l->frames * per_frame_ms;
     double wall_ms = (double)(now_ms - l->since_ms) * l->time_scale;
-    bool hurried = sent_ms > wall_ms + BURST_MS;
+    double credit_ms = spend(l, (double)frames * per_frame_ms, now_ms);
+    bool hurried = sent_ms > wall_ms + BURST_MS && credit_ms < -TOLERANCE_MS;
 
     if (hurried && !l->hurried)
         l->ops.on_hurry(l->arg);
@@ -154,7 +174,7 @@ listener_feed(struct listener *l, const int16_t *samples, size_t frames,
               uint64_t now_ms)
 {
     l->frames += frames;
-    watch_pace(l, now_ms);
+    watch_pace(l, frames, now_ms);
     while (frames > 0) {
         const int16_t *from = samples;
         enum endpoint_event event =

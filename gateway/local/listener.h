@@ -17,7 +17,8 @@ struct listener_ops {
     /* The turn is over. `heard` is "" without an ear, or when no phrase of
      * the script was recognised; it lives during the call. */
     void (*on_utterance)(void *arg, const char *heard);
-    /* More than three seconds ahead of real time; once for each time. */
+    /* More than three seconds ahead of real time, and faster than twice real
+     * time after a burst of so much; once for each time. */
     void (*on_hurry)(void *arg);
     void (*on_deaf)(void *arg); /* no decoder could be made */
 };
@@ -34,6 +35,8 @@ struct listener {
     long rate_hz;
     uint64_t frames;
     uint64_t since_ms; /* the clock at listener_open() */
+    uint64_t fed_ms;   /* the clock at the last audio */
+    double credit_ms;  /* audio that may come at once */
     uint64_t speech_frames;
     struct endpoint endpoint;
     struct resample to_ear;
