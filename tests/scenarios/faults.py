@@ -202,6 +202,26 @@ def check_responses(bus):
     return ends
 
 
+def check_tools(bus):
+    """Each tool.call has one tool.result."""
+    begun = sorted(e["data"]["call"] for e in bus.all("tool.call"))
+    ended = sorted(e["data"]["call"] for e in bus.all("tool.result"))
+    assert begun == ended, (begun, ended)
+
+
+def profile(path, keys, expires=None):
+    """Writes a credentials file at once, as those who renew it should."""
+    with open(path + ".new", "w") as f:
+        f.write("[default]\n"
+                f"aws_access_key_id = {keys['AWS_ACCESS_KEY_ID']}\n"
+                f"aws_secret_access_key = {keys['AWS_SECRET_ACCESS_KEY']}\n")
+        if keys.get("AWS_SESSION_TOKEN"):
+            f.write(f"aws_session_token = {keys['AWS_SESSION_TOKEN']}\n")
+        if expires:
+            f.write(f"aws_expiration = {expires}\n")
+    os.rename(path + ".new", path)
+
+
 def refused(gateway, method, code, *words, **params):
     """The call is refused with that code, in a sentence with these words."""
     try:
@@ -241,13 +261,17 @@ class Listener(threading.Thread):
         self.port = self.socket.getsockname()[1]
         self.url = f"https://127.0.0.1:{self.port}"
         self.count = 0
+        self.ending = threading.Event()
+        self.opened = threading.Event()
 
     def run(self):
-        while True:
+        while not self.ending.is_set():
             try:
                 connection, _ = self.socket.accept()
             except OSError:
-                return
+                self.opened.wait()
+                self.opened.clear()
+                continue
             self.count += 1
             threading.Thread(target=self.one, args=(connection,),
                              daemon=True).start()
@@ -256,13 +280,24 @@ class Listener(threading.Thread):
         with connection, contextlib.suppress(OSError, ssl.SSLError):
             self.serve(connection)
 
+    def shut(self):
+        """Nobody listens any more; what stands goes on."""
+        with contextlib.suppress(OSError):
+            self.socket.shutdown(socket.SHUT_RDWR)
+        self.socket.close()
+
+    def reopen(self):
+        self.socket = socket.create_server(("127.0.0.1", self.port))
+        self.opened.set()
+
     def __enter__(self):
         self.start()
         return self
 
     def __exit__(self, *_):
-        self.socket.shutdown(socket.SHUT_RDWR)
-        self.socket.close()
+        self.ending.set()
+        self.shut()
+        self.opened.set()
         self.join()
 
 
@@ -328,6 +363,70 @@ class Gate(Listener):
 
     def through(self, connection):
         self.opened.wait(harness.LIMIT_S)
+        with socket.create_connection(("127.0.0.1", self.endpoint.port)) as far:
+            back = threading.Thread(target=pump, args=(far, connection),
+                                    daemon=True)
+            back.start()
+            pump(connection, far)
+            back.join()
+
+
+class Way:
+    """What lies between a gateway and an Endpoint: a port, or an HTTP proxy.
+    It lets everything through until `spoil(how)`, how being the cause
+    (gateway/bedrock/end.tbl.h) that new connections then end of; those that
+    stand are spared."""
+
+    def __init__(self, stack, endpoint, proxied=False):
+        self.endpoint, self.how, self.proxied = endpoint, None, proxied
+        self.folder = endpoint.folder
+        certificate, key = make_certificate(self.folder)
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.load_cert_chain(certificate, key)
+        self.ca_file = os.path.join(self.folder, "both.pem")
+        with open(self.ca_file, "w") as out:
+            for path in (endpoint.ca_file, certificate):
+                with open(path) as f:
+                    out.write(f.read())
+        self.server = stack.enter_context(Listener(self.serve))
+        port = endpoint.port if proxied else self.server.port
+        self.url = f"https://127.0.0.1:{port}"
+
+    def environment(self):
+        """What the gateway has to know of it."""
+        return {"https_proxy": f"http://127.0.0.1:{self.server.port}",
+                "no_proxy": "", "NO_PROXY": ""} if self.proxied else {}
+
+    def spoil(self, how):
+        self.how = how
+        if how == "refused":
+            self.server.shut()
+
+    def mend(self):
+        if self.how == "refused":
+            self.server.reopen()
+        self.how = None
+
+    def serve(self, connection):
+        how = self.how
+        if self.proxied:
+            head = b""
+            while b"\r\n\r\n" not in head:
+                head += connection.recv(4096)
+            good = how != "proxy"
+            connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n" if good else
+                               b"HTTP/1.1 502 Bad Gateway\r\n"
+                               b"Content-Length: 0\r\n\r\n")
+            if not good:
+                return
+        if how == "connect_timeout":
+            connection.recv(1 << 20)
+            connection.recv(1)
+            return
+        if how == "no_h2":
+            with self.context.wrap_socket(connection, server_side=True) as tls:
+                tls.recv(4096)
+            return
         with socket.create_connection(("127.0.0.1", self.endpoint.port)) as far:
             back = threading.Thread(target=pump, args=(far, connection),
                                     daemon=True)
