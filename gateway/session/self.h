@@ -28,7 +28,7 @@
 #define SESSION_CONTENTS 16
 
 /* Chunks that wait to be handed to TLS: more than the send buffer holds. */
-#define SESSION_LEAVING 512
+#define SESSION_LEAVING 256
 
 struct open_content {
     uint64_t id_hash; /* 0: unused */

@@ -1,0 +1,116 @@
+"""An endpoint that records what each stream received, and producers whose
+frames can be told apart in it."""
+import array
+import json
+import os
+import random
+import re
+import subprocess
+
+from faults import Endpoint, wait_until
+from harness import program
+from speech import Microphone
+
+# Below every threshold of speech, and never zero: a zero is inserted silence.
+MARK = 100
+
+
+class Recorder(Endpoint):
+    """An Endpoint with --record and --control."""
+
+    def start(self):
+        self.records_dir = os.path.join(self.folder, "streams")
+        os.makedirs(self.records_dir, exist_ok=True)
+        command = [program("voxring-local"), "--log", "json", "--ear", self.ear,
+                   "--state-dir", self.folder, "--port", str(self.port),
+                   "--script", self.script, "--record", self.records_dir,
+                   "--exit-with-parent"]
+        if self.time_scale:
+            command += ["--time-scale", str(self.time_scale)]
+        with open(self.log_path, "ab") as log:
+            self.process = subprocess.Popen(command, stdout=subprocess.PIPE,
+                                            stderr=log, env=self.environment)
+        line = self.process.stdout.readline().decode()
+        found = re.match(r"voxring-local listening (https://\S+:(\d+)) ca=(.*)",
+                         line)
+        if not found:
+            raise AssertionError(f"voxring-local said {line!r}")
+        self.url, self.ca_file = found[1], found[3]
+        self.port = int(found[2])
+
+    def path(self, number, ending):
+        return os.path.join(self.records_dir, f"{number:04}.{ending}")
+
+    def streams(self):
+        """Numbers of the streams that were answered."""
+        return sorted(int(f[:4]) for f in os.listdir(self.records_dir)
+                      if f.endswith(".s16"))
+
+    def audio(self, number):
+        """What it has received until now."""
+        with open(self.path(number, "s16"), "rb") as f:
+            data = f.read()
+        samples = array.array("h")
+        samples.frombytes(data[:len(data) // 2 * 2])
+        return samples
+
+    def told(self, number):
+        """What it was told, once it has ended."""
+        path = self.path(number, "json")
+        wait_until(lambda: os.path.exists(path), f"stream {number} has ended")
+        with open(path) as f:
+            return json.load(f)
+
+
+def marks(count, seed):
+    """Frames that can be told apart: any few in a row are found only once."""
+    dice = random.Random(seed)
+    values = [v for v in range(-MARK, MARK + 1) if v]
+    return array.array("h", dice.choices(values, k=count))
+
+
+def without_zeros(samples):
+    """Speech whose silence can be told from inserted silence."""
+    return array.array("h", [v or 1 for v in samples])
+
+
+def said(samples):
+    """Without inserted silence."""
+    return array.array("h", [v for v in samples if v])
+
+
+def difference(got, wanted):
+    """Where two sequences part, in words; None if nowhere."""
+    if got == wanted:
+        return None
+    at = next((i for i, (a, b) in enumerate(zip(got, wanted)) if a != b),
+              min(len(got), len(wanted)))
+    return (f"{len(got)} frames instead of {len(wanted)}, different from frame "
+            f"{at} on: {list(got[at:at + 6])}, not {list(wanted[at:at + 6])}")
+
+
+class Marker(Microphone):
+    """A microphone of marked frames that keeps all it wrote; what it is told to
+    speak takes their place."""
+
+    def __init__(self, gateway, seed=1, seconds=120, **more):
+        super().__init__(gateway, **more)
+        self.marked = marks(seconds * 16000, seed).tobytes()
+        self.written = bytearray()
+
+    def between(self, size):
+        at = len(self.written)
+        return self.marked[at:at + size]
+
+    def wrote(self, block):
+        self.written += block
+
+    def stop(self):
+        """Writes no more."""
+        self.stopping.set()
+        self.join()
+
+    def frames(self):
+        samples = array.array("h")
+        samples.frombytes(bytes(self.written))
+        return samples
