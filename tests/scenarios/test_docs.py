@@ -171,6 +171,19 @@ class Readme(unittest.TestCase):
             self.assertTrue(os.path.exists(os.path.join(harness.ROOT, path)),
                             path)
 
+    def test_figures_of_streams_and_history_have_sentences(self):
+        with Gateway(arguments=LOCAL) as g:
+            g.wait_streaming()
+            told = g.cli("stats", "--prometheus", check=True).stdout.decode()
+            self.assertEqual(g.stop(), 0)
+        for name in ("streams_open", "streams_limit", "session_rotations_total",
+                     "session_reconnects_total", "session_replays_total",
+                     "session_history_messages", "session_stream_age_seconds",
+                     "session_end_of_speech_to_first_text_seconds",
+                     "session_end_of_speech_to_first_audio_seconds",
+                     "session_input_capacity_frames"):
+            self.assertRegex(told, rf"(?m)^# HELP voxring_{name} [A-Z][^.]+\.$")
+
     def test_help_names_every_option(self):
         out = subprocess.run([program("voxringd"), "--help"], check=True,
                              capture_output=True, text=True).stdout
