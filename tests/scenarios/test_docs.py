@@ -182,7 +182,8 @@ class Readme(unittest.TestCase):
                      "session_end_of_speech_to_first_text_seconds",
                      "session_end_of_speech_to_first_audio_seconds",
                      "session_input_capacity_frames"):
-            self.assertRegex(told, rf"(?m)^# HELP voxring_{name} [A-Z][^.]+\.$")
+            said = re.search(rf"(?m)^# HELP voxring_{name} (.*)$", told)
+            self.assertTrue(said and "gateway.stats" not in said[1], name)
 
     def test_help_names_every_option(self):
         out = subprocess.run([program("voxringd"), "--help"], check=True,
