@@ -125,6 +125,12 @@ PROGRAMS := $(B)/voxringd $(B)/voxring $(B)/voxring-toolhost $(B)/voxring-local
 LIBRARIES := $(B)/libvoxring.so $(B)/libvoxring.a
 PRODUCTS := $(PROGRAMS) $(LIBRARIES) $(PLUGINS)
 
+# What is spoken to a model that takes no text, so that it speaks first.
+READY_CLIP := $(B)/share/voxring/ready.wav
+ifneq ($(shell command -v espeak-ng 2>/dev/null),)
+PRODUCTS += $(READY_CLIP)
+endif
+
 # tests/MODULE/test_NAME.c is one program; other .c files there are helpers
 # that every test of the module links.
 TEST_SRCS := $(wildcard tests/*/test_*.c)
@@ -186,6 +192,10 @@ $(B)/libvoxring.so: $(call objs,ipc)
 $(B)/plugins/%.so: $(O)/tools/plugins/%.o
 	$(link)
 	$(Q)$(CC) $(LDFLAGS_ALL) -shared -o $@ $< $(lib_plugin_$*)
+
+$(READY_CLIP): Makefile
+	@mkdir -p $(@D); echo '  CLIP  $@'
+	$(Q)espeak-ng -v en-us -s 140 -w $@ ready
 
 # ---- tests ----------------------------------------------------------------
 
@@ -267,6 +277,8 @@ install: all ## install below PREFIX (DESTDIR honoured)
 	install -m 644 $(PLUGINS) $(DESTDIR)$(PREFIX)/lib/voxring/plugins
 	install -m 644 gateway/voxring.example.jsonc ipc/voxring.py \
 		$(DESTDIR)$(PREFIX)/share/voxring
+	for clip in $(filter $(READY_CLIP),$(PRODUCTS)); do \
+		install -m 644 $$clip $(DESTDIR)$(PREFIX)/share/voxring; done
 	sed 's,PREFIX,$(PREFIX),' gateway/voxringd.service \
 		> $(DESTDIR)$(PREFIX)/share/voxring/voxringd.service
 

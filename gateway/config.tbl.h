@@ -146,11 +146,13 @@ CONFIG_SESSION("history_limits.messages", UINT, history_limits.messages, "40",
 CONFIG_SESSION("greeting", TEXT, greeting, "null", 1, 4096, NULL, NULL, REOPEN,
                "",
                "text sent to the model at the first open, so that the robot "
-               "speaks first; by default it waits")
+               "speaks first; by default it waits. A model that takes no text "
+               "(v1) is spoken to instead, see trigger_clip")
 CONFIG_SESSION("trigger_clip", PATH, trigger_clip, "null", 1, 4095, NULL, NULL,
                REOPEN, "",
-               "a WAV file spoken to a model that takes no text (v1), so that "
-               "the robot speaks first; by default it waits")
+               "a WAV file (16 bit, at most 10 s) spoken to a model that takes "
+               "no text (v1), so that the robot speaks first; by default, if "
+               "there is a greeting, the word \"ready\"")
 CONFIG_SESSION("input.rate_hz", UINT, input.rate_hz, "16000", 0, 0,
                "8000|16000|24000|48000", NULL, REOPEN, "Hz",
                "sample rate of the ring that the microphone's process writes")

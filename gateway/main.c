@@ -187,10 +187,21 @@ find_plugin_dir(const char *program_dir, char *dir, size_t size)
         snprintf(dir, size, "%s/../lib/voxring/plugins", program_dir);
 }
 
+/* NULL if voxring was built without it. */
+static const char *
+find_ready_clip(const char *program_dir, char *path, size_t size)
+{
+    snprintf(path, size, "%s/share/voxring/ready.wav", program_dir);
+    if (access(path, R_OK) != 0)
+        snprintf(path, size, "%s/../share/voxring/ready.wav", program_dir);
+    return access(path, R_OK) == 0 ? path : NULL;
+}
+
 static int
 run(struct arguments *a, struct config *config)
 {
     char program_dir[PATH_MAX], plugin_dir[PATH_MAX + 32];
+    char ready_clip[PATH_MAX + 64];
     char local_program[PATH_MAX + 32], wrong[64];
     find_program_dir(program_dir, sizeof program_dir);
     find_plugin_dir(program_dir, plugin_dir, sizeof plugin_dir);
@@ -199,6 +210,8 @@ run(struct arguments *a, struct config *config)
     a->options.config = config;
     a->options.program_dir = program_dir;
     a->options.plugin_dir = plugin_dir;
+    a->options.ready_clip =
+        find_ready_clip(program_dir, ready_clip, sizeof ready_clip);
     a->options.local_config.program = local_program;
     log_init(STDERR_FILENO);
     const char *levels = a->log ? a->log : config->log;

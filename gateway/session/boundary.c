@@ -11,7 +11,7 @@ user_is_done(const struct session *s, uint64_t now_ns)
 {
     struct capture_speech speech;
     capture_speech(s->capture, &speech);
-    return !speech.speaking &&
+    return !speech.speaking && !trigger_active(s) &&
            !utterance_pending(&s->utterance, now_ns, PATIENCE_NS) &&
            !texts_awaiting(&s->texts, now_ns, PATIENCE_NS);
 }

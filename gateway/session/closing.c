@@ -49,5 +49,9 @@ closing_begin(struct session *s)
     s->close_deadline_ns = now_ns + CLOSE_WAIT_NS;
     s->drain_deadline_ns = now_ns + DRAIN_WAIT_NS;
     s->draining = true;
+    if (trigger_active(s) && s->leg.begun) {
+        trigger_stop(s);
+        pump_begin(s, now_ns);
+    }
     closing_go_on(s, now_ns);
 }

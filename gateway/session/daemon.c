@@ -238,6 +238,7 @@ open_all(struct daemon *d, char *problem)
     const struct config *c = d->options->config;
     d->services.config = c;
     d->services.loop = &d->loop;
+    d->services.ready_clip = d->options->ready_clip;
     d->services.runtime_dir = c->runtime_dir;
     if (!find_group(d, c->ring.group, problem))
         return false;

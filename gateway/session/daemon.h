@@ -23,6 +23,7 @@ struct daemon_options {
     const struct config *config; /* outlives the daemon */
     const char *program_dir;     /* where voxring-toolhost lies */
     const char *plugin_dir;      /* when the configuration names none */
+    const char *ready_clip;      /* as in struct services; may be NULL */
     bool local;                  /* start voxring-local and use it */
     struct local_child_config local_config; /* loop is filled in */
 };

@@ -127,9 +127,16 @@ add_family(const struct session *s, cJSON *o)
     cJSON_AddBoolToObject(family, "text", f->features.interactive_text);
     cJSON_AddBoolToObject(family, "tool_choice", f->features.tool_choice);
     cJSON_AddBoolToObject(family, "async_tools", f->features.async_tools);
+    cJSON_AddBoolToObject(family, "interim_results",
+                          f->features.interim_results);
+    cJSON_AddBoolToObject(family, "system_speech", f->features.system_speech);
+    cJSON_AddBoolToObject(family, "speech_events", f->features.speech_events);
     cJSON *rates = cJSON_AddArrayToObject(family, "rates_hz");
     for (const uint32_t *rate = f->rates_hz; *rate; rate++)
         jsonx_put(rates, NULL, cJSON_CreateNumber(*rate));
+    cJSON *regions = cJSON_AddArrayToObject(family, "regions");
+    for (const char *const *region = f->regions; *region; region++)
+        jsonx_put(regions, NULL, cJSON_CreateString(*region));
     cJSON *voices = cJSON_AddArrayToObject(family, "voices");
     for (size_t i = 0; (voice = sonic_family_voice_at(f, i)); i++)
         jsonx_put(voices, NULL, cJSON_CreateString(voice->id));

@@ -83,7 +83,7 @@ const struct turn *
 dialogue_user_turn(struct dialogue *d)
 {
     const struct turn *t = dialogue_turn(d, d->last_turn_id);
-    return t && !t->user_done ? t : NULL;
+    return t && !t->user_done && !t->trigger ? t : NULL;
 }
 
 struct response *
@@ -157,7 +157,7 @@ static struct turn *
 user_turn(struct dialogue *d, uint64_t now_ns)
 {
     struct turn *t = dialogue_turn(d, d->last_turn_id);
-    return t && !t->user_done ? t : new_turn(d, now_ns);
+    return t && !t->user_done && !t->trigger ? t : new_turn(d, now_ns);
 }
 
 static bool
@@ -310,6 +310,26 @@ dialogue_text_input(struct dialogue *d, const char *text, bool silent,
     t->text_input = true;
     if (!silent)
         strbuf_append_words(&t->user_text, text, strlen(text));
+}
+
+uint64_t
+dialogue_trigger(struct dialogue *d, uint64_t now_ns)
+{
+    struct turn *t = new_turn(d, now_ns);
+    t->trigger = true;
+    return t->id;
+}
+
+void
+dialogue_trigger_text(struct dialogue *d, uint64_t turn_id, const char *text)
+{
+    struct dialogue_text said = {.user = true,
+                                 .final = true,
+                                 .trigger = true,
+                                 .turn_id = turn_id,
+                                 .text = text,
+                                 .turn_text = text};
+    d->ops->on_text(d->arg, &said);
 }
 
 static void
@@ -502,7 +522,7 @@ dialogue_unanswered_turn(struct dialogue *d)
 {
     const struct turn *t = dialogue_turn(d, d->last_turn_id);
     const struct response *r = t ? dialogue_response(d, t->response_id) : NULL;
-    if (!t || t->published)
+    if (!t || t->published || t->trigger)
         return NULL;
     return !r || (!r->first_audio_ns && !r->generated) ? t : NULL;
 }
@@ -557,6 +577,17 @@ dialogue_stream_ended(struct dialogue *d, bool normal, bool goes_on,
         d->last_turn_id > REMEMBERED ? d->last_turn_id - REMEMBERED : 0;
     for (uint64_t id = oldest + 1; id <= d->last_turn_id; id++)
         end_turn(d, dialogue_turn(d, id));
+}
+
+void
+dialogue_left(struct dialogue *d, uint64_t now_ns)
+{
+    struct response *r = dialogue_current(d);
+    if (!r || r->generated)
+        return;
+    r->discarding = false;
+    end_response(d, r, RESPONSE_ERROR, "stream_lost", now_ns);
+    d->current_id = 0;
 }
 
 void

@@ -55,6 +55,7 @@ struct turn {
     bool published;
     bool kept;       /* its stream is lost, it goes on with the next */
     bool text_input; /* by session.text or greeting, not by voice */
+    bool trigger;    /* by the clip that makes the model speak first */
     struct strbuf user_text;
     uint64_t speech_started_ns, speech_ended_ns; /* 0: not heard of */
     bool speech_end_measured; /* by userSpeechEnd, not by the first text */
@@ -69,6 +70,7 @@ struct turn {
 struct dialogue_text {
     bool user;
     bool final;
+    bool trigger; /* nobody said it: the clip */
     uint64_t turn_id, response_id; /* response 0 for the user */
     const char *text;              /* this fragment */
     const char *turn_text;         /* the turn so far, same role and stage */
@@ -106,6 +108,15 @@ void dialogue_user_text(struct dialogue *dialogue, const char *text,
  * behalf: it opens a turn and is not part of it). [loop] */
 void dialogue_text_input(struct dialogue *dialogue, const char *text,
                          bool silent, uint64_t now_ns);
+
+/* A clip is spoken to the model so that it speaks first: opens a turn that
+ * nobody's words join, and returns its id. [loop] */
+uint64_t dialogue_trigger(struct dialogue *dialogue, uint64_t now_ns);
+
+/* What the model heard of that clip: it is told, and no part of the turn's
+ * user_text. [loop] */
+void dialogue_trigger_text(struct dialogue *dialogue, uint64_t turn_id,
+                           const char *text);
 
 /* What the assistant plans to say (SPECULATIVE), or said (FINAL). A first plan
  * starts a response. [loop] */
@@ -162,6 +173,10 @@ void dialogue_usage(struct dialogue *dialogue,
  * answer is still to come. [loop] */
 void dialogue_stream_ended(struct dialogue *dialogue, bool normal, bool goes_on,
                            uint64_t now_ns);
+
+/* Nothing more comes of the response being generated, because its stream was
+ * left: it ends with an error, and what comes next is another. [loop] */
+void dialogue_left(struct dialogue *dialogue, uint64_t now_ns);
 
 /* The newest turn, if the user is in it or nothing of its answer was heard yet;
  * else NULL. [loop] */

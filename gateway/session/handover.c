@@ -354,8 +354,7 @@ change_over(struct session *s, bool rewind, const char *reason)
             session_end_dialogue(s, false, true);
         pump_settle(s, now_ns);
         replay_rewind(s, now_ns);
-        capture_begin(s->capture, now_ns);
-        capture_keep(s->capture, s->settings->connect_buffer_ms);
+        pump_begin(s, now_ns);
     }
     news.boundary_frame = capture_unsent_frame(s->capture);
     if (s->replay == REPLAY_AUDIO)

@@ -116,7 +116,9 @@ static void
 on_text(struct session *s, const struct sonic_event *e, uint64_t now_ns)
 {
     const struct sonic_span *text = &e->u.text;
-    if (e->role == SONIC_ROLE_USER && text->bytes) {
+    if (e->role == SONIC_ROLE_USER && text->bytes && trigger_owns_words(s)) {
+        dialogue_trigger_text(s->dialogue, s->trigger.turn_id, text->text);
+    } else if (e->role == SONIC_ROLE_USER && text->bytes) {
         if (talked_over(s, now_ns))
             cut_signalled(s, CUT_USER_TEXT, NULL);
         dialogue_user_text(s->dialogue, text->text, text->bytes, now_ns);
@@ -133,6 +135,13 @@ on_text(struct session *s, const struct sonic_event *e, uint64_t now_ns)
 }
 
 static void
+answered(struct session *s, const struct response *r)
+{
+    if (!trigger_is_answered_by(s, r))
+        utterance_answered(&s->utterance, r->started_ns);
+}
+
+static void
 on_audio(struct session *s, const struct sonic_event *e, uint64_t now_ns)
 {
     struct response *r = response_of(s, &e->content_id);
@@ -143,7 +152,7 @@ on_audio(struct session *s, const struct sonic_event *e, uint64_t now_ns)
         remember_content(s, &e->content_id, r->id);
     }
     dialogue_audio(s->dialogue, r, now_ns);
-    utterance_answered(&s->utterance, r->started_ns);
+    answered(s, r);
     s->counters.audio_events++;
     playback_write(s->playback, r->id, r->turn_id, e->u.audio.samples,
                    e->u.audio.count, now_ns);
@@ -161,7 +170,7 @@ generated(struct session *s, struct response *r, uint64_t now_ns)
         return;
     struct playback_span span;
     uint64_t id = r->id;
-    utterance_answered(&s->utterance, r->started_ns);
+    answered(s, r);
     dialogue_generated(s->dialogue, r, now_ns);
     playback_end(s->playback, id, now_ns);
     if (!playback_span(s->playback, id, &span))

@@ -36,12 +36,13 @@ opening_head(struct session *s, struct leg *leg)
 /* ---- what is to be answered first ---- */
 
 static enum vr_status
-say_first(struct session *s, char *unanswered)
+say_first(struct session *s, const struct leg *leg, char *unanswered)
 {
+    bool first = !s->greeted || trigger_pending(s);
     if (unanswered && !s->greeted)
         return texts_add_known(&s->texts, unanswered, false);
-    if (s->greeted || !s->settings->greeting ||
-        !s->family->features.interactive_text)
+    if (!first || !s->settings->greeting ||
+        !leg->family->features.interactive_text)
         return VR_OK;
     return texts_add(&s->texts, s->settings->greeting, true, false, UINT64_MAX,
                      NULL);
@@ -78,17 +79,22 @@ opening_tail(struct session *s, struct leg *leg, struct stream_news *news)
     struct history_selection history;
     struct sonic_batch *outbox = link_outbox(leg->link);
     size_t first = sonic_batch_count(outbox);
+    bool clip = trigger_prepare(s, leg);
     enum vr_status status =
         history_select(s->history, selection_flags(s, leg), &history);
     setup.history = &history;
     if (status == VR_OK)
         status = setup_encode_tail(&setup, outbox);
     if (status == VR_OK)
-        status = say_first(s, history.unanswered);
+        status = say_first(s, leg, history.unanswered);
     if (status != VR_OK)
         sonic_batch_truncate(outbox, first);
     else
         tell_left_out(s, &history);
+    if (status == VR_OK && clip)
+        trigger_start(s);
+    else if (status == VR_OK)
+        trigger_stop(s);
     s->greeted = s->greeted || status == VR_OK;
     news->history_messages = history.count;
     news->history_bytes = history.bytes;

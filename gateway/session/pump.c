@@ -49,6 +49,20 @@ send_chunk(struct session *s, const struct capture_chunk *chunk)
 }
 
 void
+pump_begin(struct session *s, uint64_t now_ns)
+{
+    bool waits = trigger_active(s);
+    if (waits) {
+        capture_keep(s->capture, s->settings->outage_buffer_s * 1000);
+        capture_hold(s->capture, now_ns);
+        return;
+    }
+    capture_begin(s->capture, now_ns);
+    if (s->state == SESSION_streaming)
+        capture_keep(s->capture, s->settings->connect_buffer_ms);
+}
+
+void
 pump_audio(struct session *s, uint64_t now_ns)
 {
     struct capture_chunk chunk;

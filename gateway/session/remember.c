@@ -56,7 +56,8 @@ remember_tell(struct session *s, const char *phase, const char *reason,
 /* ---- what is said ---- */
 
 static void
-add(struct session *s, enum history_role role, uint64_t turn, const char *text)
+add(struct session *s, enum history_role role, uint64_t turn, const char *text,
+    bool trigger)
 {
     uint64_t dropped = history_totals(s->history)->dropped_messages;
     enum vr_status status =
@@ -64,6 +65,8 @@ add(struct session *s, enum history_role role, uint64_t turn, const char *text)
     if (status != VR_OK)
         log_error(session, s->context, "the history lacks a text: %s",
                   vr_status_text(status));
+    if (trigger)
+        history_trigger(s->history, turn);
     dropped = history_totals(s->history)->dropped_messages - dropped;
     if (dropped)
         remember_tell(s, "trimmed", "the oldest gave way to what was said",
@@ -76,20 +79,21 @@ void
 remember_text(struct session *s, const struct dialogue_text *t)
 {
     if (t->final)
-        add(s, t->user ? HISTORY_USER : HISTORY_ASSISTANT, t->turn_id, t->text);
+        add(s, t->user ? HISTORY_USER : HISTORY_ASSISTANT, t->turn_id, t->text,
+            t->trigger);
 }
 
 void
 remember_written(struct session *s, uint64_t turn, const char *text)
 {
-    add(s, HISTORY_USER, turn, text);
+    add(s, HISTORY_USER, turn, text, false);
 }
 
 void
 remember_response(struct session *s, const struct response *r)
 {
     if (r->status == RESPONSE_COMPLETE && !r->spoken.bytes && r->planned.bytes)
-        add(s, HISTORY_ASSISTANT, r->turn_id, strbuf_text(&r->planned));
+        add(s, HISTORY_ASSISTANT, r->turn_id, strbuf_text(&r->planned), false);
     if (r->status == RESPONSE_INTERRUPTED &&
         history_interrupted(s->history, r->turn_id, NULL))
         remember_tell(s, "added", "the answer was interrupted", 0);
@@ -99,7 +103,7 @@ void
 remember_unfinished(struct session *s, const struct response *r)
 {
     if (!r->spoken.bytes && r->planned.bytes)
-        add(s, HISTORY_ASSISTANT, r->turn_id, strbuf_text(&r->planned));
+        add(s, HISTORY_ASSISTANT, r->turn_id, strbuf_text(&r->planned), false);
 }
 
 void

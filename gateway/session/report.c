@@ -142,6 +142,7 @@ on_text(void *arg, const struct dialogue_text *t)
         e.response = t->response_id;
     e.text = t->text;
     e.turn_text = t->turn_text;
+    e.trigger = t->trigger;
     out_span(s, t->response_id, &e.out_from_frame, &e.out_to_frame);
     event_transcript_publish(bus_of(s), &s->subject, &e);
     remember_text(s, t);

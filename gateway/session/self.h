@@ -19,6 +19,7 @@
 #include "gateway/session/retry.h"
 #include "gateway/session/session.h"
 #include "gateway/session/texts.h"
+#include "gateway/session/trigger.h"
 #include "gateway/session/utterance.h"
 #include "gateway/sonic/family.h"
 #include "gateway/uuid.h"
@@ -112,6 +113,7 @@ struct session {
     /* Set while the conversation runs. */
     bool muted;
     bool producer_seen;
+    struct trigger trigger;
     struct texts texts;
     struct open_content contents[SESSION_CONTENTS];
     size_t content_next;
@@ -155,6 +157,9 @@ void session_turn(struct session *s);
 void session_check_tools(struct session *s, uint64_t now_ns);
 
 /* Audio from the ring to the stream (pump.c): [rt] and [loop] as marked. */
+/* A stream takes audio: the microphone's from now on, or after what is said to
+ * make the model speak first. [loop] */
+void pump_begin(struct session *s, uint64_t now_ns);
 void pump_audio(struct session *s, uint64_t now_ns);  /* [rt] */
 void pump_settle(struct session *s, uint64_t now_ns); /* [rt] */
 bool pump_drain(struct session *s); /* true: all of it is given. [loop] */

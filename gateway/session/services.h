@@ -29,6 +29,8 @@ struct services {
     const char *ca_file;
     struct slots *slots;      /* room for streams */
     int64_t *clock_offset_ms; /* the endpoint's clock less ours; 0: believed */
+    const char *ready_clip;   /* the WAV file spoken to a model that takes no
+                                 text, so that it speaks first; may be NULL */
     bool ring_shared;         /* with the members of ring_group */
     gid_t ring_group;
 };

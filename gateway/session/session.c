@@ -60,7 +60,7 @@ do_set_up(struct session *s)
     if (status != VR_OK)
         log_warn(session, s->context, "the set-up could not be sent: %s",
                  vr_status_text(status));
-    capture_begin(s->capture, now_ns);
+    pump_begin(s, now_ns);
     news.boundary_frame = capture_next_frame(s->capture);
     if (s->replay == REPLAY_AUDIO)
         news.resent_from_frame = news.boundary_frame;
@@ -80,7 +80,8 @@ do_ready(struct session *s)
     s->last_error = NULL;
     s->clock_corrected = false;
     s->answered_once = true;
-    capture_keep(s->capture, s->settings->connect_buffer_ms);
+    if (!trigger_active(s))
+        capture_keep(s->capture, s->settings->connect_buffer_ms);
     handover_arm(s, clock_mono_ns());
 }
 
@@ -111,6 +112,7 @@ let_go(struct session *s, bool normal)
     s->draining = false;
     s->replay = REPLAY_NONE;
     s->utterance.open = false;
+    trigger_stop(s);
     session_end_dialogue(s, normal, false);
 }
 
@@ -147,6 +149,7 @@ do_rest(struct session *s)
         parting_begin(s, &s->leg, 0, s->sleep_why);
     else
         leg_drop(s, &s->leg, "dropped", s->sleep_why);
+    trigger_stop(s);
     s->utterance.open = false;
     s->gap_since_ns = 0;
     capture_keep(s->capture, s->settings->connect_buffer_ms);
@@ -380,6 +383,7 @@ session_free(struct session **session)
     if (!s)
         return;
     texts_fail(&s->texts, "The session was dropped");
+    clip_fini(&s->trigger.clip);
     leg_drop(s, &s->leg, "dropped", NULL);
     leg_drop(s, &s->handover.next, "dropped", NULL);
     for (size_t i = 0; i < PARTING_MAX; i++)

@@ -58,15 +58,39 @@ warn_unanswered(const struct config_session *settings,
     const struct config_history *h = &settings->history;
     if (!h->count || strcmp(h->items[h->count - 1].role, "USER") != 0)
         return;
-    if (!family->features.interactive_text)
+    bool clip = settings->greeting || settings->trigger_clip;
+    if (!family->features.interactive_text && !clip)
         log_warn(session, context,
                  "the history ends with USER, and %s cannot be made to answer "
                  "it: it waits to be spoken to",
                  family->title);
-    else if (settings->greeting)
+    else if (settings->greeting && family->features.interactive_text)
         log_warn(session, context,
                  "the greeting is not sent: the history ends with USER, and "
                  "that is what the model answers first");
+}
+
+static void
+warn_lacks(const struct config_session *settings,
+           const struct sonic_family *family, const char *context)
+{
+    const struct sonic_features *can = &family->features;
+    struct strbuf lacks;
+    strbuf_init(&lacks, 256);
+    if (settings->endpointing_sensitivity && !can->endpointing_sensitivity)
+        strbuf_append_words(&lacks, "endpointing_sensitivity", 23);
+    if (settings->tool_choice && !can->tool_choice)
+        strbuf_append_words(&lacks, "tool_choice", 11);
+    if (lacks.bytes)
+        log_warn(session, context, "%s has no such setting, not sent: %s",
+                 family->title, strbuf_text(&lacks));
+    strbuf_fini(&lacks);
+    if (settings->interrupt_on & CONFIG_INTERRUPT_SPEECH_START &&
+        !can->speech_events)
+        log_warn(session, context,
+                 "%s does not tell when the user begins to speak: speech_start "
+                 "in interrupt_on never comes",
+                 family->title);
 }
 
 void
@@ -85,19 +109,7 @@ setup_warn(const struct config_session *settings,
     if (!sonic_family_voice(family, settings->voice))
         log_warn(session, context, "voice %s is not known for %s",
                  settings->voice, family->title);
-    struct strbuf lacks;
-    strbuf_init(&lacks, 256);
-    if (settings->endpointing_sensitivity &&
-        !family->features.endpointing_sensitivity)
-        strbuf_append_words(&lacks, "endpointing_sensitivity", 23);
-    if (settings->tool_choice && !family->features.tool_choice)
-        strbuf_append_words(&lacks, "tool_choice", 11);
-    if (settings->greeting && !family->features.interactive_text)
-        strbuf_append_words(&lacks, "greeting", 8);
-    if (lacks.bytes)
-        log_warn(session, context, "%s has no such setting, not sent: %s",
-                 family->title, strbuf_text(&lacks));
-    strbuf_fini(&lacks);
+    warn_lacks(settings, family, context);
     warn_unanswered(settings, family, context);
 }
 

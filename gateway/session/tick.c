@@ -212,6 +212,8 @@ next_deadline(struct session *s, uint64_t now_ns)
     due = sooner(due, dialogue_deadline_ns(s->dialogue));
     due = sooner(due, handover_deadline_ns(s, now_ns));
     due = sooner(due, recovery_deadline_ns(s, now_ns));
+    if (is_live(s) && trigger_active(s))
+        due = sooner(due, trigger_deadline_ns(s));
     due = sooner(due, rest_deadline_ns(s, now_ns));
     due = sooner(due, parting_tick(s, now_ns));
     return sooner(due, texts_expire(&s->texts, now_ns));
@@ -222,7 +224,10 @@ move_audio(struct session *s, uint64_t now_ns)
 {
     bool sentry =
         s->state == SESSION_asleep && s->settings->mode == CONFIG_MODE_ON_AUDIO;
-    if (is_live(s))
+    bool clip = is_live(s) && trigger_active(s);
+    if (clip)
+        trigger_tick(s, now_ns);
+    if (is_live(s) && !trigger_active(s))
         pump_audio(s, now_ns);
     else if (s->draining)
         closing_go_on(s, now_ns);

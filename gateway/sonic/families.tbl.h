@@ -1,6 +1,6 @@
 /* Models as data (PROTOCOL 0 and 4). Define the macros that are wanted. */
 #ifndef SONIC_FAMILY
-#define SONIC_FAMILY(code, name, title, features, rates, regions)
+#define SONIC_FAMILY(code, name, title, features, rates, regions, voices)
 #endif
 #ifndef SONIC_MODEL
 #define SONIC_MODEL(family, id)
@@ -10,28 +10,29 @@
 #endif
 
 /* code, name in the configuration, title, features that it has, rates in Hz,
- * regions. Features: endpointing sensitivity, interactive text, tool choice,
- * async tools, SYSTEM_SPEECH. */
+ * regions, the family whose voices it has. Features: endpointing sensitivity, interactive text, tool choice,
+ * async tools, interim results, SYSTEM_SPEECH, speech events. Of interim
+ * results Nova 2's documents say nothing: they are not tried there. */
 SONIC_FAMILY(V1, "v1", "Amazon Nova Sonic",
-    SONIC_LIST(false, false, false, false, false),
+    SONIC_LIST(false, false, false, false, true, false, false),
     SONIC_LIST(8000, 16000, 24000),
-    SONIC_LIST("us-east-1", "ap-northeast-1", "eu-north-1"))
+    SONIC_LIST("us-east-1", "ap-northeast-1", "eu-north-1"), V1)
 SONIC_FAMILY(NOVA2, "nova2", "Amazon Nova 2 Sonic",
-    SONIC_LIST(true, true, true, true, true),
+    SONIC_LIST(true, true, true, true, false, true, true),
     SONIC_LIST(8000, 16000, 24000),
-    SONIC_LIST("us-east-1", "us-west-2", "ap-northeast-1", "eu-north-1"))
+    SONIC_LIST("us-east-1", "us-west-2", "ap-northeast-1", "eu-north-1"), NOVA2)
 SONIC_FAMILY(NOVA2_5, "nova2.5", "Amazon Nova 2.5 Sonic",
-    SONIC_LIST(true, true, true, true, true),
+    SONIC_LIST(true, true, true, true, false, true, true),
     SONIC_LIST(8000, 16000, 24000),
-    SONIC_LIST("us-east-1", "us-west-2", "eu-north-1", "ap-northeast-1"))
+    SONIC_LIST("us-east-1", "us-west-2", "eu-north-1", "ap-northeast-1"), NOVA2)
 
 /* family, id without its prefix. */
 SONIC_MODEL(V1, "amazon.nova-sonic-v1:0")
 SONIC_MODEL(NOVA2, "amazon.nova-2-sonic-v1:0")
 SONIC_MODEL(NOVA2_5, "amazon.nova-2-5-sonic")
 
-/* family, id, locales, speaks every supported language. Nova 2.5 has no list
- * of its own in the sources: it is looked up in Nova 2's. */
+/* family, id, locales, speaks every supported language. The sources have no
+ * list for Nova 2.5. */
 SONIC_VOICE(V1, "tiffany", "en-US", false)
 SONIC_VOICE(V1, "matthew", "en-US", false)
 SONIC_VOICE(V1, "amy", "en-GB", false)

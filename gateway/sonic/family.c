@@ -14,14 +14,15 @@ struct family_voice {
 
 #define SONIC_LIST(...) __VA_ARGS__
 
-#define SONIC_FAMILY(code, name, title, features, rates, regions) \
-    static const uint32_t rates_##code[] = {rates, 0};            \
+#define SONIC_FAMILY(code, name, title, features, rates, regions, voices) \
+    static const uint32_t rates_##code[] = {rates, 0};                    \
     static const char *const regions_##code[] = {regions, NULL};
 #include "gateway/sonic/families.tbl.h"
 
 static const struct sonic_family families[] = {
-#define SONIC_FAMILY(code, name, title, features, rates, regions) \
-    {SONIC_##code, name, title, {features}, rates_##code, regions_##code},
+#define SONIC_FAMILY(code, name, title, features, rates, regions, voices) \
+    {SONIC_##code, name,           title,         {features},             \
+     rates_##code, regions_##code, SONIC_##voices},
 #include "gateway/sonic/families.tbl.h"
 };
 
@@ -98,10 +99,8 @@ sonic_family_has_region(const struct sonic_family *family, const char *region)
 const struct sonic_voice *
 sonic_family_voice_at(const struct sonic_family *family, size_t index)
 {
-    enum sonic_family_id list =
-        family->id == SONIC_NOVA2_5 ? SONIC_NOVA2 : family->id;
     for (size_t i = 0; i < COUNT(voices); i++)
-        if (voices[i].family == list && index-- == 0)
+        if (voices[i].family == family->voices && index-- == 0)
             return &voices[i].voice;
     return NULL;
 }

@@ -7,7 +7,8 @@
 #include <stdint.h>
 
 enum sonic_family_id {
-#define SONIC_FAMILY(code, name, title, features, rates, regions) SONIC_##code,
+#define SONIC_FAMILY(code, name, title, features, rates, regions, voices) \
+    SONIC_##code,
 #include "gateway/sonic/families.tbl.h"
     SONIC_FAMILY_COUNT
 };
@@ -16,8 +17,11 @@ struct sonic_features {
     bool endpointing_sensitivity; /* turnDetectionConfiguration */
     bool interactive_text;        /* live text beside the audio */
     bool tool_choice;
-    bool async_tools; /* the model talks on while a tool runs */
-    bool system_speech;
+    bool async_tools;     /* the model talks on while a tool runs */
+    bool interim_results; /* a placeholder for a tool's result, the real one
+                             later: Nova 2.5 takes exactly one (PROTOCOL 4) */
+    bool system_speech;   /* the role SYSTEM_SPEECH */
+    bool speech_events;   /* tells when the user begins and ends to speak */
 };
 
 struct sonic_family {
@@ -25,8 +29,9 @@ struct sonic_family {
     const char *name;  /* "v1", "nova2", "nova2.5": as in the configuration */
     const char *title; /* "Amazon Nova 2 Sonic" */
     struct sonic_features features;
-    const uint32_t *rates_hz;   /* both directions; ends with 0 */
-    const char *const *regions; /* where it is known to be; ends with NULL */
+    const uint32_t *rates_hz;    /* both directions; ends with 0 */
+    const char *const *regions;  /* where it is known to be; ends with NULL */
+    enum sonic_family_id voices; /* whose list of voices holds for it */
 };
 
 struct sonic_voice {

@@ -287,7 +287,8 @@ class Texts(unittest.TestCase):
 
     def test_v1_takes_none_and_says_what_does(self):
         config = {"sessions": {"robot": {"model": "amazon.nova-sonic-v1:0",
-                                         "greeting": "Hello."}}}
+                                         "endpointing_sensitivity": "HIGH",
+                                         "interrupt_on": ["speech_start"]}}}
         with Endpoint() as end, remote(end, config) as g:
             g.wait_streaming()
             refused(g, "session.text", UNSUPPORTED, "amazon.nova-2-sonic",
@@ -295,9 +296,13 @@ class Texts(unittest.TestCase):
             can = g.call("session.get", session="robot")["can"]
             self.assertFalse(can["text"])
             self.assertFalse(can["endpointing_sensitivity"])
-            warned = [x for x in logged(g, "greeting").splitlines()
-                      if " warn " in x and "greeting" in x]
-            self.assertEqual(len(warned), 1)
+            self.assertFalse(can["speech_events"])
+            self.assertTrue(can["interim_results"])
+            self.assertNotIn("tina", can["voices"])
+            self.assertNotIn("us-west-2", can["regions"])
+            for word in ("no such setting, not sent: endpointing_sensitivity",
+                         "speech_start in interrupt_on never comes"):
+                self.assertEqual(logged(g, word).count(word), 1)
             with Microphone(g) as mic:
                 mic.speak(say("hello robot"))
                 g.bus.wait("response", phase="ended", status="complete")

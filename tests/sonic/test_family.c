@@ -53,9 +53,15 @@ test_features(void **state)
     assert_false(v1->features.endpointing_sensitivity);
     assert_false(v1->features.interactive_text);
     assert_false(v1->features.async_tools);
+    assert_true(v1->features.interim_results);
+    assert_false(v1->features.speech_events);
     assert_true(nova2->features.endpointing_sensitivity);
     assert_true(nova2->features.interactive_text);
     assert_true(nova2->features.tool_choice);
+    assert_true(nova2->features.async_tools);
+    assert_true(nova2->features.speech_events);
+    assert_false(nova2->features.interim_results);
+    assert_false(sonic_family_named("nova2.5")->features.interim_results);
     assert_true(sonic_family_has_rate(v1, 8000));
     assert_true(sonic_family_has_rate(nova2, 24000));
     assert_false(sonic_family_has_rate(nova2, 48000));
