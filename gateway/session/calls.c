@@ -297,6 +297,16 @@ tell_model(struct session *s, const struct call *call, const char *content)
                   call->tool, vr_status_text(status));
 }
 
+/* The question that it was called for is said to the new stream again, which
+ * will ask for it again, too. */
+static bool
+asked_anew(struct session *s, const struct call *orphan)
+{
+    const struct turn *turn = dialogue_turn(s->dialogue, orphan->turn_id);
+    return turn && !turn->published &&
+           turn->response_id != orphan->response_id;
+}
+
 static void
 pass_on(struct calls *c, struct call *orphan, const char *content)
 {
@@ -306,7 +316,7 @@ pass_on(struct calls *c, struct call *orphan, const char *content)
     s->counters.late_results++;
     if (asker && !asker->outcome)
         answer(c, asker, orphan->outcome, content, NULL);
-    else if (s->family->features.interactive_text)
+    else if (s->family->features.interactive_text && !asked_anew(s, orphan))
         tell_model(s, orphan, content);
     else
         orphan->kept = strdup(content);
