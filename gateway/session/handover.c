@@ -352,7 +352,7 @@ change_over(struct session *s, bool rewind, const char *reason)
         /* An answer that had begun and was not heard comes anew. */
         if (replay_wanted(s))
             session_end_dialogue(s, false, true);
-        pump_settle(s, now_ns);
+        pump_leave_behind(s);
         replay_rewind(s, now_ns);
         pump_begin(s, now_ns);
     }

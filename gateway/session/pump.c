@@ -108,6 +108,15 @@ pump_drain(struct session *s)
 }
 
 void
+pump_leave_behind(struct session *s)
+{
+    for (; s->leg.link && s->leaving_count; s->leaving_count--) {
+        capture_chunk_sent(s->capture, &s->leaving[s->leaving_first].chunk);
+        s->leaving_first = (s->leaving_first + 1) % SESSION_LEAVING;
+    }
+}
+
+void
 pump_clear(struct session *s)
 {
     s->leaving_first = 0;

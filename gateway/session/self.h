@@ -168,6 +168,10 @@ bool pump_drain(struct session *s); /* true: all of it is given. [loop] */
 void pump_forget(struct session *s);
 void pump_clear(struct session *s); /* [loop] */
 
+/* The stream, if there is one, is ended in order: what it was given and has not
+ * left yet goes out before its end, and counts as sent. [loop] */
+void pump_leave_behind(struct session *s);
+
 /* The orderly end of a stream (closing.c): what was begun is ended, after the
  * audio that is still in the ring. closing_go_on() when there is room or its
  * deadline has passed. [loop] */
