@@ -9,10 +9,24 @@
 /* How long an ended stream is read for its last usage. */
 #define READ_NS (5 * CLOCK_NS_PER_S)
 
+/* Whatever it was still saying is over, whole or not. */
+static void
+hush(struct session *s, struct parting *p, uint64_t now_ns)
+{
+    const struct response *r = dialogue_current(s->dialogue);
+    if (!p->talking)
+        return;
+    p->talking = false;
+    if (!r || r->generated)
+        return;
+    playback_end(s->playback, r->id, now_ns);
+    dialogue_left(s->dialogue, "stream_lost", now_ns);
+}
+
 static void
 finish(struct session *s, struct parting *p, uint64_t now_ns)
 {
-    p->talking = false;
+    hush(s, p, now_ns);
     p->deadline_ns = now_ns + READ_NS;
     if (p->leg.begun)
         closing_send_ends(s, p->leg.link);
@@ -30,6 +44,7 @@ place(struct session *s)
         if (p->leg.generation < oldest->leg.generation)
             oldest = p;
     }
+    hush(s, oldest, clock_mono_ns());
     leg_drop(s, &oldest->leg, "dropped", "later streams have ended, too");
     return oldest;
 }
@@ -74,6 +89,7 @@ parting_ended(struct session *s, const struct link *link)
     for (size_t i = 0; i < PARTING_MAX; i++) {
         if (s->parting[i].leg.link != link)
             continue;
+        hush(s, &s->parting[i], clock_mono_ns());
         leg_drop(s, &s->parting[i].leg, "ended", "its end was answered");
         return true;
     }

@@ -75,10 +75,19 @@ add(struct session *s, enum history_role role, uint64_t turn, const char *text,
         remember_tell(s, "added", NULL, 0);
 }
 
+/* FINAL texts follow what was planned, piece by piece. */
+static bool
+is_kept_ahead(struct session *s, const struct dialogue_text *t)
+{
+    const struct response *r = dialogue_response(s->dialogue, t->response_id);
+    return r && r->id == s->kept_ahead.response_id &&
+           r->spoken_count <= s->kept_ahead.pieces;
+}
+
 void
 remember_text(struct session *s, const struct dialogue_text *t)
 {
-    if (t->final)
+    if (t->final && !is_kept_ahead(s, t))
         add(s, t->user ? HISTORY_USER : HISTORY_ASSISTANT, t->turn_id, t->text,
             t->trigger);
 }
@@ -92,7 +101,8 @@ remember_written(struct session *s, uint64_t turn, const char *text)
 void
 remember_response(struct session *s, const struct response *r)
 {
-    if (r->status == RESPONSE_COMPLETE && !r->spoken.bytes && r->planned.bytes)
+    if (r->status == RESPONSE_COMPLETE && !r->spoken.bytes &&
+        r->planned.bytes && r->id != s->kept_ahead.response_id)
         add(s, HISTORY_ASSISTANT, r->turn_id, strbuf_text(&r->planned), false);
     if (r->status == RESPONSE_INTERRUPTED &&
         history_interrupted(s->history, r->turn_id, NULL))
@@ -102,8 +112,15 @@ remember_response(struct session *s, const struct response *r)
 void
 remember_unfinished(struct session *s, const struct response *r)
 {
-    if (!r->spoken.bytes && r->planned.bytes)
-        add(s, HISTORY_ASSISTANT, r->turn_id, strbuf_text(&r->planned), false);
+    const char *planned = strbuf_text(&r->planned);
+    const char *spoken = strbuf_text(&r->spoken);
+    size_t said = r->spoken.bytes;
+    if (strncmp(planned, spoken, said) != 0 || !planned[said])
+        return;
+    s->kept_ahead.response_id = r->id;
+    s->kept_ahead.pieces = r->planned_count;
+    add(s, HISTORY_ASSISTANT, r->turn_id,
+        planned + said + (planned[said] == ' '), false);
 }
 
 void

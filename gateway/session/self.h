@@ -129,6 +129,10 @@ struct session {
     struct token_counts tokens_total;
     struct latency mic_to_wire, first_text, first_audio;
     struct {
+        uint64_t response_id; /* 0: none */
+        unsigned pieces;      /* FINAL texts that say what is kept already */
+    } kept_ahead;             /* by remember_unfinished() */
+    struct {
         uint64_t responses, interruptions, turns, texts, tool_calls,
             unknown_events, missing_edges, audio_events, streams, errors,
             rotations, reconnects, replays, deaf, refused_next, late_results;
