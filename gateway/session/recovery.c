@@ -144,10 +144,20 @@ correct_clock(struct session *s, const struct bedrock_end *end,
     return true;
 }
 
+/* Without continuation a conversation ends with the stream that carried it. */
+static bool
+ends_with_stream(const struct session *s)
+{
+    return s->leg.answered &&
+           s->settings->continuation == CONFIG_CONTINUATION_OFF;
+}
+
 static struct plan
 plan_for(struct session *s, const struct bedrock_end *end,
          const struct classification *c, uint64_t now_ns)
 {
+    if (ends_with_stream(s))
+        return (struct plan){.goes_on = false};
     switch (c->action) {
     case CLASSIFY_ACTION_stay:
     case CLASSIFY_ACTION_reconnect:
@@ -202,12 +212,17 @@ recovery_give_stream_up(struct session *s, struct session_fault *fault,
                         const char *why)
 {
     static const struct bedrock_end end;
-    struct plan plan = again(s, &end, true, clock_mono_ns());
-    fault->recoverable = true;
-    fault->retries = true;
+    struct plan plan = {.goes_on = false};
+    if (!ends_with_stream(s))
+        plan = again(s, &end, true, clock_mono_ns());
+    fault->recoverable = plan.goes_on;
+    fault->retries = plan.goes_on;
     fault->retry_in_ms = (int64_t)(plan.delay_ns / CLOCK_NS_PER_MS);
     report_fault(s, fault);
-    go_on(s, plan.delay_ns, why);
+    if (plan.goes_on)
+        go_on(s, plan.delay_ns, why);
+    else
+        session_move(s, SESSION_ON_lost, why);
 }
 
 void

@@ -17,7 +17,8 @@ void recovery_stream_ended(struct session *session,
                            const struct bedrock_end *end);
 
 /* The gateway gives the current stream up, for what *fault says; it is replaced
- * at once. The rest of *fault is filled in and reported. [loop] */
+ * at once, with continuation. The rest of *fault is filled in and reported.
+ * [loop] */
 void recovery_give_stream_up(struct session *session,
                              struct session_fault *fault, const char *why);
 
