@@ -580,13 +580,13 @@ dialogue_stream_ended(struct dialogue *d, bool normal, bool goes_on,
 }
 
 void
-dialogue_left(struct dialogue *d, uint64_t now_ns)
+dialogue_left(struct dialogue *d, const char *reason, uint64_t now_ns)
 {
     struct response *r = dialogue_current(d);
     if (!r || r->generated)
         return;
     r->discarding = false;
-    end_response(d, r, RESPONSE_ERROR, "stream_lost", now_ns);
+    end_response(d, r, RESPONSE_ERROR, reason, now_ns);
     d->current_id = 0;
 }
 

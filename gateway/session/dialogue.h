@@ -174,9 +174,11 @@ void dialogue_usage(struct dialogue *dialogue,
 void dialogue_stream_ended(struct dialogue *dialogue, bool normal, bool goes_on,
                            uint64_t now_ns);
 
-/* Nothing more comes of the response being generated, because its stream was
- * left: it ends with an error, and what comes next is another. [loop] */
-void dialogue_left(struct dialogue *dialogue, uint64_t now_ns);
+/* Nothing more comes of the response being generated: its stream was left, or
+ * what it waits for is refused. It ends with an error, and what comes next is
+ * another. `reason` is as short as "stream_lost", static storage. [loop] */
+void dialogue_left(struct dialogue *dialogue, const char *reason,
+                   uint64_t now_ns);
 
 /* The newest turn, if the user is in it or nothing of its answer was heard yet;
  * else NULL. [loop] */

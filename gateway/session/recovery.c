@@ -228,8 +228,12 @@ recovery_give_stream_up(struct session *s, struct session_fault *fault,
 void
 recovery_exception(struct session *s, const struct bedrock_end *end)
 {
+    const struct response *r = dialogue_current(s->dialogue);
+    bool waits = r && r->tools_pending;
     stream_end_report(s, end, true, 0);
     calls_refused(s->calls);
+    if (waits)
+        dialogue_left(s->dialogue, "tool_refused", clock_mono_ns());
 }
 
 void
