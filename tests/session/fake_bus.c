@@ -67,6 +67,8 @@ fake_bus_count(const char *type, const char *key, const char *value)
     return count;
 }
 
+static bool told_streams;
+
 static void
 tell(const struct fake_news *n, char *word, size_t size)
 {
@@ -97,8 +99,20 @@ tell(const struct fake_news *n, char *word, size_t size)
         snprintf(word, size, "error:%s ", jsonx_text(d, "code", "?"));
     else if (strcmp(n->type, "speech") == 0)
         snprintf(word, size, "speech:%s ", jsonx_text(d, "phase", "?"));
+    else if (strcmp(n->type, "stream") == 0 && told_streams)
+        snprintf(word, size, "%s:%d ", jsonx_text(d, "phase", "?"),
+                 (int)jsonx_number(d, "stream", 0));
     else
         word[0] = '\0';
+}
+
+const char *
+fake_bus_streams(void)
+{
+    told_streams = true;
+    const char *story = fake_bus_story();
+    told_streams = false;
+    return story;
 }
 
 const char *

@@ -31,4 +31,7 @@ size_t fake_bus_count(const char *type, const char *key, const char *value);
  * "state:closed turn:1 start:1 end:1:complete ". Valid until the next call. */
 const char *fake_bus_story(void);
 
+/* The same with what happens to streams: "opening:2 current:2 ending:1 ". */
+const char *fake_bus_streams(void);
+
 #endif

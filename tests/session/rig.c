@@ -277,16 +277,39 @@ rig_written(struct rig *rig)
     return stats.position;
 }
 
-/* Frame n is n in modulus `of`, from 1. */
+#define WRITTEN_MAX (1u << 21)
+static int16_t written[WRITTEN_MAX];
+
+int16_t
+rig_sample(uint64_t frame)
+{
+    assert_true(frame < WRITTEN_MAX);
+    return written[frame];
+}
+
+static int16_t
+even(uint64_t frame)
+{
+    return (int16_t)(frame % 30011 + 1);
+}
+
+static int16_t
+loud(uint64_t frame)
+{
+    int16_t size = (int16_t)(frame % 20011 + 1001);
+    return frame % 4 < 2 ? size : (int16_t)-size;
+}
+
 static void
-write_frames(struct rig *rig, size_t frames, unsigned of)
+write_frames(struct rig *rig, size_t frames, int16_t (*sample)(uint64_t))
 {
     static int16_t block[160];
     uint64_t position = rig_written(rig);
     while (frames > 0) {
         size_t n = frames < 160 ? frames : 160;
+        assert_true(position + n <= WRITTEN_MAX);
         for (size_t i = 0; i < n; i++)
-            block[i] = (int16_t)((position + i) % of + 1);
+            written[position + i] = block[i] = sample(position + i);
         assert_int_equal(vr_write(rig->mic, block, n, 0), VR_OK);
         position += n;
         frames -= n;
@@ -296,13 +319,40 @@ write_frames(struct rig *rig, size_t frames, unsigned of)
 void
 rig_mic(struct rig *rig, size_t frames)
 {
-    write_frames(rig, frames, 30011);
+    write_frames(rig, frames, even);
 }
 
 void
-rig_hush(struct rig *rig, size_t frames)
+rig_talk(struct rig *rig, size_t frames)
 {
-    write_frames(rig, frames, 61);
+    write_frames(rig, frames, loud);
+}
+
+size_t
+rig_heard(unsigned number)
+{
+    const struct fake_wire *f = fake_stream_at(number);
+    size_t count = 0;
+    for (size_t i = 0; i < f->sample_count; i++)
+        count += f->samples[i] != 0;
+    return count;
+}
+
+void
+rig_assert_heard(unsigned number, uint64_t from, uint64_t to)
+{
+    const struct fake_wire *f = fake_stream_at(number);
+    uint64_t at = from;
+    for (size_t i = 0; i < f->sample_count; i++) {
+        if (f->samples[i] == 0)
+            continue;
+        if (at >= to || f->samples[i] != rig_sample(at))
+            fail_msg("stream %u: sample %zu is not frame %llu of [%llu, %llu)",
+                     number, i, (unsigned long long)at,
+                     (unsigned long long)from, (unsigned long long)to);
+        at++;
+    }
+    assert_int_equal(at, to);
 }
 
 uint64_t

@@ -83,11 +83,19 @@ void rig_ask(struct rig *rig, int id, const char *params);
 /* session.update; its answer comes in rig->answers. */
 void rig_update(struct rig *rig, int id, const char *config);
 
-/* Frames of the microphone's ring, numbered from 1: loud. */
+/* Frames of the microphone's ring, numbered from 1: too even to be speech. */
 void rig_mic(struct rig *rig, size_t frames);
 
-/* As many that are no speech: each frame is its number, in small. */
-void rig_hush(struct rig *rig, size_t frames);
+/* As many of speech, each of them different, too. */
+void rig_talk(struct rig *rig, size_t frames);
+
+/* What was written as frame `frame`, counted from 0; never 0. */
+int16_t rig_sample(uint64_t frame);
+
+/* How many samples of the microphone stream `number` was given, inserted
+ * silence left out; whether they are frames [from, to), each once. */
+size_t rig_heard(unsigned number);
+void rig_assert_heard(unsigned number, uint64_t from, uint64_t to);
 
 /* Frames written so far. */
 uint64_t rig_written(struct rig *rig);
