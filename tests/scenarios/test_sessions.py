@@ -7,6 +7,7 @@ import sys
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import faults  # noqa: E402
 from faults import (Asking, Endpoint, check_account, check_responses,  # noqa: E402
                     failed_with, refused, remote, wait_until)
 from harness import Gateway  # noqa: E402
@@ -181,6 +182,25 @@ class Sessions(unittest.TestCase):
                 check_account(stats)
             self.assertEqual(g.stop(), 0)
             check_responses(g.bus)
+
+
+class WithoutContinuation(unittest.TestCase):
+    def test_a_session_ends_with_its_stream(self):
+        script = dict(faults.SCRIPT,
+                      faults=[{"fault": "cut", "after_ms": 300}])
+        settings = {"sessions": {"robot": {
+            "continuation": "off", "rotate_after_s": 0.2,
+            "rotate_deadline_s": 0.3}}}
+        with Endpoint(script) as end, remote(end, settings) as g:
+            error = g.bus.wait("error")["data"]
+            self.assertFalse(error["recoverable"])
+            self.assertIn("session.open", error["remedy"])
+            g.bus.wait("session.state", state="failed")
+            self.assertEqual(len(end.records(kind="received",
+                                             type="sessionStart")), 1)
+            g.call("session.open", session="robot")
+            g.wait_streaming()
+            self.assertEqual(g.stop(), 0)
 
 
 if __name__ == "__main__":
