@@ -5,6 +5,9 @@
 #include "gateway/clock.h"
 #include "gateway/session/self.h"
 
+/* What waits for a clip to be said: every input ring has room for so much. */
+#define CLIP_KEEP_MS 10000u
+
 static bool
 takes_audio(const struct session *s)
 {
@@ -51,9 +54,10 @@ send_chunk(struct session *s, const struct capture_chunk *chunk)
 void
 pump_begin(struct session *s, uint64_t now_ns)
 {
-    bool waits = trigger_active(s);
-    if (waits) {
-        capture_keep(s->capture, s->settings->outage_buffer_s * 1000);
+    uint32_t keep_ms = s->settings->outage_buffer_s * 1000;
+    if (trigger_active(s)) {
+        capture_keep(s->capture,
+                     keep_ms < CLIP_KEEP_MS ? CLIP_KEEP_MS : keep_ms);
         capture_hold(s->capture, now_ns);
         return;
     }
