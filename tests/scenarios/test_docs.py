@@ -185,6 +185,17 @@ class Readme(unittest.TestCase):
             said = re.search(rf"(?m)^# HELP voxring_{name} (.*)$", told)
             self.assertTrue(said and "gateway.stats" not in said[1], name)
 
+    def test_settings_it_shows_are_valid(self):
+        shown = re.findall(r"(?ms)^```jsonc\n(.*?)^```", self.text)
+        self.assertGreater(len(shown), 1)
+        for text in shown:
+            with tempfile.NamedTemporaryFile("w", suffix=".jsonc") as f:
+                f.write(text)
+                f.flush()
+                ran = subprocess.run([program("voxringd"), "--check-config",
+                                      f.name], capture_output=True, text=True)
+                self.assertEqual(ran.returncode, 0, ran.stdout + ran.stderr)
+
     def test_help_names_every_option(self):
         out = subprocess.run([program("voxringd"), "--help"], check=True,
                              capture_output=True, text=True).stdout
