@@ -8,6 +8,7 @@
 
 #include "gateway/config.h"
 #include "gateway/log.h"
+#include "gateway/session/clip.h"
 #include "gateway/session/daemon.h"
 #include "gateway/sonic/family.h"
 #include "ipc/standard_fds.h"
@@ -228,6 +229,19 @@ run(struct arguments *a, struct config *config)
     return code;
 }
 
+static void
+warn_of_clip(const struct config_session *s, const char *path)
+{
+    char why[CLIP_WHY_BYTES];
+    struct clip clip = {0};
+    if (s->trigger_clip &&
+        clip_load(&clip, s->trigger_clip, s->model_input_rate_hz, why,
+                  sizeof why) != VR_OK)
+        fprintf(stderr, "%s: sessions.%s.trigger_clip: warning: %s\n", path,
+                s->name, why);
+    clip_fini(&clip);
+}
+
 /* What is no error and yet worth a look. */
 static void
 warn_of(const struct config_session *s, const char *path)
@@ -245,6 +259,7 @@ warn_of(const struct config_session *s, const char *path)
         fprintf(stderr,
                 "%s: sessions.%s: warning: voice %s is not known for %s\n",
                 path, s->name, s->voice, (named ? named : family)->title);
+    warn_of_clip(s, path);
 }
 
 static int

@@ -86,10 +86,23 @@ note_text(struct session *s, const struct text_entry *entry, uint64_t now_ns)
     s->activity_ns = now_ns;
 }
 
+/* The stream goes on with a fallback that is spoken to only. */
+static void
+refuse_texts(struct session *s)
+{
+    log_warn(session, s->context,
+             "%s takes no text: %zu that waited are not sent", s->family->title,
+             s->texts.count);
+    texts_fail(&s->texts, "The model that the conversation goes on with takes "
+                          "no text");
+}
+
 static void
 send_texts(struct session *s, uint64_t now_ns)
 {
     struct text_entry *entry;
+    if (is_live(s) && s->texts.count && !s->family->features.interactive_text)
+        refuse_texts(s);
     bool quiet = boundary_quiet(s, now_ns);
     while (is_live(s) && link_clear(s->leg.link) &&
            (entry = texts_next(&s->texts, quiet))) {

@@ -79,6 +79,18 @@ class Spoken(unittest.TestCase):
         self.assertLess(level(sent[:15000]), 1)  # half a second of silence
         self.assertGreater(level(sent[16000:26000]), 500)
 
+    def test_the_clip_is_speech(self):
+        """As a model hears it, at each rate."""
+        for rate_hz in (8000, 24000):
+            try:
+                end = Endpoint(SCRIPT, ear="real")
+            except AssertionError:
+                self.skipTest("voxring-local is built without an ear")
+            with end, remote(end, session(model_input_rate_hz=rate_hz)) as g, \
+                    Loudspeaker(g):
+                self.wait_welcome(g)
+                self.check_end(g, end)
+
     def test_a_clip_of_ones_own(self):
         with Endpoint(SCRIPT) as end:
             path = os.path.join(end.folder, "mine.wav")

@@ -464,6 +464,49 @@ test_a_fallback_that_reads_is_greeted_in_writing(void **state)
     RIG_UNTIL(&rig, rig_frames(&rig, "input_frames", "sent") >= 1600);
 }
 
+/* And the other way round: words that wait are refused, not lost. */
+static void
+test_a_fallback_that_does_not_read_refuses_texts(void **state)
+{
+    struct bedrock_end gone = fake_stream_error(
+        "ResourceNotFoundException",
+        "This model version has reached the end of its life.");
+    (void)state;
+    rig_bedrock("{\"fallback\":[{\"model\":\"amazon.nova-sonic-v1:0\"}]}");
+    open_with(NULL, NULL);
+    rig_ask(&rig, 1, "{\"text\":\"hi\",\"wait\":\"response\"}");
+    fake_stream_connect();
+    fake_stream_end_as(&gone);
+    RIG_UNTIL(&rig, fake_endpoint.opened == 2);
+    rig_accept();
+    rig_bedrock(NULL);
+    RIG_UNTIL(&rig, strstr(rig.answers, "takes no text"));
+    assert_null(strstr(fake_stream.order, "contentEnd contentStart textInput "
+                                          "contentEnd"));
+    assert_int_equal(session_state(rig.session), SESSION_streaming);
+}
+
+/* session.reset does not wait for the clip; the next stream hears it. */
+static void
+test_a_stream_left_at_once_hears_it_on_the_next(void **state)
+{
+    (void)state;
+    open_with(HELLO, the_clip());
+    rig_accept();
+    rig_mic(&rig, 1600);
+    RIG_UNTIL(&rig, said(1) > 1600);
+    handover_want(rig.session, HANDOVER_RESET);
+    RIG_UNTIL(&rig, fake_endpoint.opened == 2);
+    rig_accept();
+    RIG_UNTIL(&rig, said(2) > LEAD + CLIP);
+    assert_said(2);
+    rig_user_says(&rig, "ready");
+    answer("Welcome.");
+    RIG_UNTIL(&rig, rig_frames(&rig, "input_frames", "sent") == 1600);
+    RIG_UNTIL(&rig, fake_bus_count("turn", NULL, NULL) == 1);
+    rig_assert_balanced(&rig);
+}
+
 static void
 test_without_a_clip_the_robot_waits(void **state)
 {
@@ -535,6 +578,8 @@ main(void)
         TEST(test_lost_before_the_answer_it_is_said_again),
         TEST(test_lost_after_it_began_it_is_not),
         TEST(test_a_fallback_that_reads_is_greeted_in_writing),
+        TEST(test_a_fallback_that_does_not_read_refuses_texts),
+        TEST(test_a_stream_left_at_once_hears_it_on_the_next),
         TEST(test_without_a_clip_the_robot_waits),
         TEST(test_a_bad_clip_is_told_once),
         TEST(test_models_that_read_hear_no_clip),
