@@ -70,7 +70,7 @@ struct turn {
 struct dialogue_text {
     bool user;
     bool final;
-    bool trigger; /* nobody said it: the clip */
+    bool trigger;                  /* nobody said it: the clip */
     uint64_t turn_id, response_id; /* response 0 for the user */
     const char *text;              /* this fragment */
     const char *turn_text;         /* the turn so far, same role and stage */

@@ -644,32 +644,6 @@ test_hurry_is_noted_once(void **state)
     talk_close(&t);
 }
 
-/* What has waited comes three seconds at once, then at twice its pace. */
-static void
-test_catching_up_is_no_hurry(void **state)
-{
-    struct talk t;
-
-    (void)state;
-    talk_open(&t, NULL, EAR_NONE, NOVA2);
-    talk_start(&t, "");
-    for (int i = 0; i < 90; i++) {
-        talk_silence(&t, 32);
-        t.now_ms -= 32;
-    }
-    for (int i = 0; i < 400; i++) {
-        talk_silence(&t, 32);
-        t.now_ms -= 16;
-    }
-    assert_int_equal(talk_notes(&t, "violation: audioInput: more than 3 s"), 0);
-    for (int i = 0; i < 100; i++) {
-        talk_silence(&t, 32);
-        t.now_ms -= 24;
-    }
-    assert_int_equal(talk_notes(&t, "violation: audioInput: more than 3 s"), 1);
-    talk_close(&t);
-}
-
 /* ---- shapes -------------------------------------------------------------- */
 
 static double
@@ -815,7 +789,6 @@ main(void)
         cmocka_unit_test(test_silence_timeout_where_the_script_asks),
         cmocka_unit_test(test_a_line_that_silence_brings),
         cmocka_unit_test(test_hurry_is_noted_once),
-        cmocka_unit_test(test_catching_up_is_no_hurry),
         cmocka_unit_test(test_usage_adds_up),
         cmocka_unit_test(test_ids_and_roles),
         cmocka_unit_test(test_audio_is_faster_than_real_time),

@@ -1,5 +1,6 @@
 /* What a client that changes its streams relies on: the next stream that waits
- * for its audio, limits in scaled time, v1's spoken trigger. */
+ * for its audio, audio that has waited, limits in scaled time, v1's spoken
+ * trigger. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -232,12 +233,39 @@ test_limits_at_scale_2000(void **state)
     talk_close(&t);
 }
 
+/* What has waited comes three seconds at once, then at twice its pace. */
+static void
+test_catching_up_is_no_hurry(void **state)
+{
+    struct talk t;
+
+    (void)state;
+    talk_open(&t, NULL, EAR_NONE, NOVA2);
+    talk_start(&t, "");
+    for (int i = 0; i < 90; i++) {
+        talk_silence(&t, 32);
+        t.now_ms -= 32;
+    }
+    for (int i = 0; i < 400; i++) {
+        talk_silence(&t, 32);
+        t.now_ms -= 16;
+    }
+    assert_int_equal(talk_notes(&t, "violation: audioInput: more than 3 s"), 0);
+    for (int i = 0; i < 100; i++) {
+        talk_silence(&t, 32);
+        t.now_ms -= 24;
+    }
+    assert_int_equal(talk_notes(&t, "violation: audioInput: more than 3 s"), 1);
+    talk_close(&t);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_clip_comes_first_and_once),
         cmocka_unit_test(test_no_trigger_after_history),
+        cmocka_unit_test(test_catching_up_is_no_hurry),
         cmocka_unit_test(test_v1_answers_no_text),
         cmocka_unit_test(test_a_spoken_clip_is_heard),
         cmocka_unit_test(test_a_stream_set_up_waits_its_55_seconds),
