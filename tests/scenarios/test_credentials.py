@@ -2,6 +2,7 @@
 """Credentials and endpoints that are missing, half, wrong or no endpoint: one
 error event and log line with what was tried, AWS's code and the remedy."""
 import os
+import shutil
 import socket
 import ssl
 import sys
@@ -15,27 +16,24 @@ from faults import KEYS, Endpoint, Listener, remote  # noqa: E402
 
 SECRET = KEYS["AWS_SECRET_ACCESS_KEY"]
 TRACE = ["--log", "trace"]
+QUICK = {"retry_base_ms": 20, "retry_cap_ms": 100, "retry_slow_s": 0.3}
 
 
 class Failing(unittest.TestCase):
-    def fails(self, g, code, *words, limit_s=2, **members):
+    def again(self, g, *states):
         """Opens the session again, so that its events are seen from their
-        begin; it fails with that error, on the bus and in the log."""
+        begin."""
         faults.wait_until(
-            lambda: g.call("session.get", session="robot")["state"] == "failed",
-            "failed")
+            lambda: g.call("session.get", session="robot")["state"] in states,
+            f"{states}")
         g.bus.drain()
         g.bus.at = len(g.bus.seen)
-        begun = time.monotonic()
         g.call("session.open", session="robot")
-        error = g.bus.wait("error", **members)["data"]
-        self.assertLess(time.monotonic() - begun, limit_s)
-        g.bus.wait("session.state", state="failed")
+
+    def told(self, g, error, code, *words):
+        """The error, on the bus, by control and in the log."""
         self.assertEqual(error["code"], code)
-        kept = g.call("session.get", session="robot")["error"]
-        self.assertEqual(kept, error, "for who asks later")
         self.assertTrue(error["remedy"])
-        self.assertFalse(error["recoverable"], "nothing recovers yet")
         for word in words:
             self.assertRegex(error["message"] + " " + error["remedy"], word)
         log = faults.logged(g, f"{error['code']}: {error['message']}",
@@ -43,6 +41,28 @@ class Failing(unittest.TestCase):
         self.assertNotIn(SECRET, log)
         self.assertNotIn(SECRET, str(g.bus.seen))
         return error
+
+    def fails(self, g, code, *words, limit_s=2, **members):
+        """Nothing helps before a person changes something."""
+        self.again(g, "failed")
+        begun = time.monotonic()
+        error = g.bus.wait("error", recoverable=False, **members)["data"]
+        self.assertLess(time.monotonic() - begun, limit_s)
+        g.bus.wait("session.state", state="failed")
+        kept = g.call("session.get", session="robot")["error"]
+        self.assertEqual(kept, error, "for who asks later")
+        self.assertNotIn("retry_in_ms", error)
+        return self.told(g, error, code, *words)
+
+    def tries(self, g, code, *words):
+        """It may help to try again: told each time, and never given up."""
+        for _ in range(3):
+            error = g.bus.wait("error", code=code)["data"]
+            self.assertTrue(error["recoverable"])
+            self.assertGreaterEqual(error["retry_in_ms"], 0)
+            g.bus.wait("session.state", state="waiting")
+        self.assertNotIn("session.open", error["remedy"])
+        return self.told(g, error, code, *words)
 
 
 class Credentials(Failing):
@@ -145,23 +165,127 @@ class Credentials(Failing):
                 self.assertEqual(g.stop(), 0)
 
 
+class Renewed(Failing):
+    """Credentials in a file that somebody renews."""
+
+    def setUp(self):
+        folder = tempfile.mkdtemp(prefix="vr-cred-")
+        self.addCleanup(shutil.rmtree, folder, True)
+        self.path = os.path.join(folder, "credentials")
+        self.env = {"AWS_SHARED_CREDENTIALS_FILE": self.path}
+        faults.profile(self.path, KEYS)
+
+    def ask(self, g):
+        answer = g.call("session.text", session="robot", text="hello robot",
+                        wait="response")
+        self.assertEqual(answer["text"], "Hello.")
+
+    def test_expired_in_mid_stream_and_renewed_meanwhile(self):
+        with Endpoint() as end, remote(end, {"bedrock": dict(
+                QUICK, retry_slow_s=30)}, env=self.env) as g:
+            g.wait_streaming()
+            # Other ones, although the endpoint knows no others: what counts
+            # is that they are looked for and differ.
+            faults.profile(self.path, dict(KEYS, AWS_SESSION_TOKEN="new"))
+            end.break_("expire_token", phase="listening")
+            error = g.bus.wait("error")["data"]
+            self.assertTrue(error["recoverable"])
+            self.assertLess(error["retry_in_ms"], 100)
+            self.assertRegex(error["remedy"], "profile")
+            # Refused with the new ones, which are tried once, not for ever.
+            error = g.bus.wait("error", code="UnrecognizedClientException")
+            self.assertGreater(error["data"]["retry_in_ms"], 10000)
+            faults.profile(self.path, KEYS)
+            g.call("session.open", session="robot")
+            g.wait_streaming()
+            self.ask(g)
+            self.assertEqual(g.stop(), 0)
+
+    def test_expired_and_renewed_later(self):
+        with Endpoint() as end, remote(end, {"bedrock": QUICK},
+                                       env=self.env) as g:
+            g.wait_streaming()
+            faults.profile(self.path, dict(KEYS, AWS_SECRET_ACCESS_KEY="old"))
+            end.break_("expire_token", phase="listening")
+            for _ in range(3):
+                error = g.bus.wait("error",
+                                   code="InvalidSignatureException")["data"]
+                self.assertTrue(error["recoverable"])
+                g.bus.wait("session.state", state="waiting")
+            faults.profile(self.path, KEYS)
+            self.ask(g)
+            self.assertEqual(g.stop(), 0)
+
+    def test_expired_for_good_in_the_environment(self):
+        with Endpoint() as end, remote(end, {"bedrock": QUICK}) as g:
+            g.wait_streaming()
+            end.break_("expire_token", phase="listening")
+            error = g.bus.wait("error")["data"]
+            self.assertFalse(error["recoverable"])
+            self.told(g, error, "ValidationException", "restart")
+            g.bus.wait("session.state", 2, state="failed")
+            self.assertEqual(g.stop(), 0)
+
+
+class Clock(Failing):
+    def skewed(self, ms, words):
+        with Endpoint() as end, remote(end) as g:
+            g.wait_streaming()
+            end.ask(wall_offset_ms=ms)
+            end.break_("fin", phase="listening")
+            g.bus.wait("error", code="fin")
+            error = g.bus.wait("error", code="clock_skew")["data"]
+            self.assertRegex(error["message"], words)
+            self.assertTrue(error["recoverable"])
+            g.wait_streaming()
+            answer = g.call("session.text", session="robot",
+                            text="hello robot", wait="response")
+            self.assertEqual(answer["text"], "Hello.")
+            requests = end.ask(stats=True)["requests"]
+            self.assertEqual(requests, 3, "lost, refused once, accepted")
+            codes = [e["data"]["code"] for e in g.bus.all("error")]
+            self.assertEqual(codes, ["fin", "clock_skew"])
+            # Known from now on: the next stream is not refused.
+            end.break_("fin", phase="listening")
+            g.bus.wait("error", code="fin")
+            g.wait_streaming()
+            self.assertEqual(end.ask(stats=True)["requests"], requests + 1)
+            self.assertEqual(g.stop(), 0)
+            self.assertEqual(end.records(kind="violation"), [])
+
+    def test_behind(self):
+        self.skewed(3600000, r"clock is 3[56]\d\d s behind")
+
+    def test_ahead(self):
+        self.skewed(-3600000, r"clock is 3[56]\d\d s ahead")
+
+    def test_of_the_first_stream(self):
+        with Endpoint() as end:
+            end.ask(wall_offset_ms=1800000)
+            with remote(end) as g:
+                g.wait_streaming()
+                faults.logged(g, "s behind the endpoint's")
+                self.assertEqual(end.ask(stats=True)["requests"], 2)
+                self.assertEqual(g.stop(), 0)
+
+
 class Endpoints(Failing):
     def test_nobody_listens(self):
         with socket.create_server(("127.0.0.1", 0)) as s:
             port = s.getsockname()[1]
         with remote(f"https://127.0.0.1:{port}") as g:
-            self.fails(g, "refused", f"127.0.0.1:{port}", "bedrock.endpoint")
+            self.tries(g, "refused", f"127.0.0.1:{port}", "bedrock.endpoint")
             self.assertEqual(g.stop(), 0)
 
     def test_certificate_not_trusted(self):
         with Endpoint() as end, remote(end.url) as g:
-            self.fails(g, "tls", f":{end.port}", "bedrock.ca_file")
+            self.tries(g, "tls", f":{end.port}", "bedrock.ca_file")
             self.assertEqual(g.stop(), 0)
 
     def test_ca_file_missing(self):
         with Endpoint() as end, remote(
                 end, {"bedrock": {"ca_file": "/nonexistent/ca.pem"}}) as g:
-            self.fails(g, "tls", "/nonexistent/ca.pem", "bedrock.ca_file")
+            self.tries(g, "tls", "/nonexistent/ca.pem", "bedrock.ca_file")
             self.assertEqual(g.stop(), 0)
 
     def no_h2(self, protocols):
@@ -194,7 +318,7 @@ class Endpoints(Failing):
             connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
 
         with Listener(serve) as server, remote(server.url) as g:
-            self.fails(g, "tls")
+            self.tries(g, "tls")
             self.assertEqual(g.stop(), 0)
 
     def test_accepts_and_says_nothing(self):
@@ -204,13 +328,13 @@ class Endpoints(Failing):
 
         with Listener(serve) as server, remote(
                 server.url, {"bedrock": {"connect_timeout_ms": 300}}) as g:
-            self.fails(g, "connect_timeout", f":{server.port}")
+            self.tries(g, "connect_timeout", f":{server.port}")
             self.assertEqual(g.stop(), 0)
 
     def test_closes_at_once(self):
         with Listener(lambda connection: None) as server, \
                 remote(server.url) as g:
-            self.fails(g, "tls", f":{server.port}")
+            self.tries(g, "tls", f":{server.port}")
             self.assertEqual(g.stop(), 0)
 
     def test_unknown_model(self):
@@ -270,20 +394,20 @@ class Proxies(Failing):
         with self.proxy(answer) as proxy, remote(
                 "https://127.0.0.1:1",
                 env=self.through(f"http://127.0.0.1:{proxy.port}")) as g:
-            self.fails(g, "proxy", "407")
+            self.tries(g, "proxy", "407")
             self.assertEqual(g.stop(), 0)
 
     def test_proxy_is_away(self):
         with remote("https://127.0.0.1:1",
                     env=self.through("http://127.0.0.1:9")) as g:
-            self.fails(g, "refused", "proxy that HTTPS_PROXY")
+            self.tries(g, "refused", "proxy that HTTPS_PROXY")
             self.assertEqual(g.stop(), 0)
 
     def test_https_proxy_is_refused_with_its_reason(self):
         with self.proxy() as proxy, remote(
                 "https://127.0.0.1:1",
                 env=self.through(f"https://127.0.0.1:{proxy.port}")) as g:
-            self.fails(g, "proxy", "http://")
+            self.tries(g, "proxy", "http://")
             self.assertEqual(g.stop(), 0)
 
 
