@@ -25,6 +25,9 @@
 #define STALE_PART 8
 #define STALE_NS (45 * CLOCK_NS_PER_S)
 
+/* How long a slot is waited for when all are taken. */
+#define NO_ROOM_NS (3 * CLOCK_NS_PER_S)
+
 /* However soon credentials run out, a stream lives so long. */
 #define LIFE_MIN_NS (10 * CLOCK_NS_PER_S)
 
@@ -239,6 +242,7 @@ begin_next(struct session *s, uint64_t now_ns)
         return;
     h->next.ticket = streams_ticket(s);
     h->phase = HANDOVER_QUEUED;
+    h->queued_ns = now_ns;
     if (slots_ask(s->services->slots, h->next.ticket, SLOT_NEXT,
                   streams_on_slot, s) == SLOTS_GRANTED)
         open_next(s);
@@ -436,6 +440,32 @@ must_change(struct session *s, uint64_t now_ns)
     return !generating || now_ns >= h->deadline_ns + grace_ns;
 }
 
+/* As many streams as may be are open, and perhaps nobody closes one for hours:
+ * then the next one takes the slot of the current one, after it. */
+static bool
+must_change_in_place(struct session *s, uint64_t now_ns)
+{
+    const struct slots *slots = s->services->slots;
+    bool no_room = slots_open(slots) >= slots_limit(slots) &&
+                   now_ns >= s->handover.queued_ns + NO_ROOM_NS;
+    return must_change(s, now_ns) ||
+           (no_room && boundary_reached(s, false, now_ns));
+}
+
+static void
+change_in_place(struct session *s, uint64_t now_ns)
+{
+    const char *reason = reasons[first_reason(&s->handover)].name;
+    s->retry_ns = now_ns;
+    s->counters.rotations++;
+    closing_send_ends(s, s->leg.link);
+    if (link_flush(s->leg.link) != VR_OK)
+        log_debug(session, s->context, "the ends of stream %u do not go out",
+                  s->leg.generation);
+    if (session_move(s, SESSION_ON_cut, "no room for a stream beside this one"))
+        streams_want(s, reason);
+}
+
 static void
 try_change(struct session *s, uint64_t now_ns)
 {
@@ -465,6 +495,10 @@ handover_tick(struct session *s, uint64_t now_ns)
         drop_next(s, "the settings changed again");
     if (h->phase == HANDOVER_QUEUED && slots_held(h->next.ticket))
         open_next(s);
+    if (h->phase == HANDOVER_QUEUED && must_change_in_place(s, now_ns)) {
+        change_in_place(s, now_ns);
+        return;
+    }
     if (h->phase == HANDOVER_READY)
         try_change(s, now_ns);
     if (h->phase > HANDOVER_QUEUED && is_stale(s, now_ns))

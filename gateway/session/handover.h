@@ -36,6 +36,7 @@ enum handover_phase {
 struct handover {
     enum handover_phase phase;
     struct leg next;
+    uint64_t queued_ns;            /* since when it waits for a slot */
     uint64_t begun_ns;             /* when `next` was begun; 0: not yet */
     uint32_t wanted;               /* bits of enum handover_reason */
     uint64_t wanted_ns, change_ns; /* the first of these, the last change */

@@ -31,7 +31,7 @@ def samples_of(spoken):
     return samples
 
 
-class Rotation(unittest.TestCase):
+class Base(unittest.TestCase):
     def start(self, session, script=SCRIPT, **more):
         """(endpoint, gateway), both closed at the end of the scenario."""
         end = Recorder(script, **more.pop("endpoint", {}))
@@ -71,6 +71,8 @@ class Rotation(unittest.TestCase):
                    self.stats(g)["input_frames"]["pending"] < 512,
                    "all but a part of a chunk is sent")
 
+
+class Rotation(Base):
     # ---- frames ----
 
     def test_every_frame_reaches_exactly_one_stream(self):
@@ -322,6 +324,111 @@ class Rotation(unittest.TestCase):
         self.assertEqual(added, sum(u["details"]["delta"]["output"]
                                     ["speechTokens"] for u in of_streams))
         self.assertGreater(added, 0)
+
+
+    def test_without_continuation_only_the_wall_ends_a_stream(self):
+        end, g = self.start(dict(SOON, continuation="off", rotate_after_s=0.3),
+                            endpoint={"time_scale": 120})
+        lost = g.bus.wait("error")["data"]
+        self.assertEqual(lost["code"], "ModelTimeoutException")
+        self.assertFalse(lost["recoverable"])
+        g.bus.wait("session.state", state="failed")
+        g.call("session.open", session="robot")
+        g.wait_streaming()
+        answer = g.call("session.text", session="robot", text=QUESTION,
+                        wait="response")
+        self.assertEqual(answer["text"], "Hello.")
+        self.assertEqual(
+            self.stats(g)["counters"]["rotations_total"], 0)
+        self.assertEqual(g.stop(), 0)
+
+    def test_many_walls_of_eight_minutes_without_an_error(self):
+        """At time scale 120 the wall comes after 4 s."""
+        end, g = self.start({"rotate_after_s": 3, "rotate_deadline_s": 3.7,
+                             "rotate_gap_s": 0.1},
+                            endpoint={"time_scale": 120})
+        with Marker(g, seed=10) as marker, Loudspeaker(g):
+            for turn in range(1, 7):
+                marker.speak(say(QUESTION))
+                g.bus.wait("turn", turn=str(turn))
+                g.bus.wait("stream", phase="current")
+            marker.stop()
+            self.all_sent(g, marker)
+        self.no_trouble(end, g)
+        stats = self.stats(g)
+        self.assertEqual(stats["counters"]["reconnects_total"], 0)
+        self.assertGreaterEqual(stats["counters"]["rotations_total"], 6)
+        self.assertEqual(stats["input_frames"]["lost"], 0)
+        self.assertEqual(g.stop(), 0)
+        self.assertEqual([r["status"] for r in check_responses(g.bus)],
+                         ["complete"] * 6)
+
+
+class Many(Base):
+    """Streams are counted over all sessions."""
+
+    def begin(self, names, session, bedrock):
+        end = Recorder(SCRIPT)
+        self.addCleanup(end.close)
+        g = remote(end, {"sessions": {name: session for name in names},
+                         "bedrock": bedrock})
+        self.addCleanup(g.close)
+        return end, g
+
+    def test_rotations_are_spread(self):
+        names = [f"robot{n}" for n in range(8)]
+        end, g = self.begin(names, {
+            "rotate_after_s": 4, "rotate_deadline_s": 60, "rotate_gap_s": 0.1},
+            {"max_concurrent_handovers": 2})
+        changed = {}
+        while len(changed) < len(names):
+            news = g.bus.wait("stream", phase="current", reason="its age")
+            changed.setdefault(news["subject"], news["time"])
+        self.assertEqual(len(set(changed.values())), len(names), changed)
+        beside, most = set(), 0
+        for e in g.bus.all("stream"):
+            key = e["subject"], e["data"]["stream"]
+            if e["data"]["phase"] == "opening" and key[1] > 1:
+                beside.add(key)
+            elif e["data"]["phase"] in ("current", "dropped", "ended"):
+                beside.discard(key)
+            most = max(most, len(beside))
+        self.assertLessEqual(most, 2)
+        self.no_trouble(end, g)
+        self.assertEqual(g.stop(), 0)
+
+    def state(self, g, name):
+        return g.call("session.get", session=name)["state"]
+
+    def test_streams_are_limited_and_waited_for(self):
+        end, g = self.begin("abc", ASKED, {"max_streams": 2})
+        wait_until(lambda: sorted(self.state(g, n) for n in "abc")
+                   == ["queued", "streaming", "streaming"], "one waits")
+        waiting = next(n for n in "abc" if self.state(g, n) == "queued")
+        others = [n for n in "abc" if n != waiting]
+        g.call("session.rotate", session=others[0])
+        g.call("session.close", session=others[1])
+        g.bus.wait("stream", phase="current", limit_s=20)
+        wait_until(lambda: self.state(g, waiting) == "streaming", "its turn")
+        self.assertEqual(self.state(g, others[0]), "streaming")
+        self.assertLessEqual(g.call("gateway.stats")["streams"]["open"], 2)
+        self.no_trouble(end, g)
+        self.assertEqual(g.stop(), 0)
+
+    def test_rotation_without_room_is_made_all_the_same(self):
+        """One stream is allowed and one is open: nothing beside it, so at the
+        deadline it is left for the next."""
+        end, g = self.begin(["robot"], {
+            "rotate_after_s": 2, "rotate_deadline_s": 4, "rotate_gap_s": 0.1},
+            {"max_streams": 1})
+        g.wait_streaming()
+        g.bus.wait("stream", phase="current", stream=2)
+        g.wait_streaming()
+        answer = g.call("session.text", session="robot", text=QUESTION,
+                        wait="response")
+        self.assertEqual(answer["text"], "Hello.")
+        self.no_trouble(end, g)
+        self.assertEqual(g.stop(), 0)
 
 
 if __name__ == "__main__":
