@@ -8,8 +8,14 @@
 #include "gateway/session/self.h"
 
 /* What nobody has answered for so long was not meant to be answered, or is too
- * old to be. */
+ * old to be; what is deaf takes its time to be noticed. */
 #define PATIENCE_NS (30 * CLOCK_NS_PER_S)
+
+static uint64_t
+patience_ns(const struct session *s)
+{
+    return PATIENCE_NS + (uint64_t)(s->settings->deaf_after_s * 1e9);
+}
 
 static bool
 still_speaking(const struct session *s)
@@ -67,13 +73,12 @@ replay_plan(struct session *s, uint64_t now_ns)
         return; /* planned for a stream that did not come so far */
     s->replay_frame = UINT64_MAX;
     texts_unsend(&s->texts, unheard_response(s), s->leg.answered);
-    if (!utterance_pending(u, now_ns, PATIENCE_NS) ||
-        (turn && turn->text_input))
-        return;
-    if (text && say_as_text(s, turn))
-        s->replay = REPLAY_TEXT;
-    else if (u->start_frame != UINT64_MAX)
+    bool due = utterance_pending(u, now_ns, patience_ns(s)) &&
+               !(turn && turn->text_input);
+    if (due && !(text && say_as_text(s, turn)) && u->start_frame != UINT64_MAX)
         say_as_audio(s, turn);
+    else if (texts_again(&s->texts))
+        s->replay = REPLAY_TEXT;
     if (s->replay != REPLAY_NONE)
         s->counters.replays++;
 }
