@@ -1,7 +1,14 @@
+#include <setjmp.h>
+#include <stdarg.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
+#include <unistd.h>
+#include <cmocka.h>
 
 #include "tests/session/starve.h"
+
+#define HIGH_FD 200
 
 static long left = -1; /* allocations until the one that fails; -1: none */
 static bool reached;
@@ -107,3 +114,27 @@ free(void *block)
 }
 
 #endif
+
+static void
+on_poll(uv_poll_t *poll, int status, int events)
+{
+    (void)poll;
+    (void)status;
+    (void)events;
+}
+
+void
+starve_warm_up(uv_loop_t *loop)
+{
+    static uv_poll_t poll;
+    int pipes[2];
+    assert_int_equal(pipe(pipes), 0);
+    assert_int_equal(dup2(pipes[0], HIGH_FD), HIGH_FD);
+    assert_int_equal(uv_poll_init(loop, &poll, HIGH_FD), 0);
+    uv_poll_start(&poll, UV_READABLE, on_poll);
+    uv_close((uv_handle_t *)&poll, NULL);
+    uv_run(loop, UV_RUN_NOWAIT);
+    close(HIGH_FD);
+    close(pipes[0]);
+    close(pipes[1]);
+}

@@ -4,6 +4,7 @@
 #define TESTS_SESSION_STARVE_H
 
 #include <stdbool.h>
+#include <uv.h>
 
 /* False where memory cannot be made to run out. */
 bool starve_works(void);
@@ -17,6 +18,9 @@ bool starve_end(void);
 
 /* Blocks that are allocated now, pauses or not. */
 long starve_live(void);
+
+/* libuv aborts where its table of descriptors cannot grow: lets it grow now. */
+void starve_warm_up(uv_loop_t *loop);
 
 /* What the test itself allocates meanwhile does not count. Nests. */
 void starve_pause(void);

@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 #include <cmocka.h>
 
 #include "gateway/jsonx.h"
@@ -14,35 +13,9 @@
 #include "tests/session/rig.h"
 #include "tests/session/starve.h"
 
-#define HIGH_FD 200
 #define CONVERSATION_MAX 20000 /* allocations; there are far fewer */
 
 static struct rig rig;
-
-static void
-on_poll(uv_poll_t *poll, int status, int events)
-{
-    (void)poll;
-    (void)status;
-    (void)events;
-}
-
-/* libuv aborts where its table of descriptors cannot grow: let it grow now. */
-static void
-warm_up(uv_loop_t *loop)
-{
-    static uv_poll_t poll;
-    int pipes[2];
-    assert_int_equal(pipe(pipes), 0);
-    assert_int_equal(dup2(pipes[0], HIGH_FD), HIGH_FD);
-    assert_int_equal(uv_poll_init(loop, &poll, HIGH_FD), 0);
-    uv_poll_start(&poll, UV_READABLE, on_poll);
-    uv_close((uv_handle_t *)&poll, NULL);
-    uv_run(loop, UV_RUN_NOWAIT);
-    close(HIGH_FD);
-    close(pipes[0]);
-    close(pipes[1]);
-}
 
 static void
 talk(void)
@@ -104,7 +77,7 @@ starved_at(long number)
                       "\"USER\",\"text\":\"hi\"},{\"role\":\"ASSISTANT\","
                       "\"text\":\"hello\"}]}");
     fake_broker_offer("clock", "{\"type\":\"object\"}");
-    warm_up(&rig.loop);
+    starve_warm_up(&rig.loop);
     starve_at(number);
     converse();
     bool reached = starve_end();

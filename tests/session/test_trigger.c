@@ -17,6 +17,7 @@
 #include "gateway/session/clip.h"
 #include "gateway/session/self.h"
 #include "tests/session/rig.h"
+#include "tests/session/starve.h"
 
 #define TEST(name) cmocka_unit_test_teardown(name, tear_down)
 
@@ -507,6 +508,94 @@ test_a_stream_left_at_once_hears_it_on_the_next(void **state)
     rig_assert_balanced(&rig);
 }
 
+/* Who woke the session is greeted first and heard then; the greeting is no
+ * answer to what was said. */
+static void
+test_the_words_that_woke_it_wait(void **state)
+{
+    (void)state;
+    rig_open(&rig, "{\"model\":\"amazon.nova-sonic-v1:0\",\"mode\":"
+                   "\"on_audio\",\"greeting\":\"Hello.\"}");
+    rig.services.ready_clip = the_clip();
+    session_begin(rig.session);
+    rig_talk(&rig, 16000);
+    RIG_UNTIL(&rig, fake_endpoint.opened == 1);
+    rig_accept();
+    RIG_UNTIL(&rig, said(1) > LEAD + CLIP);
+    assert_said(1);
+    rig_user_says(&rig, "ready");
+    answer("Welcome.");
+    RIG_UNTIL(&rig, rig_frames(&rig, "input_frames", "sent") == 16000);
+    assert_true(rig.session->utterance.open);
+    fake_stream_end(BEDROCK_END_rst_stream, false);
+    RIG_UNTIL(&rig, fake_endpoint.opened == 2);
+    rig_accept();
+    RIG_UNTIL(&rig, rig_frames(&rig, "input_frames", "resent") == 16000);
+    rig_assert_heard(2, 0, 16000);
+    rig_assert_balanced(&rig);
+}
+
+static void
+test_nothing_is_allocated_while_it_is_said(void **state)
+{
+    (void)state;
+    if (!starve_works())
+        skip();
+    open_with(HELLO, the_clip());
+    rig_accept();
+    RIG_UNTIL(&rig, said(1) > 1600);
+    size_t before = said(1);
+    starve_at(0);
+    rig_run(&rig, 200);
+    assert_false(starve_end());
+    assert_true(said(1) > before);
+}
+
+static bool
+starved_at(long number)
+{
+    rig_prepare(&rig, HELLO);
+    rig.services.ready_clip = the_clip();
+    starve_warm_up(&rig.loop);
+    starve_at(number);
+    if (rig_make_session(&rig, false)) {
+        session_open(rig.session);
+        if (fake_stream.open)
+            rig_accept();
+        if (trigger_active(rig.session)) {
+            rig_step(&rig);
+            rig_user_says(&rig, "ready");
+            answer("Welcome.");
+            rig_step(&rig);
+        }
+        session_close(rig.session);
+        fake_stream_end(BEDROCK_END_end_stream, true);
+    }
+    bool reached = starve_end();
+    rig_close(&rig);
+    close(files[--file_count]);
+    return reached;
+}
+
+static void
+test_any_allocation_may_fail(void **state)
+{
+    long number = 0;
+    (void)state;
+    if (!starve_works())
+        skip();
+    starved_at(1000000); /* what is made once is made now */
+    for (bool more = true; more; number++) {
+        long live = starve_live();
+        more = starved_at(number);
+        if (starve_live() != live)
+            fail_msg("allocation %ld: %ld blocks are lost", number,
+                     starve_live() - live);
+    }
+    assert_true(number > 100);
+    memset(&rig, 0, sizeof rig);
+}
+
 static void
 test_without_a_clip_the_robot_waits(void **state)
 {
@@ -580,6 +669,9 @@ main(void)
         TEST(test_a_fallback_that_reads_is_greeted_in_writing),
         TEST(test_a_fallback_that_does_not_read_refuses_texts),
         TEST(test_a_stream_left_at_once_hears_it_on_the_next),
+        TEST(test_the_words_that_woke_it_wait),
+        TEST(test_nothing_is_allocated_while_it_is_said),
+        TEST(test_any_allocation_may_fail),
         TEST(test_without_a_clip_the_robot_waits),
         TEST(test_a_bad_clip_is_told_once),
         TEST(test_models_that_read_hear_no_clip),
