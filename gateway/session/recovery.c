@@ -15,6 +15,7 @@
 
 /* Speech as short as this may be a knock on the table. */
 #define DEAF_LOUD_MS 400
+#define DEAF_DOUBLINGS 5
 
 /* ---- elsewhere ---- */
 
@@ -258,10 +259,15 @@ may_be_deaf(const struct session *s, struct capture_speech *speech)
            s->leg.last_event_ns < s->speech_ns;
 }
 
+/* What several streams in a row do not hear may be noise: each is given twice
+ * the time of the one before. */
 static uint64_t
 deaf_at_ns(const struct session *s, const struct capture_speech *speech)
 {
-    return speech->ended_ns + (uint64_t)(s->settings->deaf_after_s * 1e9);
+    unsigned doublings =
+        s->deaf_count < DEAF_DOUBLINGS ? s->deaf_count : DEAF_DOUBLINGS;
+    uint64_t after_ns = (uint64_t)(s->settings->deaf_after_s * 1e9);
+    return speech->ended_ns + (after_ns << doublings);
 }
 
 /* The stream is alive and nothing came of what was said: heard by nobody. */
@@ -272,6 +278,7 @@ look_for_deafness(struct session *s, uint64_t now_ns)
     if (!may_be_deaf(s, &speech) || now_ns < deaf_at_ns(s, &speech))
         return;
     s->deaf_frame = speech.start_frame;
+    s->deaf_count++;
     s->counters.deaf++;
     char message[160];
     snprintf(message, sizeof message,

@@ -102,6 +102,7 @@ struct session {
     struct utterance utterance;
     uint64_t speech_ns;  /* when the newest speech was noticed by its energy */
     uint64_t deaf_frame; /* speech that a stream was given up for */
+    unsigned deaf_count; /* streams given up so since the model gave a sign */
 
     /* Without a stream by its mode. */
     uint64_t activity_ns;  /* the last of anybody */

@@ -111,6 +111,8 @@ on_link_event(void *arg, struct link *link, const struct sonic_event *event)
         return;
     leg->had_event = true;
     leg->last_event_ns = clock_mono_ns();
+    if (event->type != SONIC_USAGE)
+        s->deaf_count = 0;
     if (leg == &s->leg || event->type == SONIC_USAGE || parting_talks(s, link))
         model_event(s, leg, event);
     session_turn(s);
