@@ -22,6 +22,7 @@ bool
 rest_sleep(struct session *s, const char *why)
 {
     s->sleep_why = why;
+    s->abandoned = false;
     return session_move(s, SESSION_ON_sleep, why);
 }
 
@@ -39,7 +40,8 @@ rest_wake(struct session *s, const char *why)
 static bool
 somebody_is_there(const struct session *s)
 {
-    return s->producer_seen || ring_host_has_player(s->out_ring) ||
+    return ring_host_has_producer(s->in_ring) ||
+           ring_host_has_player(s->out_ring) ||
            ring_host_reader_count(s->out_ring) > 0;
 }
 
@@ -81,12 +83,17 @@ is_idle(struct session *s, uint64_t now_ns)
 }
 
 static bool
-is_abandoned(const struct session *s, uint64_t now_ns)
+is_abandoned(struct session *s, uint64_t now_ns)
 {
     double after_s = s->settings->abandoned_s;
-    return s->by_control && after_s > 0 &&
-           now_ns >= s->attached_ns + ns_of(after_s) &&
-           now_ns >= s->activity_ns + ns_of(after_s);
+    if (!s->by_control || after_s <= 0 ||
+        now_ns < s->attached_ns + ns_of(after_s) ||
+        now_ns < s->activity_ns + ns_of(after_s))
+        return false;
+    if (!somebody_is_there(s))
+        return true;
+    s->attached_ns = now_ns;
+    return false;
 }
 
 static bool
@@ -103,8 +110,7 @@ maybe_sleep(struct session *s, uint64_t now_ns)
     if (s->state == SESSION_streaming && is_idle(s, now_ns)) {
         rest_sleep(s, "idle_close_s passed without a word");
     } else if (is_abandoned(s, now_ns)) {
-        s->abandoned = true;
-        rest_sleep(s, "nobody was attached for abandoned_s");
+        s->abandoned = rest_sleep(s, "nobody was attached for abandoned_s");
     }
 }
 

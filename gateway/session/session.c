@@ -150,6 +150,7 @@ do_rest(struct session *s)
     else
         leg_drop(s, &s->leg, "dropped", s->sleep_why);
     trigger_stop(s);
+    s->replay = REPLAY_NONE;
     s->utterance.open = false;
     s->gap_since_ns = 0;
     capture_keep(s->capture, s->settings->connect_buffer_ms);
