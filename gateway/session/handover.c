@@ -181,6 +181,16 @@ postpone(struct session *s, uint64_t now_ns)
 }
 
 void
+handover_unwant(struct session *s, enum handover_reason reason)
+{
+    struct handover *h = &s->handover;
+    uint32_t before = h->wanted;
+    h->wanted &= ~(1u << reason);
+    if (before && !h->wanted)
+        drop_next(s, "what it was for is as before");
+}
+
+void
 handover_forget(struct session *s, const char *why)
 {
     struct handover *h = &s->handover;

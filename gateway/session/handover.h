@@ -52,6 +52,10 @@ void handover_arm(struct session *session, uint64_t now_ns);
 /* A next stream is wanted. [loop] */
 void handover_want(struct session *session, enum handover_reason reason);
 
+/* That reason is gone; the next stream with it, if it was the only one.
+ * [loop] */
+void handover_unwant(struct session *session, enum handover_reason reason);
+
 /* Nothing is wanted any more and the next stream is dropped: the current one
  * is gone, and its place is taken another way. [loop] */
 void handover_forget(struct session *session, const char *why);

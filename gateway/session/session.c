@@ -238,9 +238,11 @@ void
 session_tools_changed(struct session *s)
 {
     session_check_tools(s, clock_mono_ns());
-    if (s->leg.begun &&
-        s->leg.tools_mark != setup_tools_mark(s->settings, s->services->broker))
+    uint64_t mark = setup_tools_mark(s->settings, s->services->broker);
+    if (s->leg.begun && s->leg.tools_mark != mark)
         handover_want(s, HANDOVER_TOOLS);
+    else
+        handover_unwant(s, HANDOVER_TOOLS);
     session_turn(s);
 }
 
