@@ -155,6 +155,7 @@ do_rest(struct session *s)
     s->gap_since_ns = 0;
     capture_keep(s->capture, s->settings->connect_buffer_ms);
     session_end_dialogue(s, true, false);
+    texts_fail(&s->texts, "The session went to sleep before an answer");
 }
 
 static void
