@@ -128,12 +128,11 @@ bool
 trigger_prepare(struct session *s, const struct leg *leg)
 {
     bool wanted = s->settings->greeting || s->settings->trigger_clip;
-    if (leg->family->features.interactive_text || !wanted ||
-        (s->greeted && !trigger_pending(s)) || !load(s, leg))
-        return false;
-    if (s->trigger.turn_id)
+    bool again = trigger_pending(s);
+    if (again && s->trigger.turn_id)
         remember_not(s, s->trigger.turn_id);
-    return true;
+    return wanted && (again || !s->greeted) &&
+           !leg->family->features.interactive_text && load(s, leg);
 }
 
 void
@@ -179,9 +178,11 @@ trigger_owns_words(const struct session *s)
 {
     const struct trigger *t = &s->trigger;
     const struct response *r = dialogue_latest(s->dialogue);
+    if (t->phase == TRIGGER_NONE || !t->turn_id)
+        return false;
     if (trigger_pending(s))
         return true;
-    if (t->phase == TRIGGER_NONE || s->utterance.open)
+    if (s->utterance.open)
         return false;
     return t->phase == TRIGGER_UNANSWERED
                ? newest_response(s) == t->answers_id

@@ -453,7 +453,9 @@ test_a_fallback_that_reads_is_greeted_in_writing(void **state)
     rig_bedrock("{\"fallback\":[{\"model\":\"amazon.nova-2-sonic-v1:0\"}]}");
     open_with(HELLO, the_clip());
     fake_stream_connect();
-    RIG_UNTIL(&rig, trigger_active(rig.session));
+    fake_stream_answer();
+    RIG_UNTIL(&rig, trigger_active(rig.session) && said(1) > 0);
+    rig_user_says(&rig, "ready");
     fake_stream_end_as(&gone);
     RIG_UNTIL(&rig, fake_endpoint.opened == 2);
     rig_accept();
@@ -461,6 +463,9 @@ test_a_fallback_that_reads_is_greeted_in_writing(void **state)
     assert_false(trigger_active(rig.session));
     RIG_UNTIL(&rig, fake_stream_last("textInput") &&
                         strstr(fake_stream_last("textInput"), "Hello."));
+    for (size_t i = 0; i < fake_stream.event_count; i++)
+        assert_null(strstr(fake_stream.events[i], "ready"));
+    assert_int_equal(history_totals(rig.session->history)->messages, 0);
     rig_mic(&rig, 1600);
     RIG_UNTIL(&rig, rig_frames(&rig, "input_frames", "sent") >= 1600);
 }
