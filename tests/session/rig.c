@@ -109,8 +109,8 @@ make_services(struct rig *rig)
     assert_non_null(rig->services.slots);
 }
 
-static void
-open_clients(struct rig *rig)
+void
+rig_attach(struct rig *rig)
 {
     char why[VR_ERROR_BYTES] = "";
     struct vr_options options = {.runtime_dir = rig->dir, .ring = VR_RING_OUT};
@@ -159,7 +159,7 @@ rig_open(struct rig *rig, const char *settings)
 {
     rig_prepare(rig, settings);
     assert_true(rig_make_session(rig, false));
-    open_clients(rig);
+    rig_attach(rig);
 }
 
 void
@@ -168,7 +168,7 @@ rig_open_by_control(struct rig *rig, const char *settings, bool clients)
     rig_prepare(rig, settings);
     assert_true(rig_make_session(rig, true));
     if (clients)
-        open_clients(rig);
+        rig_attach(rig);
 }
 
 void

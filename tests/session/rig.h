@@ -55,6 +55,9 @@ void rig_close(struct rig *rig);
 /* As by session.open, with clients at its rings only if it is asked for. */
 void rig_open_by_control(struct rig *rig, const char *settings, bool clients);
 
+/* Clients at the session's rings, if there are none yet. */
+void rig_attach(struct rig *rig);
+
 /* Opened, connected and answered; what was sent is forgotten. */
 void rig_start(struct rig *rig);
 
