@@ -122,6 +122,7 @@ session_reset(struct session *s, bool keep_history)
 {
     cut_signalled(s, CUT_CONTROL, NULL);
     calls_cancel_all(s->calls, "The conversation was reset");
+    texts_fail(&s->texts, "The conversation was reset before an answer");
     s->utterance.open = false;
     if (!keep_history) {
         history_clear(s->history, true);
