@@ -232,7 +232,8 @@ still_the_same(struct session *s, uint64_t now_ns)
     bool same = s->services->credentials ||
                 credentials_load(s->services->config->bedrock.profile, &found,
                                  tried, sizeof tried) != VR_OK ||
-                credentials_same(&found, &s->credentials);
+                (credentials_same(&found, &s->credentials) &&
+                 found.expires_ms <= s->leg.expires_ms);
     credentials_wipe(&found);
     if (!same)
         return false;
@@ -345,6 +346,23 @@ talk_time_ns(struct session *s)
     return talks ? 5 * CLOCK_NS_PER_S : 0;
 }
 
+/* What the old stream may not finish is over. At a boundary it waits for a
+ * tool, whose result will be another answer; else it was cut off, and what was
+ * asked is asked again if that is planned. */
+static void
+leave_answer(struct session *s, bool at_boundary, uint64_t now_ns)
+{
+    const struct response *r = dialogue_current(s->dialogue);
+    if (!r || r->generated)
+        return;
+    if (!at_boundary) {
+        session_end_dialogue(s, false, replay_wanted(s));
+        return;
+    }
+    playback_end(s->playback, r->id, now_ns);
+    dialogue_generated(s->dialogue, NULL, now_ns);
+}
+
 /* Puts the next stream in the current one's place. With `rewind`, what was
  * being said is said to it again; else each frame goes to exactly one. */
 static bool
@@ -378,6 +396,8 @@ change_over(struct session *s, bool rewind, const char *reason)
     calls_orphan(s->calls, s->leg.generation);
     if (old.link)
         parting_begin(s, &old, talk_ns, reason);
+    if (!talk_ns)
+        leave_answer(s, !rewind, now_ns);
     flush_begun(s);
     s->replay = REPLAY_NONE;
     session_move(s, SESSION_ON_handed_over, reason);
@@ -428,8 +448,11 @@ may_begin(struct session *s, uint64_t now_ns)
     if (!h->wanted || now_ns < h->not_before_ns ||
         (h->change_ns && now_ns < h->change_ns + SETTLE_NS))
         return false;
+    bool tools_waited_for =
+        now_ns >= h->wanted_ns + ns_of(s->settings->rotate_tool_wait_s);
     /* Begun too early it would only grow stale. */
     return is_impatient(h) || boundary_near(s, now_ns) ||
+           (tools_waited_for && boundary_quiet(s, now_ns)) ||
            (h->deadline_ns &&
             now_ns >= h->deadline_ns - (h->deadline_ns - h->due_ns) / 3);
 }
@@ -488,7 +511,9 @@ try_change(struct session *s, uint64_t now_ns)
     if (boundary_reached(s, despite_tools, now_ns)) {
         change_over(s, false, reason);
     } else if (must_change(s, now_ns)) {
-        if (!is_impatient(h))
+        if (is_impatient(h))
+            texts_unsend(&s->texts, 0, true); /* what came since the reset */
+        else
             replay_plan(s, now_ns);
         change_over(s, true, reason);
     }

@@ -4,11 +4,12 @@ answer twice, no sound cut."""
 import array
 import os
 import sys
+import time
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from faults import (check_account, check_responses, remote,  # noqa: E402
-                    wait_until)
+from faults import (KEYS, check_account, check_responses,  # noqa: E402
+                    profile, remote, wait_until)
 from recorded import (Marker, Recorder, difference, said,  # noqa: E402
                       without_zeros)
 from speech import Loudspeaker, Microphone, say  # noqa: E402
@@ -362,6 +363,48 @@ class Rotation(Base):
         self.assertEqual(g.stop(), 0)
         self.assertEqual([r["status"] for r in check_responses(g.bus)],
                          ["complete"] * 6)
+
+    # ---- credentials ----
+
+    def in_seconds(self, seconds):
+        return time.strftime("%Y-%m-%dT%H:%M:%SZ",
+                             time.gmtime(time.time() + seconds))
+
+    def test_credentials_renewed_in_time_are_rotated_to(self):
+        end = Recorder(SCRIPT)
+        self.addCleanup(end.close)
+        path = os.path.join(end.folder, "credentials")
+        profile(path, KEYS, self.in_seconds(14))
+        g = remote(end, {"sessions": {"robot": dict(
+            ASKED, credential_margin_s=2, rotate_gap_s=0.5)}},
+            env={"AWS_SHARED_CREDENTIALS_FILE": path})
+        self.addCleanup(g.close)
+        g.wait_streaming()
+        wait_until(lambda: "no newer ones are found" in g.whole_log(),
+                   "it looks for newer ones", 20)
+        self.assertEqual(self.current(g), 1)
+        profile(path, KEYS, self.in_seconds(3600))
+        news = g.bus.wait("stream", phase="current",
+                          reason="the credentials run out")["data"]
+        self.assertEqual(news["stream"], 2)
+        self.assertGreater(news["age_seconds"], 0)
+        self.no_trouble(end, g)
+        self.assertEqual(g.stop(), 0)
+
+    def test_credentials_that_run_out_make_no_storm(self):
+        env = dict(KEYS, AWS_CREDENTIAL_EXPIRATION=self.in_seconds(3))
+        end, g = self.start(dict(ASKED, rotate_gap_s=0.2), env=env)
+        wait_until(lambda: "no newer ones are found" in g.whole_log(),
+                   "it looks for newer ones", 20)
+        for _ in range(3):
+            g.bus.wait("heartbeat")
+        stats = self.stats(g)["counters"]
+        self.assertEqual(self.current(g), 1)
+        self.assertEqual(stats["streams_total"], 1)
+        self.assertEqual(stats["rotations_total"], 0)
+        self.assertEqual(g.whole_log().count("no newer ones are found"), 1)
+        self.no_trouble(end, g)
+        self.assertEqual(g.stop(), 0)
 
 
 class Many(Base):
