@@ -144,6 +144,7 @@ do_rest(struct session *s)
     handover_forget(s, "the session goes to sleep");
     calls_cancel_all(s->calls, "The session goes to sleep");
     pump_settle(s, now_ns);
+    pump_leave_behind(s);
     pump_forget(s);
     if (s->leg.begun)
         parting_begin(s, &s->leg, 0, s->sleep_why);
