@@ -52,7 +52,7 @@ forget(struct fake_wire *f)
         free(f->events[i]);
     starve_resume();
     f->event_count = 0;
-    f->sample_count = 0;
+    f->sample_count = f->left_count = 0;
     f->order[0] = '\0';
 }
 
@@ -182,6 +182,13 @@ take(struct fake_wire *f, const char *json, bool control)
     starve_resume();
 }
 
+static void
+let_leave(struct fake_wire *f)
+{
+    f->sent_bytes = f->queued_bytes;
+    f->left_count = f->sample_count;
+}
+
 enum vr_status
 bedrock_stream_send(struct bedrock_stream *stream, const char *json,
                     size_t json_bytes, bool control)
@@ -199,7 +206,7 @@ bedrock_stream_send(struct bedrock_stream *stream, const char *json,
     take(f, json, control);
     f->queued_bytes += json_bytes;
     if (!f->choked)
-        f->sent_bytes = f->queued_bytes;
+        let_leave(f);
     return VR_OK;
 }
 
@@ -259,9 +266,10 @@ fake_stream_room(void)
 {
     struct fake_wire *f = &fake_stream;
     f->full = f->choked = false;
-    f->sent_bytes = f->queued_bytes;
-    if (f->open)
-        f->ops->on_writable(f->arg);
+    if (!f->open)
+        return;
+    let_leave(f);
+    f->ops->on_writable(f->arg);
 }
 
 void

@@ -23,6 +23,7 @@ struct fake_wire {
     char order[8192]; /* their names; a run of audio is one "audio" */
     int16_t *samples;
     size_t sample_count, sample_room;
+    size_t left_count; /* of these, handed to TLS: nobody receives the rest */
     unsigned refused; /* sends answered by VR_AGAIN */
     /* What it is told to do. */
     bool full;   /* takes nothing until fake_stream_room() */
