@@ -84,12 +84,25 @@ is_kept_ahead(struct session *s, const struct dialogue_text *t)
            r->spoken_count <= s->kept_ahead.pieces;
 }
 
+/* The FINAL texts of an answer that was cut off come behind its end. */
+static void
+mark_interrupted(struct session *s, const struct dialogue_text *t)
+{
+    const struct response *r = dialogue_response(s->dialogue, t->response_id);
+    if (r && r->interrupted &&
+        history_interrupted(s->history, t->turn_id, NULL))
+        remember_tell(s, "added", "the answer was interrupted", 0);
+}
+
 void
 remember_text(struct session *s, const struct dialogue_text *t)
 {
-    if (t->final && !is_kept_ahead(s, t))
-        add(s, t->user ? HISTORY_USER : HISTORY_ASSISTANT, t->turn_id, t->text,
-            t->trigger);
+    if (!t->final || is_kept_ahead(s, t))
+        return;
+    add(s, t->user ? HISTORY_USER : HISTORY_ASSISTANT, t->turn_id, t->text,
+        t->trigger);
+    if (!t->user)
+        mark_interrupted(s, t);
 }
 
 void

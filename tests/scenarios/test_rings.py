@@ -142,6 +142,7 @@ class Rings(unittest.TestCase):
                 gate, {"sessions": {"robot": {"connect_buffer_ms": 0}}}) as g:
             reader = voxring.Reader("robot", runtime_dir=g.runtime, ring="in",
                                     name="recorder")
+            g.bus.wait("heartbeat")  # what is told from now on is seen
             with voxring.Writer("robot", runtime_dir=g.runtime) as mic:
                 capacity = mic.stats().capacity_frames
                 total = 0

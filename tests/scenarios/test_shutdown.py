@@ -147,9 +147,18 @@ class Shutdown(unittest.TestCase):
             self.check_end(g)
 
     def test_failed_session(self):
-        with remote("https://127.0.0.1:1") as g:
+        lost = {"model": "amazon.nova-9-opera-v1:0"}
+        with Endpoint() as end, remote(end, {"sessions": {"robot": lost}}) as g:
             wait_until(lambda: g.call("session.get", session="robot")["state"]
                        == "failed", "failed")
+            self.begin(g)
+            self.assertEqual(g.stop(limit_s=5), 0)
+            self.check_end(g)
+
+    def test_session_that_waits_for_its_next_stream(self):
+        with remote("https://127.0.0.1:1") as g:
+            wait_until(lambda: g.call("session.get", session="robot")["state"]
+                       == "waiting", "waiting")
             self.begin(g)
             self.assertEqual(g.stop(limit_s=5), 0)
             self.check_end(g)
