@@ -157,6 +157,12 @@ is_impatient(const struct handover *h)
     return (h->wanted & 1u << HANDOVER_RESET) != 0;
 }
 
+bool
+handover_resets(const struct session *s)
+{
+    return is_impatient(&s->handover);
+}
+
 /* ---- the next stream ---- */
 
 static void
@@ -512,7 +518,7 @@ try_change(struct session *s, uint64_t now_ns)
         change_over(s, false, reason);
     } else if (must_change(s, now_ns)) {
         if (is_impatient(h))
-            texts_unsend(&s->texts, 0, true); /* what came since the reset */
+            cut_signalled(s, CUT_CONTROL, NULL); /* begun since the reset */
         else
             replay_plan(s, now_ns);
         change_over(s, true, reason);

@@ -64,6 +64,10 @@ void handover_forget(struct session *session, const char *why);
 void handover_tick(struct session *session, uint64_t now_ns);
 uint64_t handover_deadline_ns(const struct session *session, uint64_t now_ns);
 
+/* The current stream is to be left at once: nothing more is asked on it.
+ * [loop] */
+bool handover_resets(const struct session *session);
+
 /* What happened to the next stream. [loop] */
 void handover_connected(struct session *session);
 void handover_answered(struct session *session);
