@@ -13,9 +13,20 @@
 #include "tests/session/rig.h"
 #include "tests/session/starve.h"
 
+#define STREAMS 5              /* in the whole conversation */
 #define CONVERSATION_MAX 20000 /* allocations; there are far fewer */
 
 static struct rig rig;
+
+static void
+answer(void)
+{
+    rig_plans(&rig, "It is noon.");
+    uint64_t audio = rig_audio_begins(&rig);
+    rig_audio(audio, 40);
+    rig_content_ends(audio, "AUDIO", "END_TURN");
+    rig_said(&rig, "It is noon.", "PARTIAL_TURN");
+}
 
 static void
 talk(void)
@@ -25,12 +36,42 @@ talk(void)
     rig_tool_use("use-1", "clock", "{}");
     if (fake_broker.call_count && fake_broker.calls[0].on_result)
         fake_broker_end(0, TOOL_OK, "{\"time\":\"noon\"}", NULL);
-    rig_plans(&rig, "It is noon.");
-    uint64_t audio = rig_audio_begins(&rig);
-    rig_audio(audio, 40);
-    rig_content_ends(audio, "AUDIO", "END_TURN");
-    rig_said(&rig, "It is noon.", "PARTIAL_TURN");
+    answer();
     rig_marker(&rig);
+}
+
+/* Whatever stream is being opened now, if any. */
+static void
+take_stream(void)
+{
+    while (fake_stream.open && !fake_stream.connected)
+        rig_accept();
+}
+
+/* Streams change, one is lost in the middle of a question, one is put to sleep
+ * and woken, settings change, a tool outlives its stream. */
+static void
+change_streams(void)
+{
+    struct history_message message = {.role = HISTORY_USER, .text = "by hand"};
+    char why[256];
+    rig_user_says(&rig, "what time is it");
+    rig_tool_use("use-2", "clock", "{\"a\":1}");
+    fake_stream_end(BEDROCK_END_rst_stream, false);
+    session_open(rig.session); /* no more backing off */
+    take_stream();
+    rig_tool_use("use-3", "clock", "{\"a\":1}");
+    if (fake_broker.call_count > 1 && fake_broker.calls[1].on_result)
+        fake_broker_end(1, TOOL_OK, "{\"time\":\"one\"}", NULL);
+    answer();
+    session_reset(rig.session, true);
+    take_stream();
+    rig_update(&rig, 9, "{\"voice\":\"amy\"}");
+    (void)!session_history_append(rig.session, &message, 0, why, sizeof why);
+    cJSON_Delete(session_history(rig.session));
+    session_sleep(rig.session);
+    session_open(rig.session);
+    take_stream();
 }
 
 static void
@@ -42,14 +83,23 @@ converse(void)
     if (fake_stream.open)
         fake_stream_connect();
     fake_stream_answer();
+    rig_plans(&rig, "Hello!"); /* the greeting's answer */
+    rig_content_ends(rig_audio_begins(&rig), "AUDIO", "END_TURN");
+    rig_said(&rig, "Hello!", "PARTIAL_TURN");
+    session_rotate(rig.session);
+    take_stream();
     talk();
+    change_streams();
     cJSON_Delete(session_description(rig.session));
     cJSON_Delete(session_stats(rig.session));
     rig_ask(&rig, 2, "{\"text\":\"bye\",\"wait\":\"response\"}");
     session_close(rig.session);
-    fake_stream_end(BEDROCK_END_end_stream, true);
+    for (unsigned n = 1; n <= fake_endpoint.opened; n++) {
+        fake_stream_select(n);
+        fake_stream_end(BEDROCK_END_end_stream, true);
+    }
     assert_int_equal(session_state(rig.session), SESSION_closed);
-    assert_false(fake_stream.open);
+    assert_int_equal(fake_endpoint.open_now, 0);
 }
 
 /* One event or answer may be missing, the one that there was no memory for. */
@@ -59,7 +109,7 @@ assert_once(void)
     int answers = 0;
     for (const char *at = rig.answers; (at = strchr(at, '\n')); at++)
         answers++;
-    assert_in_range(answers, 1, 2);
+    assert_in_range(answers, 2, 3);
     int started = (int)fake_bus_count("response", "phase", "started");
     int ended = (int)fake_bus_count("response", "phase", "ended");
     assert_in_range(started - ended + 1, 0, 2);
@@ -81,8 +131,12 @@ starved_at(long number)
     starve_at(number);
     converse();
     bool reached = starve_end();
-    if (rig.session)
+    if (rig.session) {
         assert_once();
+        rig_assert_balanced(&rig);
+    }
+    if (!reached)
+        assert_int_equal(fake_endpoint.opened, STREAMS);
     rig_close(&rig);
     return reached;
 }
