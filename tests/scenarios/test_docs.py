@@ -10,8 +10,8 @@ import tempfile
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from faults import (Endpoint, check_account, refused,  # noqa: E402
-                    remote, wait_until)
+from faults import (Asking, Endpoint, check_account,  # noqa: E402
+                    failed_with, refused, remote, wait_until)
 import harness  # noqa: E402
 from harness import Gateway, program  # noqa: E402
 
@@ -306,6 +306,21 @@ class Control(unittest.TestCase):
             refused(g, "session.rotate", -32001, session="robot")
             self.assertEqual(g.call("session.history",
                                     session="robot")["messages"], [])
+            self.assertEqual(g.stop(), 0)
+
+    def test_who_waits_is_answered_when_it_is_reset_or_put_to_sleep(self):
+        with Endpoint() as end, remote(end) as g:
+            for number, method in enumerate(("session.reset", "session.sleep")):
+                g.wait_streaming()
+                asked = Asking(g, "session.text", session="robot", text="slow",
+                               wait="response")
+                wait_until(lambda: len(end.records(kind="heard", text="slow"))
+                           > number, "it is asked")
+                g.call(method, session="robot")
+                failed_with(asked.end(), -32004)
+                answer = g.call("session.text", session="robot",
+                                text="goodbye", wait="response")
+                self.assertEqual(answer["text"], "Bye.")
             self.assertEqual(g.stop(), 0)
 
     def test_client_of_the_document_runs(self):
