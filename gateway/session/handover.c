@@ -280,7 +280,7 @@ handover_connected(struct session *s)
         return;
     opening_failed(s, status, true);
     drop_next(s, "its set-up could not be made");
-    postpone(s, h->begun_ns);
+    postpone(s, clock_mono_ns());
 }
 
 void

@@ -467,6 +467,30 @@ test_ready_next_that_is_lost(void **state)
     RIG_UNTIL(&rig, changed_to(3));
 }
 
+/* It will be as large the next time: not tried all the time. */
+static void
+test_next_whose_set_up_is_too_large(void **state)
+{
+    static char schema[600 * 1024];
+    (void)state;
+    memset(schema, ' ', sizeof schema - 1);
+    schema[0] = '{';
+    schema[sizeof schema - 2] = '}';
+    start("{\"rotate_gap_s\":0.2}");
+    fake_broker_offer("one", schema);
+    fake_broker_offer("two", schema);
+    session_tools_changed(rig.session);
+    for (int i = 0; i < 800; i++) {
+        if (fake_stream.open && !fake_stream.connected)
+            fake_stream_connect();
+        rig_step(&rig);
+    }
+    assert_in_range(fake_bus_count("error", "code", "set_up_failed"), 1, 3);
+    assert_in_range(opened(), 2, 4);
+    assert_true(streams());
+    assert_true(fake_stream_at(1)->open && !fake_stream_at(1)->finished);
+}
+
 static void
 test_next_that_waits_too_long_is_made_anew(void **state)
 {
@@ -938,6 +962,7 @@ main(void)
         TEST(refused_next),
         TEST(next_that_is_lost),
         TEST(ready_next_that_is_lost),
+        TEST(next_whose_set_up_is_too_large),
         TEST(next_that_waits_too_long_is_made_anew),
         TEST(by_its_age),
         TEST(never_if_it_is_off),
