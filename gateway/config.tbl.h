@@ -61,7 +61,7 @@ CONFIG_ROOT(
     "longest pause before the first retry, doubled for each further one")
 CONFIG_ROOT("bedrock.retry_cap_ms", UINT, bedrock.retry_cap_ms, "20000", 1,
             600000, NULL, NULL, "ms", "longest pause between retries")
-CONFIG_ROOT("bedrock.retry_budget", UINT, bedrock.retry_budget, "8", 1, 1000,
+CONFIG_ROOT("bedrock.retry_budget", UINT, bedrock.retry_budget, "8", 1, 64,
             NULL, NULL, "",
             "retries within retry_window_s, then the fallback or slow retries")
 CONFIG_ROOT("bedrock.retry_window_s", NUMBER, bedrock.retry_window_s, "300",
