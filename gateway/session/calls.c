@@ -426,7 +426,7 @@ hand_to_broker(struct calls *c, struct call *call, const char *arguments)
 }
 
 static struct call *
-new_call(struct calls *c, const struct sonic_event *event)
+new_call(struct calls *c, uint32_t generation, const struct sonic_event *event)
 {
     struct session *s = c->session;
     struct call *call = oldest_ended(c);
@@ -434,7 +434,7 @@ new_call(struct calls *c, const struct sonic_event *event)
     memset(call, 0, sizeof *call);
     call->number = ++c->last_number;
     call->started_ns = clock_mono_ns();
-    call->generation = s->leg.generation;
+    call->generation = generation;
     call->mark = mark_of(event->u.tool_use.arguments.text);
     snprintf(call->tool, sizeof call->tool, "%s", event->u.tool_use.name.text);
     snprintf(call->tool_use_id, sizeof call->tool_use_id, "%s",
@@ -470,13 +470,14 @@ can_be_answered(struct calls *c, const struct sonic_event *event)
 }
 
 void
-calls_begin(struct calls *c, const struct sonic_event *event)
+calls_begin(struct calls *c, uint32_t generation,
+            const struct sonic_event *event)
 {
     struct session *s = c->session;
     if (!can_be_answered(c, event))
         return;
     bool full = c->open >= CALLS_MAX;
-    struct call *call = new_call(c, event);
+    struct call *call = new_call(c, generation, event);
     const char *arguments = event->u.tool_use.arguments.text;
     tell_call(s, call, arguments);
     if (s->state == SESSION_closing)
@@ -493,6 +494,8 @@ calls_begin(struct calls *c, const struct sonic_event *event)
                  (unsigned long long)call->number);
     else if (!hand_to_broker(c, call, arguments))
         answer_error(c, call, "error", "The gateway cannot run tools now");
+    if (!call->outcome && generation != s->leg.generation)
+        make_orphan(c, call);
 }
 
 void

@@ -24,8 +24,9 @@ struct calls *calls_new(struct session *session);
  * inside. [loop] */
 void calls_free(struct calls **calls);
 
-/* The model asks for a tool. [loop] */
-void calls_begin(struct calls *calls, const struct sonic_event *event);
+/* The model asks for a tool, on the stream of this generation. [loop] */
+void calls_begin(struct calls *calls, uint32_t generation,
+                 const struct sonic_event *event);
 
 /* Answers every open call with an error, on the stream if there is one, and
  * cancels it. [loop] */

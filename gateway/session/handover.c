@@ -377,8 +377,9 @@ change_over(struct session *s, bool rewind, const char *reason)
     uint64_t now_ns = clock_mono_ns();
     struct stream_news news = {.resent_from_frame = UINT64_MAX};
     uint64_t talk_ns = rewind ? talk_time_ns(s) : 0;
-    if (talk_ns)
-        remember_unfinished(s, dialogue_current(s->dialogue));
+    const struct response *r = dialogue_current(s->dialogue);
+    if (r && !r->generated && (talk_ns || !rewind))
+        remember_unfinished(s, r);
     enum vr_status status = opening_tail(s, &s->handover.next, &news);
     if (status != VR_OK) {
         opening_failed(s, status, true);

@@ -260,7 +260,7 @@ model_event(struct session *s, const struct leg *leg,
         on_content_end(s, e, now_ns);
         break;
     case SONIC_TOOL_USE:
-        calls_begin(s->calls, e);
+        calls_begin(s->calls, leg->generation, e);
         break;
     case SONIC_INTERRUPTED:
         cut_signalled(s, CUT_MARKER, response_of(s, &e->content_id));

@@ -120,6 +120,7 @@ test_rotation_does_not_wait_for_ever(void **state)
     unsigned last = opened();
     fake_broker_end(0, TOOL_OK, "{\"time\":\"noon\"}", NULL);
     assert_true(was_late("1"));
+    assert_int_equal(told(last, "textInput", "Let me see."), 1);
     RIG_UNTIL(&rig, told(last, "textInput", "noon") == 1);
     assert_non_null(
         strstr(fake_stream_last("contentStart"), "\"interactive\":true"));
@@ -306,6 +307,33 @@ test_long_result_is_told_in_part(void **state)
     RIG_UNTIL(&rig, told(opened(), "textInput", "xxxx") >= 1);
 }
 
+/* The old stream goes on talking for a while, and calls a tool: the result is
+ * not the new one's to hear by that id. */
+static void
+test_old_stream_calls_while_it_talks(void **state)
+{
+    (void)state;
+    start("{\"rotate_after_s\":0.8,\"rotate_deadline_s\":1}");
+    rig_user_says(&rig, "tell me a story");
+    rig_plans(&rig, "Once upon a time.");
+    rig_audio(rig_audio_begins(&rig), 200);
+    while (fake_bus_count("stream", "phase", "current") == 0) {
+        if (fake_stream.open && !fake_stream.connected)
+            rig_accept();
+        rig_step(&rig);
+    }
+    unsigned last = opened();
+    fake_stream_select(1);
+    rig_tool_use("use-1", "clock", "{}");
+    fake_stream_select(0);
+    assert_int_equal(fake_broker.call_count, 1);
+    fake_broker_end(0, TOOL_OK, "{\"time\":\"noon\"}", NULL);
+    assert_int_equal(told(last, "toolResult", ""), 0);
+    assert_int_equal(told(last, "use-1", ""), 0);
+    assert_true(was_late("1"));
+    assert_int_equal(fake_bus_count("tool_result", NULL, NULL), 1);
+}
+
 #define TEST(name) cmocka_unit_test_teardown(test_##name, tear_down)
 
 int
@@ -324,6 +352,7 @@ main(void)
         TEST(session_is_gone),
         TEST(in_an_outage),
         TEST(long_result_is_told_in_part),
+        TEST(old_stream_calls_while_it_talks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
