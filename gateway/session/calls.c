@@ -303,8 +303,7 @@ static bool
 asked_anew(struct session *s, const struct call *orphan)
 {
     const struct turn *turn = dialogue_turn(s->dialogue, orphan->turn_id);
-    return turn && !turn->published &&
-           turn->response_id != orphan->response_id;
+    return turn && !turn->published && turn->response_id != orphan->response_id;
 }
 
 static void
