@@ -236,6 +236,10 @@ class Worker:
                 e["data"]["state"] for e in self.told("session.state")]
         self.relent()
         self.check_answers(row, phase)
+        if row.action == "stay":  # the endpoint waits for that tool for ever
+            self.g.call("session.sleep", session="robot")
+            self.g.call("session.open", session="robot")
+            self.state("streaming")
 
     # ---- at the end ----
 

@@ -247,6 +247,8 @@ class StreamEnds(unittest.TestCase):
             end.kill()
             self.check_loss(g, *CUT)
             asked = Asking(g, "session.text", session="robot", text="anybody?")
+            wait_until(lambda: g.call("gateway.stats")["control"]["pending"]
+                       > 1, "it was asked")
             closed = g.call("session.close", session="robot")
             self.assertEqual(closed["state"], "closed")
             failed_with(asked.end(), CLOSED)
