@@ -239,7 +239,7 @@ class Worker:
         if row.action == "stay":  # the endpoint waits for that tool for ever
             self.g.call("session.sleep", session="robot")
             self.g.call("session.open", session="robot")
-            self.state("streaming")
+            self.ask("hello robot")
 
     # ---- at the end ----
 
