@@ -6,8 +6,9 @@ import os
 import random
 import re
 import subprocess
+import unittest
 
-from faults import Endpoint, wait_until
+from faults import Endpoint, check_account, remote, wait_until
 from harness import program
 from speech import Microphone
 
@@ -114,3 +115,58 @@ class Marker(Microphone):
         samples = array.array("h")
         samples.frombytes(bytes(self.written))
         return samples
+
+
+# Rotations that come soon; the deadline is far.
+SOON = {"rotate_after_s": 1.5, "rotate_deadline_s": 60, "rotate_gap_s": 0.2}
+# None by time; those that are asked for come at once.
+ASKED = {"rotate_after_s": 400, "rotate_deadline_s": 470, "rotate_gap_s": 0.1}
+
+STORY = "Once upon a time there was a robot. " + "And so it went on. " * 4
+SCRIPT = {"first_audio_ms": 150, "endpoint_ms": 400, "lines": [
+    {"hear": ["hello robot"], "say": "Hello."},
+    {"hear": ["tell me a story"], "on": "text", "say": STORY}]}
+QUESTION = "hello robot"
+
+
+class Rotating(unittest.TestCase):
+    """A conversation whose streams change, and what is seen of it."""
+
+    def start(self, session, script=SCRIPT, **more):
+        """(endpoint, gateway), both closed at the end of the scenario."""
+        end = Recorder(script, **more.pop("endpoint", {}))
+        self.addCleanup(end.close)
+        g = remote(end, {"sessions": {"robot": session},
+                         **more.pop("config", {})}, **more)
+        self.addCleanup(g.close)
+        g.wait_streaming()
+        return end, g
+
+    def stats(self, g, session="robot"):
+        stats = g.call("gateway.stats")["sessions"][session]
+        check_account(stats)
+        return stats
+
+    def current(self, g):
+        return g.call("session.get", session="robot")["stream"]["generation"]
+
+    def no_trouble(self, end, g):
+        self.assertEqual(g.bus.all("error"), [])
+        self.assertEqual(end.records(kind="violation"), [])
+
+    def rotate(self, g):
+        """One on demand; returns the news of it."""
+        g.call("session.rotate", session="robot")
+        return g.bus.wait("stream", phase="current", reason="asked for")["data"]
+
+    def aged(self, g):
+        """The news of one by its age; the last such one."""
+        news = g.bus.wait("stream", phase="current", reason="its age")["data"]
+        g.call("session.update", session="robot", config=ASKED)
+        return news
+
+    def all_sent(self, g, marker):
+        wait_until(lambda: self.stats(g)["input_frames"]["produced"]
+                   == len(marker.written) // 2 and
+                   self.stats(g)["input_frames"]["pending"] < 512,
+                   "all but a part of a chunk is sent")

@@ -11,8 +11,7 @@ import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from faults import (Asking, Endpoint, alive, check_responses,  # noqa: E402
-                    children, failed_with, logged, refused, remote,
-                    wait_until)
+                    children, logged, refused, remote, wait_until)
 import harness  # noqa: E402
 
 NOT_FOUND, PARAMS, CLOSED, SHUTDOWN = -32000, -32602, -32004, -32008

@@ -356,6 +356,24 @@ test_dead_stream_ends_what_is_open(void **state)
 }
 
 static void
+test_answer_of_a_left_stream_is_over(void **state)
+{
+    struct fixture *f = *state;
+    dialogue_left(f->d, 1 * MS);
+    assert_int_equal(f->story.ended, 0);
+    say(f->d, "tell me a story", 10 * MS);
+    plan(f->d, "Once upon a time.", 20 * MS);
+    struct response *r = dialogue_audio_begin(f->d, 30 * MS);
+    dialogue_audio(f->d, r, 40 * MS);
+    dialogue_left(f->d, 50 * MS);
+    assert_int_equal(f->story.ended, 1);
+    assert_int_equal(r->status, RESPONSE_ERROR);
+    assert_null(dialogue_current(f->d));
+    plan(f->d, "Hello.", 60 * MS);
+    assert_int_equal(dialogue_current(f->d)->id, r->id + 1);
+}
+
+static void
 test_empty_turns_are_not_published(void **state)
 {
     struct fixture *f = *state;
@@ -419,6 +437,7 @@ main(void)
         TEST(tool_keeps_the_response_open),
         TEST(response_without_audio_or_text_ends),
         TEST(dead_stream_ends_what_is_open),
+        TEST(answer_of_a_left_stream_is_over),
         TEST(empty_turns_are_not_published),
         TEST(text_is_bounded),
         TEST(many_turns_each_published_once),
