@@ -59,7 +59,8 @@ find_credentials(struct session *s, bool quietly)
         .code = "no_credentials",
         .message = tried,
         .remedy = "session.open tries again once they are there",
-        .component = "bedrock"};
+        .component = "bedrock",
+        .recoverable = s->answered_once};
     if (quietly)
         log_warn(bedrock, s->context, "%s", tried);
     else

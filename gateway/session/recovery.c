@@ -226,6 +226,22 @@ recovery_give_stream_up(struct session *s, struct session_fault *fault,
         session_move(s, SESSION_ON_lost, why);
 }
 
+bool
+recovery_without_credentials(struct session *s)
+{
+    double slow_s = s->services->config->bedrock.retry_slow_s;
+    if (!s->answered_once ||
+        s->settings->continuation != CONFIG_CONTINUATION_ON)
+        return false;
+    s->retry_ns = clock_mono_ns() + (uint64_t)(slow_s * 1e9);
+    if (!session_move(s, SESSION_ON_cut, "there are no credentials"))
+        return false;
+    if (s->leg.ticket)
+        slots_release(s->services->slots, s->leg.ticket);
+    s->leg.ticket = NULL;
+    return true;
+}
+
 void
 recovery_exception(struct session *s, const struct bedrock_end *end)
 {

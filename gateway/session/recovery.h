@@ -22,6 +22,10 @@ void recovery_stream_ended(struct session *session,
 void recovery_give_stream_up(struct session *session,
                              struct session_fault *fault, const char *why);
 
+/* None are found for a session that had some: somebody may be writing them
+ * anew. Looks for them slowly; false if it has to be given up. [loop] */
+bool recovery_without_credentials(struct session *session);
+
 /* An error of which the stream goes on: reports it, and forgets the tool calls
  * that it is about. [loop] */
 void recovery_exception(struct session *session, const struct bedrock_end *end);

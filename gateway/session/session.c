@@ -21,7 +21,9 @@ static void
 do_connect(struct session *s)
 {
     enum leg_problem problem = leg_open(s, &s->leg, s->target, false);
-    if (problem != LEG_OK)
+    bool waits =
+        problem == LEG_NO_CREDENTIALS && recovery_without_credentials(s);
+    if (problem != LEG_OK && !waits)
         session_move(s, SESSION_ON_lost, "it could not begin");
 }
 

@@ -456,6 +456,27 @@ test_credentials_are_waited_for(void **state)
     assert_true(is_in(SESSION_streaming));
 }
 
+/* Somebody is about to write them anew. */
+static void
+test_credentials_that_are_gone_for_a_moment(void **state)
+{
+    char path[96];
+    (void)state;
+    open_with_profile("{\"retry_slow_s\":0.2}");
+    rig_start(&rig);
+    snprintf(path, sizeof path, "%s/credentials", profile);
+    assert_int_equal(unlink(path), 0);
+    lose();
+    assert_true(is_in(SESSION_waiting));
+    assert_int_equal(fake_bus_count("error", "code", "no_credentials"), 1);
+    assert_int_equal(slots_open(rig.services.slots), 0);
+    write_profile("AKIANEW");
+    RIG_UNTIL(&rig, opened() == 2);
+    assert_string_equal(fake_stream.key, "AKIANEW");
+    rig_accept();
+    assert_true(is_in(SESSION_streaming));
+}
+
 static void
 test_credentials_that_never_worked(void **state)
 {
@@ -538,6 +559,7 @@ main(void)
         TEST(clock_that_is_right),
         TEST(new_credentials_are_taken),
         TEST(credentials_are_waited_for),
+        TEST(credentials_that_are_gone_for_a_moment),
         TEST(credentials_that_never_worked),
         TEST(audio_of_an_outage_is_kept),
         TEST(no_more_than_the_outage_buffer),
