@@ -359,15 +359,16 @@ static void
 test_answer_of_a_left_stream_is_over(void **state)
 {
     struct fixture *f = *state;
-    dialogue_left(f->d, 1 * MS);
+    dialogue_left(f->d, "stream_lost", 1 * MS);
     assert_int_equal(f->story.ended, 0);
     say(f->d, "tell me a story", 10 * MS);
     plan(f->d, "Once upon a time.", 20 * MS);
     struct response *r = dialogue_audio_begin(f->d, 30 * MS);
     dialogue_audio(f->d, r, 40 * MS);
-    dialogue_left(f->d, 50 * MS);
+    dialogue_left(f->d, "stream_lost", 50 * MS);
     assert_int_equal(f->story.ended, 1);
     assert_int_equal(r->status, RESPONSE_ERROR);
+    assert_string_equal(r->reason, "stream_lost");
     assert_null(dialogue_current(f->d));
     plan(f->d, "Hello.", 60 * MS);
     assert_int_equal(dialogue_current(f->d)->id, r->id + 1);
