@@ -24,7 +24,7 @@ struct fake_wire {
     int16_t *samples;
     size_t sample_count, sample_room;
     size_t left_count; /* of these, handed to TLS: nobody receives the rest */
-    unsigned refused; /* sends answered by VR_AGAIN */
+    unsigned refused;  /* sends answered by VR_AGAIN */
     /* What it is told to do. */
     bool full;   /* takes nothing until fake_stream_room() */
     bool choked; /* takes events, and hands nothing to TLS, until then */
