@@ -221,6 +221,11 @@ check: deps ## build and run all tests (installs what is missing first)
 	$(Q)$(MAKE) --no-print-directory VARIANT=release build/libvoxring.so
 	$(Q)B=$(B) tests/run $(TESTS_ONLY)
 
+soak: deps ## a conversation of 24 hours with random faults, in SOAK_SECONDS (1800)
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)VOXRING_BUILD=$(CURDIR)/$(B) SOAK_SECONDS=$(or $(SOAK_SECONDS),1800) \
+		tests/scenarios/test_soak.py
+
 check-all: deps ## check, and again under AddressSanitizer+UBSan and ThreadSanitizer, and the fuzzers
 	$(Q)$(MAKE) --no-print-directory check
 	$(Q)$(MAKE) --no-print-directory check VARIANT=asan
@@ -285,7 +290,7 @@ install: all ## install below PREFIX (DESTDIR honoured)
 clean: ## remove build/
 	rm -rf build
 
-.PHONY: all help tests check check-all fuzzers fuzz deps demo interop lint \
+.PHONY: all help tests check soak check-all fuzzers fuzz deps demo interop lint \
 	benches bench install clean
 
 -include $(shell find $(O) -name '*.d' 2>/dev/null)

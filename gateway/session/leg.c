@@ -112,6 +112,7 @@ leg_open(struct session *s, struct leg *leg, size_t target, bool quietly)
                         .target = target,
                         .opened_ns = clock_mono_ns(),
                         .ticket = ticket};
+    snprintf(leg->model, sizeof leg->model, "%s", leg_target(s, target).model);
     s->counters.streams++;
     if (!find_credentials(s, quietly))
         return LEG_NO_CREDENTIALS;

@@ -29,6 +29,7 @@ struct leg {
     int64_t expires_ms;         /* its credentials, wall clock; 0: not known */
     struct slot_ticket *ticket; /* its place among all streams */
     char request_id[64];
+    char model[128]; /* that it was opened for, for people: maybe cut */
 };
 
 /* The model and the place a leg goes to. Strings are the configuration's. */

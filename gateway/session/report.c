@@ -29,7 +29,8 @@ report_state(struct session *s, enum session_state previous, const char *reason,
         e.stream = s->leg.generation;
     if (retry_in_ms >= 0)
         e.retry_in_ms = retry_in_ms;
-    e.model = leg_target(s, s->leg.target).model;
+    e.model =
+        s->leg.model[0] ? s->leg.model : leg_target(s, s->leg.target).model;
     e.voice = s->settings->voice;
     event_session_state_publish(bus_of(s), &s->subject, &e);
     log_info(session, s->context, "%s (%s): %s", e.state, reason,
@@ -81,7 +82,7 @@ fill_stream(struct session *s, const struct leg *leg, const char *phase,
     e->phase = phase;
     e->stream = leg->generation;
     e->reason = reason;
-    e->model = t.model;
+    e->model = leg->model;
     e->region = t.region;
     e->age_seconds = (double)(clock_mono_ns() - leg->opened_ns) / 1e9;
     e->request_id = leg->request_id[0] ? leg->request_id : NULL;

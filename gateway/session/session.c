@@ -417,6 +417,8 @@ bool
 session_open(struct session *s)
 {
     recovery_reset(s);
+    if (s->state == SESSION_failed)
+        s->target = 0; /* the fallbacks had their turn */
     s->activity_ns = s->attached_ns = clock_mono_ns();
     s->abandoned = false;
     bool moved = streams_want(s, "asked to open");
