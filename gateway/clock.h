@@ -20,6 +20,13 @@ clock_mono_ns(void)
     return (uint64_t)t.tv_sec * CLOCK_NS_PER_S + (uint64_t)t.tv_nsec;
 }
 
+/* Seconds of the configuration; less than none is none. [rt] */
+static inline uint64_t
+clock_ns_of_s(double seconds)
+{
+    return seconds <= 0 ? 0 : (uint64_t)(seconds * 1e9);
+}
+
 /* Milliseconds since 1970-01-01 UTC. [rt] */
 static inline int64_t
 clock_wall_ms(void)

@@ -56,12 +56,6 @@ handover_phase_name(enum handover_phase phase)
     return names[phase];
 }
 
-static uint64_t
-ns_of(double seconds)
-{
-    return seconds <= 0 ? 0 : (uint64_t)(seconds * 1e9);
-}
-
 /* ---- when ---- */
 
 static uint64_t
@@ -80,7 +74,7 @@ heed_credentials(struct session *s, uint64_t now_ns)
     if (!s->leg.expires_ms)
         return;
     uint64_t left_ns = left_ms > 0 ? (uint64_t)left_ms * CLOCK_NS_PER_MS : 0;
-    uint64_t margin_ns = ns_of(s->settings->credential_margin_s);
+    uint64_t margin_ns = clock_ns_of_s(s->settings->credential_margin_s);
     uint64_t due_ns = now_ns + (left_ns > margin_ns ? left_ns - margin_ns : 0);
     if (due_ns < s->leg.opened_ns + LIFE_MIN_NS)
         due_ns = s->leg.opened_ns + LIFE_MIN_NS;
@@ -99,18 +93,20 @@ handover_arm(struct session *s, uint64_t now_ns)
     bool on = s->settings->continuation == CONFIG_CONTINUATION_ON;
     uint64_t never = UINT64_MAX;
     h->by_credentials = false;
-    h->due_ns =
-        on ? s->leg.opened_ns + jittered(ns_of(s->settings->rotate_after_s))
-           : never;
+    h->due_ns = on ? s->leg.opened_ns +
+                         jittered(clock_ns_of_s(s->settings->rotate_after_s))
+                   : never;
     h->deadline_ns =
-        on ? s->leg.opened_ns + ns_of(s->settings->rotate_deadline_s) : never;
+        on ? s->leg.opened_ns + clock_ns_of_s(s->settings->rotate_deadline_s)
+           : never;
     if (on && h->due_ns > h->deadline_ns)
         h->due_ns = h->deadline_ns;
     if (on)
         heed_credentials(s, now_ns);
     if (s->leg.target != 0 &&
-        now_ns >= s->fallback_ns +
-                      ns_of(s->services->config->bedrock.fallback_retry_s))
+        now_ns >=
+            s->fallback_ns +
+                clock_ns_of_s(s->services->config->bedrock.fallback_retry_s))
         handover_want(s, HANDOVER_HOME);
 }
 
@@ -136,8 +132,9 @@ want_by_time(struct session *s, uint64_t now_ns)
         handover_want(s,
                       h->by_credentials ? HANDOVER_CREDENTIALS : HANDOVER_AGE);
     if (s->leg.target != 0 && !h->wanted &&
-        now_ns >= s->fallback_ns +
-                      ns_of(s->services->config->bedrock.fallback_retry_s))
+        now_ns >=
+            s->fallback_ns +
+                clock_ns_of_s(s->services->config->bedrock.fallback_retry_s))
         handover_want(s, HANDOVER_HOME);
 }
 
@@ -179,7 +176,7 @@ static void
 postpone(struct session *s, uint64_t now_ns)
 {
     struct handover *h = &s->handover;
-    uint64_t gap_ns = ns_of(s->settings->rotate_gap_s);
+    uint64_t gap_ns = clock_ns_of_s(s->settings->rotate_gap_s);
     unsigned doublings = h->failures < 3 ? h->failures : 3;
     h->failures++;
     h->not_before_ns = now_ns + (gap_ns << doublings);
@@ -208,7 +205,8 @@ static size_t
 next_target(const struct session *s, uint64_t now_ns)
 {
     uint64_t home_ns =
-        s->fallback_ns + ns_of(s->services->config->bedrock.fallback_retry_s);
+        s->fallback_ns +
+        clock_ns_of_s(s->services->config->bedrock.fallback_retry_s);
     return s->leg.target == 0 || now_ns >= home_ns ? 0 : s->leg.target;
 }
 
@@ -328,8 +326,8 @@ take_place(struct session *s, uint64_t now_ns)
     s->family = s->leg.family;
     s->leg.begun = true;
     slots_promote(s->services->slots, s->leg.ticket, old);
-    *h = (struct handover){.not_before_ns =
-                               now_ns + ns_of(s->settings->rotate_gap_s)};
+    *h = (struct handover){
+        .not_before_ns = now_ns + clock_ns_of_s(s->settings->rotate_gap_s)};
     handover_arm(s, now_ns);
     s->counters.rotations++;
 }
@@ -432,7 +430,7 @@ static bool
 is_stale(const struct session *s, uint64_t now_ns)
 {
     const struct handover *h = &s->handover;
-    uint64_t stale_ns = ns_of(s->settings->rotate_after_s) / STALE_PART;
+    uint64_t stale_ns = clock_ns_of_s(s->settings->rotate_after_s) / STALE_PART;
     if (stale_ns > STALE_NS)
         stale_ns = STALE_NS;
     return h->begun_ns && now_ns >= h->begun_ns + stale_ns;
@@ -456,7 +454,7 @@ may_begin(struct session *s, uint64_t now_ns)
         (h->change_ns && now_ns < h->change_ns + SETTLE_NS))
         return false;
     bool tools_waited_for =
-        now_ns >= h->wanted_ns + ns_of(s->settings->rotate_tool_wait_s);
+        now_ns >= h->wanted_ns + clock_ns_of_s(s->settings->rotate_tool_wait_s);
     /* Begun too early it would only grow stale. */
     return is_impatient(h) || boundary_near(s, now_ns) ||
            (tools_waited_for && boundary_quiet(s, now_ns)) ||
@@ -510,7 +508,7 @@ static void
 try_change(struct session *s, uint64_t now_ns)
 {
     const struct handover *h = &s->handover;
-    uint64_t tool_wait_ns = ns_of(s->settings->rotate_tool_wait_s);
+    uint64_t tool_wait_ns = clock_ns_of_s(s->settings->rotate_tool_wait_s);
     bool despite_tools = now_ns >= h->wanted_ns + tool_wait_ns;
     const char *reason = reasons[first_reason(h)].name;
     s->replay = REPLAY_NONE;

@@ -111,7 +111,7 @@ with_new_credentials(struct session *s, const struct bedrock_end *end,
     if (!s->answered_once || !credentials_may_change(&s->credentials))
         return elsewhere_or_give_up(s, now_ns);
     double slow_s = s->services->config->bedrock.retry_slow_s;
-    return (struct plan){.goes_on = true, .delay_ns = (uint64_t)(slow_s * 1e9)};
+    return (struct plan){.goes_on = true, .delay_ns = clock_ns_of_s(slow_s)};
 }
 
 /* A signature is refused and the endpoint's clock is far from ours: then it is
@@ -233,7 +233,7 @@ recovery_without_credentials(struct session *s)
     if (!s->answered_once ||
         s->settings->continuation != CONFIG_CONTINUATION_ON)
         return false;
-    s->retry_ns = clock_mono_ns() + (uint64_t)(slow_s * 1e9);
+    s->retry_ns = clock_mono_ns() + clock_ns_of_s(slow_s);
     if (!session_move(s, SESSION_ON_cut, "there are no credentials"))
         return false;
     if (s->leg.ticket)
@@ -282,7 +282,7 @@ deaf_at_ns(const struct session *s, const struct capture_speech *speech)
 {
     unsigned doublings =
         s->deaf_count < DEAF_DOUBLINGS ? s->deaf_count : DEAF_DOUBLINGS;
-    uint64_t after_ns = (uint64_t)(s->settings->deaf_after_s * 1e9);
+    uint64_t after_ns = clock_ns_of_s(s->settings->deaf_after_s);
     return speech->ended_ns + (after_ns << doublings);
 }
 

@@ -14,7 +14,7 @@
 static uint64_t
 patience_ns(const struct session *s)
 {
-    return PATIENCE_NS + (uint64_t)(s->settings->deaf_after_s * 1e9);
+    return PATIENCE_NS + clock_ns_of_s(s->settings->deaf_after_s);
 }
 
 static bool

@@ -216,9 +216,9 @@ static void
 note_latencies(struct session *s, const struct event_turn *e)
 {
     if (e->first_text_seconds >= 0)
-        latency_add(&s->first_text, (uint64_t)(e->first_text_seconds * 1e9));
+        latency_add(&s->first_text, clock_ns_of_s(e->first_text_seconds));
     if (e->first_audio_seconds >= 0)
-        latency_add(&s->first_audio, (uint64_t)(e->first_audio_seconds * 1e9));
+        latency_add(&s->first_audio, clock_ns_of_s(e->first_audio_seconds));
 }
 
 static void

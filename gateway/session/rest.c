@@ -6,12 +6,6 @@
 
 #define LOOK_NS CLOCK_NS_PER_S
 
-static uint64_t
-ns_of(double seconds)
-{
-    return (uint64_t)(seconds * 1e9);
-}
-
 bool
 rest_begins_awake(const struct session *s)
 {
@@ -79,7 +73,7 @@ is_idle(struct session *s, uint64_t now_ns)
         return false;
     if (!boundary_reached(s, false, now_ns))
         s->activity_ns = now_ns;
-    return now_ns >= s->activity_ns + ns_of(after_s);
+    return now_ns >= s->activity_ns + clock_ns_of_s(after_s);
 }
 
 static bool
@@ -87,8 +81,8 @@ is_abandoned(struct session *s, uint64_t now_ns)
 {
     double after_s = s->settings->abandoned_s;
     if (!s->by_control || after_s <= 0 ||
-        now_ns < s->attached_ns + ns_of(after_s) ||
-        now_ns < s->activity_ns + ns_of(after_s))
+        now_ns < s->attached_ns + clock_ns_of_s(after_s) ||
+        now_ns < s->activity_ns + clock_ns_of_s(after_s))
         return false;
     if (!somebody_is_there(s))
         return true;
@@ -101,7 +95,7 @@ is_overdue(const struct session *s, uint64_t now_ns)
 {
     double after_s = s->settings->max_session_s;
     return s->by_control && after_s > 0 &&
-           now_ns >= s->created_ns + ns_of(after_s);
+           now_ns >= s->created_ns + clock_ns_of_s(after_s);
 }
 
 static void
@@ -132,7 +126,8 @@ uint64_t
 rest_deadline_ns(const struct session *s, uint64_t now_ns)
 {
     uint64_t due_ns = s->next_look_ns;
-    uint64_t idle_ns = s->activity_ns + ns_of(s->settings->idle_close_s);
+    uint64_t idle_ns =
+        s->activity_ns + clock_ns_of_s(s->settings->idle_close_s);
     if (s->settings->mode != CONFIG_MODE_ALWAYS &&
         s->state == SESSION_streaming && idle_ns > now_ns && idle_ns < due_ns)
         due_ns = idle_ns;
