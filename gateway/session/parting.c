@@ -123,6 +123,16 @@ parting_tick(struct session *s, uint64_t now_ns)
     return next_ns;
 }
 
+bool
+parting_any(const struct session *s)
+{
+    for (size_t i = 0; i < PARTING_MAX; i++) {
+        if (s->parting[i].leg.link)
+            return true;
+    }
+    return false;
+}
+
 void
 parting_drop_all(struct session *s)
 {

@@ -39,6 +39,9 @@ bool parting_ended(struct session *session, const struct link *link);
  * [loop] */
 uint64_t parting_tick(struct session *session, uint64_t now_ns);
 
+/* Whether there are any. [loop] */
+bool parting_any(const struct session *session);
+
 /* Drops all. [loop] */
 void parting_drop_all(struct session *session);
 

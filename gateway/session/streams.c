@@ -135,15 +135,25 @@ on_link_exception(void *arg, struct link *link, const struct bedrock_end *end)
     session_turn(s);
 }
 
+/* A stream that was left shortly before may still tell what it cost. */
 static void
-current_ended(struct session *s, const struct bedrock_end *end)
+ended_at_close(struct session *s, const struct bedrock_end *end)
 {
-    if (s->state != SESSION_closing)
-        recovery_stream_ended(s, end);
+    if (end->normal && parting_any(s))
+        leg_drop(s, &s->leg, "ended", "the session is closed");
     else if (end->normal)
         session_move(s, SESSION_ON_ended, "the endpoint ended the stream");
     else
         session_move(s, SESSION_ON_lost, bedrock_end_name(end->cause));
+}
+
+static void
+current_ended(struct session *s, const struct bedrock_end *end)
+{
+    if (s->state == SESSION_closing)
+        ended_at_close(s, end);
+    else
+        recovery_stream_ended(s, end);
 }
 
 static void

@@ -188,6 +188,8 @@ pass_deadlines(struct session *s, uint64_t now_ns)
     if (streams_granted(s))
         session_move(s, SESSION_ON_open, s->next_reason);
     session_check_tools(s, now_ns);
+    if (s->state == SESSION_closing && !s->leg.link && !parting_any(s))
+        session_move(s, SESSION_ON_ended, "the endpoint ended the streams");
     if (s->state == SESSION_closing && now_ns >= s->close_deadline_ns)
         session_move(s, SESSION_ON_deadline,
                      "the endpoint did not end the stream in time");
