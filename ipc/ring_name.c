@@ -6,11 +6,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "ipc/fnv.h"
 #include "ipc/ring_name.h"
 #include "ipc/ring_why.h"
-
-#define HASH_BASIS UINT64_C(0xcbf29ce484222325)
-#define HASH_PRIME UINT64_C(0x100000001b3)
 
 static const char lower[] = "abcdefghijklmnopqrstuvwxyz0123456789";
 static const char session_chars[] = "abcdefghijklmnopqrstuvwxyz0123456789-_";
@@ -31,17 +29,6 @@ ring_name_check(const char *session, char *why, size_t why_bytes)
                     "\"%.64s\" cannot be a session's name: use at most %d of "
                     "a-z, 0-9, '-' and '_', a letter or digit first",
                     session, VR_SESSION_MAX);
-}
-
-/* FNV-1a: it has only to keep two folders apart, not to resist anybody. */
-static uint64_t
-hash(const char *text)
-{
-    uint64_t h = HASH_BASIS;
-
-    for (; *text != '\0'; text++)
-        h = (h ^ (unsigned char)*text) * HASH_PRIME;
-    return h;
 }
 
 enum vr_status
@@ -68,7 +55,7 @@ ring_name_instance(char instance[RING_INSTANCE_BYTES], const char *given,
                         "voxringd, or name its folder in VOXRING_RUNTIME_DIR",
                         runtime_dir, strerror(errno));
     snprintf(instance, RING_INSTANCE_BYTES, "%016llx",
-             (unsigned long long)hash(real));
+             (unsigned long long)fnv_text(FNV_BASIS, real));
     free(real);
     return VR_OK;
 }

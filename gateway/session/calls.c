@@ -11,6 +11,7 @@
 #include "gateway/session/self.h"
 #include "gateway/session/setup.h"
 #include "gateway/sonic/encode.h"
+#include "ipc/fnv.h"
 
 /* Calls whose ids and outcomes are remembered after their end. */
 #define REMEMBERED 64u
@@ -271,15 +272,6 @@ calls_outcome_name(enum tool_outcome outcome)
 
 /* ---- results that come after their stream ---- */
 
-static uint64_t
-mark_of(const char *arguments)
-{
-    uint64_t mark = 0xcbf29ce484222325ull; /* FNV-1a */
-    for (; *arguments; arguments++)
-        mark = (mark ^ (unsigned char)*arguments) * 0x100000001b3ull;
-    return mark;
-}
-
 /* An instruction, because the model takes a mere statement for the user's. */
 static void
 tell_model(struct session *s, const struct call *call, const char *content)
@@ -434,7 +426,7 @@ new_call(struct calls *c, uint32_t generation, const struct sonic_event *event)
     call->number = ++c->last_number;
     call->started_ns = clock_mono_ns();
     call->generation = generation;
-    call->mark = mark_of(event->u.tool_use.arguments.text);
+    call->mark = fnv_text(FNV_BASIS, event->u.tool_use.arguments.text);
     snprintf(call->tool, sizeof call->tool, "%s", event->u.tool_use.name.text);
     snprintf(call->tool_use_id, sizeof call->tool_use_id, "%s",
              event->u.tool_use.id.text);

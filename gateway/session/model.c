@@ -5,15 +5,14 @@
 #include "gateway/clock.h"
 #include "gateway/log.h"
 #include "gateway/session/self.h"
+#include "ipc/fnv.h"
 
 /* ---- which content belongs to which response ---- */
 
 static uint64_t
 hash_of(const struct sonic_span *id)
 {
-    uint64_t hash = 0xcbf29ce484222325ull; /* FNV-1a */
-    for (size_t i = 0; i < id->bytes; i++)
-        hash = (hash ^ (unsigned char)id->text[i]) * 0x100000001b3ull;
+    uint64_t hash = fnv_bytes(FNV_BASIS, id->text, id->bytes);
     return hash ? hash : 1;
 }
 

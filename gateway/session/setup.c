@@ -8,6 +8,7 @@
 #include "gateway/sonic/encode.h"
 #include "gateway/strbuf.h"
 #include "gateway/uuid.h"
+#include "ipc/fnv.h"
 
 const struct sonic_family *
 setup_family(const struct config_session *settings, const char *model,
@@ -283,12 +284,11 @@ setup_encode_tail(const struct setup *s, struct sonic_batch *batch)
     return status;
 }
 
+/* With its end, so that what follows begins there. */
 static uint64_t
 mix(uint64_t hash, const char *text)
 {
-    for (; *text; text++)
-        hash = (hash ^ (unsigned char)*text) * 0x100000001b3ull; /* FNV-1a */
-    return hash * 0x100000001b3ull;
+    return fnv_bytes(hash, text, strlen(text) + 1);
 }
 
 uint64_t
@@ -299,9 +299,8 @@ setup_tools_mark(const struct config_session *settings,
     for (size_t i = 0; i < broker_tool_count(broker); i++) {
         const struct tool *t = broker_tool_at(broker, i);
         if (setup_tool_allowed(settings, t->name))
-            mark +=
-                mix(mix(mix(0xcbf29ce484222325ull, t->name), t->description),
-                    t->schema_json);
+            mark += mix(mix(mix(FNV_BASIS, t->name), t->description),
+                        t->schema_json);
     }
     return mark;
 }

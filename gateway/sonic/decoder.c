@@ -5,6 +5,7 @@
 
 #include "gateway/sonic/decoder.h"
 #include "gateway/sonic/utf8.h"
+#include "ipc/fnv.h"
 
 /* A third of a second at 24 kHz: most chunks are smaller. */
 #define SAMPLES_BYTES_FIRST 16384
@@ -96,16 +97,6 @@ decoder_role(const char *name, size_t bytes)
     return SONIC_ROLE_NONE;
 }
 
-/* FNV-1a. */
-static uint64_t
-hash(uint64_t seed, const char *text, size_t bytes)
-{
-    uint64_t h = 0xcbf29ce484222325u ^ seed;
-    for (size_t i = 0; i < bytes; i++)
-        h = (h ^ (uint8_t)text[i]) * 0x100000001b3u;
-    return h;
-}
-
 /* ---- problems ---- */
 
 static void
@@ -154,7 +145,7 @@ decoder_problem(struct sonic_decoder *decoder, enum sonic_problem_kind kind,
     if (!decoder->ops.on_problem)
         return;
     struct sonic_problem problem = {kind, path, expected};
-    if (is_new(decoder, hash((uint64_t)kind, path, strlen(path))))
+    if (is_new(decoder, fnv_text(FNV_BASIS ^ (uint64_t)kind, path)))
         decoder->ops.on_problem(decoder->arg, &problem);
 }
 
@@ -163,7 +154,7 @@ decoder_problem(struct sonic_decoder *decoder, enum sonic_problem_kind kind,
 static struct decoder_content *
 find(const struct sonic_decoder *decoder, struct sonic_span id)
 {
-    uint64_t id_hash = hash(0, id.text, id.bytes);
+    uint64_t id_hash = fnv_bytes(FNV_BASIS, id.text, id.bytes);
     for (size_t i = 0; i < DECODER_CONTENTS_MAX; i++) {
         const struct decoder_content *c = &decoder->contents[i];
         if (c->open && c->id_hash == id_hash && c->id_bytes == id.bytes)
@@ -197,7 +188,8 @@ decoder_content_open(struct sonic_decoder *decoder,
         c = place(decoder);
     *c = (struct decoder_content){
         .open = true,
-        .id_hash = hash(0, event->content_id.text, event->content_id.bytes),
+        .id_hash = fnv_bytes(FNV_BASIS, event->content_id.text,
+                             event->content_id.bytes),
         .id_bytes = event->content_id.bytes,
         .opened = decoder->contents_opened++,
         .role = event->role,
