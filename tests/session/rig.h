@@ -64,6 +64,29 @@ void rig_start(struct rig *rig);
 /* The stream being opened, whatever for, is connected and answered. */
 void rig_accept(void);
 
+/* ---- several streams, one after the other ---- */
+
+/* rig_open() and rig_start(). */
+void rig_begin(struct rig *rig, const char *settings);
+
+/* How many were opened so far; they are numbered from 1. */
+unsigned rig_opened(void);
+
+/* The number of the last one that this phase was told of; 0: none. */
+unsigned rig_told(const char *phase);
+bool rig_changed_to(unsigned number);
+
+/* A next one is asked for and accepted. */
+void rig_rotate(struct rig *rig);
+
+/* One step, in which a stream that is being opened is accepted. */
+void rig_accept_opened(struct rig *rig);
+
+/* The session's counter of this name. */
+uint64_t rig_counter(struct rig *rig, const char *name);
+
+/* ---- time ---- */
+
 /* Lets the loop turn once, waiting at most a millisecond. */
 void rig_step(struct rig *rig);
 

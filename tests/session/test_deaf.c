@@ -26,13 +26,6 @@ tear_down(void **state)
     return 0;
 }
 
-static void
-start(const char *settings)
-{
-    rig_open(&rig, settings);
-    rig_start(&rig);
-}
-
 static size_t
 deaf(void)
 {
@@ -52,7 +45,7 @@ static void
 test_replaced_and_said_again(void **state)
 {
     (void)state;
-    start(DEAF("0.1"));
+    rig_begin(&rig, DEAF("0.1"));
     say_something(12000);
     assert_int_equal(deaf(), 0);
     RIG_UNTIL(&rig, deaf() == 1);
@@ -76,7 +69,7 @@ static void
 test_noise_makes_no_storm(void **state)
 {
     (void)state;
-    start(DEAF("0.05"));
+    rig_begin(&rig, DEAF("0.05"));
     say_something(12000);
     RIG_UNTIL(&rig, fake_endpoint.opened == 2);
     rig_accept();
@@ -89,7 +82,7 @@ static void
 test_any_sign_is_a_sign(void **state)
 {
     (void)state;
-    start(DEAF("0.05"));
+    rig_begin(&rig, DEAF("0.05"));
     rig_talk(&rig, 12000);
     RIG_UNTIL(&rig, fake_bus_count("speech", "phase", "started") == 1);
     rig_speech(true);
@@ -102,7 +95,7 @@ static void
 test_signs_may_come_late(void **state)
 {
     (void)state;
-    start(DEAF("0.3"));
+    rig_begin(&rig, DEAF("0.3"));
     say_something(12000);
     rig_run(&rig, 50);
     rig_user_says(&rig, "hello");
@@ -114,7 +107,7 @@ static void
 test_a_knock_is_no_speech(void **state)
 {
     (void)state;
-    start(DEAF("0.05"));
+    rig_begin(&rig, DEAF("0.05"));
     say_something(2400); /* 150 ms */
     rig_run(&rig, 200);
     assert_int_equal(deaf(), 0);
@@ -124,7 +117,7 @@ static void
 test_not_while_they_speak(void **state)
 {
     (void)state;
-    start(DEAF("0.05"));
+    rig_begin(&rig, DEAF("0.05"));
     for (int i = 0; i < 30; i++) {
         rig_talk(&rig, 800);
         rig_run(&rig, 5);
@@ -137,7 +130,7 @@ static void
 test_may_be_off(void **state)
 {
     (void)state;
-    start(DEAF("0"));
+    rig_begin(&rig, DEAF("0"));
     say_something(12000);
     rig_run(&rig, 200);
     assert_int_equal(deaf(), 0);
@@ -147,7 +140,7 @@ static void
 test_muted_is_not_speech(void **state)
 {
     (void)state;
-    start(DEAF("0.05"));
+    rig_begin(&rig, DEAF("0.05"));
     session_mute(rig.session, true);
     rig_talk(&rig, 12000);
     rig_mic(&rig, 3200);
@@ -160,7 +153,7 @@ static void
 test_ready_next_hears_it(void **state)
 {
     (void)state;
-    start(DEAF("0.05"));
+    rig_begin(&rig, DEAF("0.05"));
     session_rotate(rig.session);
     fake_stream_connect();
     say_something(12000);

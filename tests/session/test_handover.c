@@ -29,57 +29,10 @@ tear_down(void **state)
     return 0;
 }
 
-static void
-start(const char *settings)
-{
-    rig_open(&rig, settings);
-    rig_start(&rig);
-}
-
-static unsigned
-opened(void)
-{
-    return fake_endpoint.opened;
-}
-
 static bool
 streams(void)
 {
     return session_state(rig.session) == SESSION_streaming;
-}
-
-static uint64_t
-counter(const char *name)
-{
-    cJSON *stats = session_stats(rig.session);
-    uint64_t value =
-        (uint64_t)jsonx_number(cJSON_GetObjectItem(stats, "counters"), name, 0);
-    cJSON_Delete(stats);
-    return value;
-}
-
-/* Its stream number, of the last event of this phase; 0: none. */
-static unsigned
-told(const char *phase)
-{
-    return (unsigned)jsonx_number(fake_bus_last("stream", "phase", phase),
-                                  "stream", 0);
-}
-
-static bool
-changed_to(unsigned number)
-{
-    return told("current") == number;
-}
-
-/* A next stream is asked for and accepted. */
-static void
-rotate(void)
-{
-    unsigned number = opened() + 1;
-    assert_true(session_rotate(rig.session));
-    RIG_UNTIL(&rig, opened() == number);
-    rig_accept();
 }
 
 static void
@@ -98,17 +51,17 @@ static void
 test_next_is_begun_beside_the_current_one(void **state)
 {
     (void)state;
-    start(NULL);
+    rig_begin(&rig, NULL);
     assert_true(session_rotate(rig.session));
-    assert_int_equal(opened(), 2);
+    assert_int_equal(rig_opened(), 2);
     fake_stream_connect();
     assert_string_equal(fake_stream.order, HEAD);
     rig_run(&rig, 20);
     assert_string_equal(fake_stream.order, HEAD);
     assert_true(fake_stream_at(1)->open && !fake_stream_at(1)->finished);
-    assert_false(changed_to(2));
+    assert_false(rig_changed_to(2));
     fake_stream_answer();
-    assert_true(changed_to(2));
+    assert_true(rig_changed_to(2));
     assert_true(streams());
     assert_int_equal(strncmp(fake_stream.order, HEAD "contentStart:AUDIO:USER ",
                              strlen(HEAD "contentStart:AUDIO:USER ")),
@@ -116,22 +69,22 @@ test_next_is_begun_beside_the_current_one(void **state)
     assert_non_null(strstr(fake_stream_at(1)->order, ENDS));
     fake_stream_select(1);
     fake_stream_end(BEDROCK_END_end_stream, true);
-    assert_int_equal(told("ended"), 1);
+    assert_int_equal(rig_told("ended"), 1);
     assert_int_equal(fake_endpoint.closed, 1);
     assert_string_equal(fake_bus_streams(),
                         "opening:2 ending:1 state:streaming current:2 "
                         "ended:1 ");
-    assert_int_equal(counter("rotations_total"), 1);
+    assert_int_equal(rig_counter(&rig, "rotations_total"), 1);
 }
 
 static void
 test_next_is_told_the_history(void **state)
 {
     (void)state;
-    start(NULL);
+    rig_begin(&rig, NULL);
     answer_a_question("what time is it");
-    rotate();
-    assert_true(changed_to(2));
+    rig_rotate(&rig);
+    assert_true(rig_changed_to(2));
     const char *order = HEAD "contentStart:TEXT:USER textInput contentEnd "
                              "contentStart:TEXT:ASSISTANT textInput contentEnd "
                              "contentStart:AUDIO:USER ";
@@ -147,9 +100,9 @@ static void
 test_old_stream_that_does_not_end_is_dropped(void **state)
 {
     (void)state;
-    start(NULL);
-    rotate();
-    RIG_UNTIL(&rig, told("dropped") == 1);
+    rig_begin(&rig, NULL);
+    rig_rotate(&rig);
+    RIG_UNTIL(&rig, rig_told("dropped") == 1);
     assert_int_equal(fake_endpoint.open_now, 1);
 }
 
@@ -165,9 +118,9 @@ static void
 test_what_the_old_stream_still_says(void **state)
 {
     (void)state;
-    start("{\"rotate_gap_s\":0}");
+    rig_begin(&rig, "{\"rotate_gap_s\":0}");
     use_tokens(3);
-    rotate();
+    rig_rotate(&rig);
     fake_bus_reset();
     fake_stream_select(1);
     use_tokens(4);
@@ -198,16 +151,16 @@ test_what_the_old_stream_still_says(void **state)
 static void
 assert_waits(void)
 {
-    rotate();
+    rig_rotate(&rig);
     rig_run(&rig, 30);
-    assert_false(changed_to(2));
+    assert_false(rig_changed_to(2));
     assert_true(fake_stream_at(1)->open && !fake_stream_at(1)->finished);
 }
 
 static void
 assert_changes(void)
 {
-    RIG_UNTIL(&rig, changed_to(2));
+    RIG_UNTIL(&rig, rig_changed_to(2));
     assert_true(fake_stream_at(1)->finished);
     assert_int_equal(fake_bus_count("session_state", "state", "waiting"), 0);
     rig_assert_balanced(&rig);
@@ -220,23 +173,23 @@ assert_is_not_begun(void)
 {
     session_rotate(rig.session);
     rig_run(&rig, 120);
-    assert_int_equal(opened(), 1);
+    assert_int_equal(rig_opened(), 1);
 }
 
 static void
 test_not_while_the_user_speaks(void **state)
 {
     (void)state;
-    start("{" SPEECH "}");
+    rig_begin(&rig, "{" SPEECH "}");
     rig_talk(&rig, 4800);
     RIG_UNTIL(&rig, fake_bus_count("speech", "phase", "started") == 1);
     assert_is_not_begun();
     rig_mic(&rig, 4800);
     RIG_UNTIL(&rig, fake_bus_count("speech", "phase", "ended") == 1);
     rig_run(&rig, 120);
-    assert_int_equal(opened(), 1); /* an answer must be due */
+    assert_int_equal(rig_opened(), 1); /* an answer must be due */
     answer_a_question("what was that");
-    RIG_UNTIL(&rig, opened() == 2);
+    RIG_UNTIL(&rig, rig_opened() == 2);
     rig_accept();
     assert_changes();
 }
@@ -245,10 +198,10 @@ static void
 test_not_while_the_model_hears_the_user(void **state)
 {
     (void)state;
-    start(NULL);
-    rotate();
+    rig_begin(&rig, NULL);
+    rig_rotate(&rig);
     rig_close(&rig);
-    start(NULL);
+    rig_begin(&rig, NULL);
     session_rotate(rig.session);
     fake_stream_connect();
     fake_stream_select(1);
@@ -256,11 +209,11 @@ test_not_while_the_model_hears_the_user(void **state)
     fake_stream_select(0);
     fake_stream_answer();
     rig_run(&rig, 30);
-    assert_false(changed_to(2));
+    assert_false(rig_changed_to(2));
     fake_stream_select(1);
     rig_speech(false);
     rig_run(&rig, 30);
-    assert_false(changed_to(2));
+    assert_false(rig_changed_to(2));
     answer_a_question("what was that");
     fake_stream_select(0);
     assert_changes();
@@ -270,7 +223,7 @@ static void
 test_not_while_an_answer_is_due(void **state)
 {
     (void)state;
-    start(NULL);
+    rig_begin(&rig, NULL);
     rig_user_says(&rig, "what time is it");
     assert_is_not_begun();
     rig_plans(&rig, "It is noon.");
@@ -279,7 +232,7 @@ test_not_while_an_answer_is_due(void **state)
     assert_is_not_begun();
     rig_content_ends(audio, "AUDIO", "END_TURN");
     rig_said(&rig, "It is noon.", "PARTIAL_TURN");
-    RIG_UNTIL(&rig, opened() == 2);
+    RIG_UNTIL(&rig, rig_opened() == 2);
     rig_accept();
     assert_changes();
 }
@@ -288,13 +241,13 @@ static void
 test_not_while_a_text_is_not_answered(void **state)
 {
     (void)state;
-    start(NULL);
+    rig_begin(&rig, NULL);
     rig_ask(&rig, 1, "{\"text\":\"hi\"}");
     assert_is_not_begun();
     rig_plans(&rig, "Hello.");
     rig_content_ends(rig_audio_begins(&rig), "AUDIO", "END_TURN");
     rig_said(&rig, "Hello.", "PARTIAL_TURN");
-    RIG_UNTIL(&rig, opened() == 2);
+    RIG_UNTIL(&rig, rig_opened() == 2);
     rig_accept();
     assert_changes();
 }
@@ -304,7 +257,7 @@ static void
 test_not_before_the_answer_was_heard(void **state)
 {
     (void)state;
-    start(NULL);
+    rig_begin(&rig, NULL);
     rig_user_says(&rig, "tell me more");
     rig_plans(&rig, "Once upon a time.");
     uint64_t audio = rig_audio_begins(&rig);
@@ -323,7 +276,7 @@ static void
 test_not_while_the_network_holds_audio(void **state)
 {
     (void)state;
-    start(NULL);
+    rig_begin(&rig, NULL);
     fake_stream.choked = true;
     rig_mic(&rig, 1024);
     RIG_UNTIL(&rig, rig_heard(1) == 1024);
@@ -338,9 +291,9 @@ static void
 test_not_while_a_tool_runs(void **state)
 {
     (void)state;
-    start(NULL);
+    rig_begin(&rig, NULL);
     fake_broker_offer("clock", "{}");
-    rotate();
+    rig_rotate(&rig);
     rig_close(&rig);
     rig_open(&rig, NULL);
     fake_broker_offer("clock", "{}");
@@ -350,11 +303,11 @@ test_not_while_a_tool_runs(void **state)
     assert_is_not_begun();
     fake_broker_end(0, TOOL_OK, "{}", NULL);
     rig_run(&rig, 30);
-    assert_int_equal(opened(), 1);
+    assert_int_equal(rig_opened(), 1);
     rig_plans(&rig, "It is noon.");
     rig_content_ends(rig_audio_begins(&rig), "AUDIO", "END_TURN");
     rig_said(&rig, "It is noon.", "PARTIAL_TURN");
-    RIG_UNTIL(&rig, opened() == 2);
+    RIG_UNTIL(&rig, rig_opened() == 2);
     rig_accept();
     assert_changes();
 }
@@ -365,7 +318,7 @@ static void
 assert_each_frame_once(uint64_t written)
 {
     uint64_t from = 0;
-    for (unsigned n = 1; n <= opened(); n++) {
+    for (unsigned n = 1; n <= rig_opened(); n++) {
         uint64_t to = from + rig_heard(n);
         rig_assert_heard(n, from, to);
         from = to;
@@ -377,7 +330,7 @@ static void
 test_each_frame_to_exactly_one(void **state)
 {
     (void)state;
-    start("{\"rotate_gap_s\":0}");
+    rig_begin(&rig, "{\"rotate_gap_s\":0}");
     for (unsigned i = 0; i < 40; i++) {
         rig_mic(&rig, 1 + i * 37 % 700);
         rig_step(&rig);
@@ -386,264 +339,17 @@ test_each_frame_to_exactly_one(void **state)
         if (i % 4 == 3)
             fake_stream_room();
         if (i % 4 == 3)
-            rotate();
+            rig_rotate(&rig);
     }
-    RIG_UNTIL(&rig, changed_to(11));
+    RIG_UNTIL(&rig, rig_changed_to(11));
     session_close(rig.session);
-    assert_int_equal(opened(), 11);
+    assert_int_equal(rig_opened(), 11);
     assert_each_frame_once(rig_written(&rig));
     assert_int_equal(rig_frames(&rig, "input_frames", "sent"),
                      rig_written(&rig));
     assert_int_equal(rig_frames(&rig, "input_frames", "resent"), 0);
     assert_int_equal(rig_frames(&rig, "input_frames", "lost"), 0);
     rig_assert_balanced(&rig);
-}
-
-/* ---- a next stream that fails ---- */
-
-static void
-assert_current_goes_on(void)
-{
-    uint64_t written = rig_written(&rig);
-    assert_true(streams());
-    assert_true(fake_stream_at(1)->open && !fake_stream_at(1)->finished);
-    rig_mic(&rig, 1024);
-    RIG_UNTIL(&rig, rig_heard(1) == written + 1024);
-    assert_int_equal(fake_bus_count("error", NULL, NULL), 0);
-    assert_int_equal(fake_bus_count("session_state", NULL, NULL), 0);
-}
-
-static void
-test_refused_next(void **state)
-{
-    (void)state;
-    start("{\"rotate_gap_s\":0.1}");
-    fake_endpoint.refuse_open = true;
-    session_rotate(rig.session);
-    rig_run(&rig, 250);
-    assert_current_goes_on();
-    assert_in_range(counter("refused_next_streams_total"), 1, 3);
-    fake_endpoint.refuse_open = false;
-    RIG_UNTIL(&rig, opened() == 2);
-    rig_accept();
-    assert_true(told("current") > 1);
-}
-
-static void
-test_next_that_is_lost(void **state)
-{
-    (void)state;
-    start("{\"rotate_gap_s\":0.05}");
-    session_rotate(rig.session);
-    fake_stream_end(BEDROCK_END_refused, false); /* not connected */
-    assert_current_goes_on();
-    RIG_UNTIL(&rig, opened() == 3);
-    fake_stream_connect();
-    fake_stream_refuse(); /* not accepted */
-    assert_current_goes_on();
-    assert_int_equal(counter("refused_next_streams_total"), 2);
-    RIG_UNTIL(&rig, opened() == 4);
-    rig_accept();
-    assert_true(changed_to(4));
-    assert_int_equal(told("ending"), 1);
-}
-
-static void
-test_ready_next_that_is_lost(void **state)
-{
-    (void)state;
-    start("{\"rotate_gap_s\":0.05}");
-    rig_user_says(&rig, "hm");
-    rig_plans(&rig, "Well.");
-    uint64_t audio = rig_audio_begins(&rig);
-    rig_audio(audio, 200);
-    rig_content_ends(audio, "AUDIO", "END_TURN");
-    rotate();
-    fake_stream_end(BEDROCK_END_rst_stream, false);
-    assert_current_goes_on();
-    assert_int_equal(told("dropped"), 2);
-    RIG_UNTIL(&rig, opened() == 3);
-    rig_accept();
-    RIG_UNTIL(&rig, changed_to(3));
-}
-
-/* It will be as large the next time: not tried all the time. */
-static void
-test_next_whose_set_up_is_too_large(void **state)
-{
-    static char schema[600 * 1024];
-    (void)state;
-    memset(schema, ' ', sizeof schema - 1);
-    schema[0] = '{';
-    schema[sizeof schema - 2] = '}';
-    start("{\"rotate_gap_s\":0.2}");
-    fake_broker_offer("one", schema);
-    fake_broker_offer("two", schema);
-    session_tools_changed(rig.session);
-    for (int i = 0; i < 800; i++) {
-        if (fake_stream.open && !fake_stream.connected)
-            fake_stream_connect();
-        rig_step(&rig);
-    }
-    assert_in_range(fake_bus_count("error", "code", "set_up_failed"), 1, 3);
-    assert_in_range(opened(), 2, 4);
-    assert_true(streams());
-    assert_true(fake_stream_at(1)->open && !fake_stream_at(1)->finished);
-}
-
-static void
-test_next_that_waits_too_long_is_made_anew(void **state)
-{
-    (void)state;
-    start("{\"rotate_after_s\":1,\"rotate_deadline_s\":400}");
-    rig_user_says(&rig, "hm");
-    rig_plans(&rig, "Well.");
-    uint64_t audio = rig_audio_begins(&rig);
-    rig_audio(audio, 500);
-    rig_content_ends(audio, "AUDIO", "END_TURN");
-    rotate();
-    RIG_UNTIL(&rig, told("dropped") == 2); /* 125 ms, with no audio */
-    RIG_UNTIL(&rig, opened() >= 3);
-    assert_true(streams());
-    while (!changed_to(opened())) {
-        if (fake_stream.open && !fake_stream.connected)
-            rig_accept();
-        rig_step(&rig);
-    }
-    assert_int_equal(fake_bus_count("playback", "phase", "finished"), 1);
-}
-
-static void
-accept_what_is_opened(void)
-{
-    if (fake_stream.open && !fake_stream.connected)
-        rig_accept();
-    rig_step(&rig);
-}
-
-/* ---- a rescue ---- */
-
-static void
-make_ready_while_it_plays(void)
-{
-    rig_user_says(&rig, "tell me a story");
-    rig_plans(&rig, "Once upon a time.");
-    uint64_t audio = rig_audio_begins(&rig);
-    rig_audio(audio, 1000);
-    rig_content_ends(audio, "AUDIO", "END_TURN");
-    rotate();
-    assert_false(changed_to(2));
-}
-
-static void
-test_ready_next_takes_over_from_a_lost_one(void **state)
-{
-    (void)state;
-    start(NULL);
-    rig_mic(&rig, 3000);
-    RIG_UNTIL(&rig, rig_heard(1) == 5 * 512);
-    make_ready_while_it_plays();
-    fake_stream_select(1);
-    fake_stream_end(BEDROCK_END_rst_stream, false);
-    fake_stream_select(0);
-    assert_true(streams());
-    assert_true(changed_to(2));
-    assert_int_equal(fake_bus_count("session_state", "state", "waiting"), 0);
-    assert_int_equal(told("dropped"), 1);
-    rig_mic(&rig, 2000);
-    session_close(rig.session);
-    rig_assert_heard(1, 0, 5 * 512);
-    rig_assert_heard(2, 5 * 512, 5000);
-    rig_assert_balanced(&rig);
-    assert_int_equal(fake_bus_count("playback", "phase", "flushed"), 0);
-}
-
-static void
-test_next_that_is_not_ready_goes_with_a_lost_one(void **state)
-{
-    (void)state;
-    start(NULL);
-    session_rotate(rig.session);
-    fake_stream_connect();
-    fake_stream_select(1);
-    fake_stream_end(BEDROCK_END_rst_stream, false);
-    fake_stream_select(0);
-    RIG_UNTIL(&rig, opened() == 3);
-    assert_int_equal(fake_endpoint.open_now, 1);
-    rig_accept();
-    assert_true(streams());
-    rig_run(&rig, 50);
-    assert_int_equal(opened(), 3); /* it is new already */
-}
-
-/* ---- room for streams ---- */
-
-static void
-on_granted(void *arg, struct slot_ticket *ticket)
-{
-    (void)ticket;
-    *(bool *)arg = true;
-}
-
-static void
-test_no_room_for_a_next(void **state)
-{
-    (void)state;
-    rig_bedrock("{\"max_streams\":1}");
-    start(NULL);
-    session_rotate(rig.session);
-    rig_run(&rig, 150);
-    assert_int_equal(opened(), 1);
-    assert_current_goes_on();
-    cJSON *shown = session_description(rig.session);
-    assert_string_equal(
-        jsonx_text(cJSON_GetObjectItem(shown, "stream"), "next", ""), "queued");
-    cJSON_Delete(shown);
-}
-
-static void
-test_first_stream_waits_for_room(void **state)
-{
-    struct slot_ticket other = {0};
-    bool granted = false;
-    (void)state;
-    rig_bedrock("{\"max_streams\":1}");
-    rig_open(&rig, NULL);
-    assert_int_equal(slots_ask(rig.services.slots, &other, SLOT_STREAM,
-                               on_granted, &granted),
-                     SLOTS_GRANTED);
-    assert_true(session_open(rig.session));
-    assert_int_equal(session_state(rig.session), SESSION_queued);
-    rig_mic(&rig, 1000);
-    rig_run(&rig, 20);
-    assert_int_equal(opened(), 0);
-    slots_release(rig.services.slots, &other);
-    RIG_UNTIL(&rig, opened() == 1);
-    rig_accept();
-    assert_true(streams());
-    session_close(rig.session);
-    rig_assert_heard(1, 0, 1000);
-}
-
-static void
-test_queued_is_closed(void **state)
-{
-    struct slot_ticket other = {0};
-    bool granted = false;
-    (void)state;
-    rig_bedrock("{\"max_streams\":1}");
-    rig_open(&rig, NULL);
-    slots_ask(rig.services.slots, &other, SLOT_STREAM, on_granted, &granted);
-    session_open(rig.session);
-    assert_true(session_sleep(rig.session));
-    assert_int_equal(session_state(rig.session), SESSION_asleep);
-    session_open(rig.session);
-    assert_int_equal(session_state(rig.session), SESSION_queued);
-    session_close(rig.session);
-    assert_int_equal(session_state(rig.session), SESSION_closed);
-    slots_release(rig.services.slots, &other);
-    rig_run(&rig, 10);
-    assert_int_equal(opened(), 0);
 }
 
 /* ---- reset ---- */
@@ -653,115 +359,21 @@ test_reset_changes_at_once(void **state)
 {
     (void)state;
     for (int keep = 0; keep < 2; keep++) {
-        start(NULL);
+        rig_begin(&rig, NULL);
         answer_a_question("my name is Ada");
         rig_user_says(&rig, "tell me a story");
         rig_plans(&rig, "Once upon a time.");
         rig_audio(rig_audio_begins(&rig), 3000);
         session_reset(rig.session, keep);
         assert_int_equal(fake_bus_count("interruption", NULL, NULL), 1);
-        RIG_UNTIL(&rig, opened() == 2);
+        RIG_UNTIL(&rig, rig_opened() == 2);
         rig_accept();
-        assert_true(changed_to(2));
+        assert_true(rig_changed_to(2));
         assert_int_equal(
             strstr(fake_stream.order, "contentStart:TEXT:USER") != NULL, keep);
         assert_int_equal(fake_bus_count("response", "phase", "started"),
                          fake_bus_count("response", "phase", "ended"));
         if (!keep)
-            rig_close(&rig);
-    }
-}
-
-/* ---- ends in every phase ---- */
-
-enum phase { NONE, OPENING, CONNECTED, READY, PARTING, PHASES };
-
-static void
-reach(enum phase phase)
-{
-    start(NULL);
-    if (phase == READY) {
-        make_ready_while_it_plays();
-        return;
-    }
-    if (phase >= OPENING)
-        session_rotate(rig.session);
-    if (phase >= CONNECTED)
-        fake_stream_connect();
-    if (phase == PARTING)
-        fake_stream_answer();
-}
-
-static void
-test_closed_in_every_phase(void **state)
-{
-    (void)state;
-    for (enum phase p = NONE; p < PHASES; p++) {
-        reach(p);
-        session_close(rig.session);
-        assert_in_range(fake_endpoint.open_now, 1, 2);
-        fake_stream_select(p == PARTING ? 2 : 1);
-        fake_stream_end(BEDROCK_END_end_stream, true);
-        if (p == PARTING) {
-            /* It may still tell what it cost. */
-            assert_int_equal(session_state(rig.session), SESSION_closing);
-            fake_stream_select(1);
-            fake_stream_end(BEDROCK_END_end_stream, true);
-        }
-        assert_int_equal(session_state(rig.session), SESSION_closed);
-        assert_int_equal(fake_endpoint.open_now, 0);
-        if (p + 1 < PHASES)
-            rig_close(&rig);
-    }
-}
-
-static void
-test_put_to_sleep_in_every_phase(void **state)
-{
-    (void)state;
-    for (enum phase p = NONE; p < PHASES; p++) {
-        reach(p);
-        assert_true(session_sleep(rig.session));
-        assert_int_equal(session_state(rig.session), SESSION_asleep);
-        unsigned number = opened();
-        session_open(rig.session);
-        RIG_UNTIL(&rig, opened() == number + 1);
-        rig_accept();
-        assert_true(streams());
-        if (p + 1 < PHASES)
-            rig_close(&rig);
-    }
-}
-
-static void
-test_freed_in_every_phase(void **state)
-{
-    (void)state;
-    for (enum phase p = NONE; p < PHASES; p++) {
-        reach(p);
-        session_free(&rig.session);
-        assert_int_equal(fake_endpoint.open_now, 0);
-        if (p + 1 < PHASES)
-            rig_close(&rig);
-    }
-}
-
-static void
-test_lost_in_every_phase(void **state)
-{
-    (void)state;
-    for (enum phase p = NONE; p < PHASES; p++) {
-        reach(p);
-        fake_stream_select(p == PARTING ? 2 : 1);
-        fake_stream_end(BEDROCK_END_rst_stream, false);
-        fake_stream_select(0);
-        while (!streams())
-            accept_what_is_opened();
-        rig_mic(&rig, 1000);
-        session_close(rig.session);
-        rig_assert_balanced(&rig);
-        assert_int_equal(rig_frames(&rig, "input_frames", "sent"), 1000);
-        if (p + 1 < PHASES)
             rig_close(&rig);
     }
 }
@@ -784,21 +396,7 @@ main(void)
         TEST(not_while_the_network_holds_audio),
         TEST(not_while_a_tool_runs),
         TEST(each_frame_to_exactly_one),
-        TEST(refused_next),
-        TEST(next_that_is_lost),
-        TEST(ready_next_that_is_lost),
-        TEST(next_whose_set_up_is_too_large),
-        TEST(next_that_waits_too_long_is_made_anew),
-        TEST(ready_next_takes_over_from_a_lost_one),
-        TEST(next_that_is_not_ready_goes_with_a_lost_one),
-        TEST(no_room_for_a_next),
-        TEST(first_stream_waits_for_room),
-        TEST(queued_is_closed),
         TEST(reset_changes_at_once),
-        TEST(closed_in_every_phase),
-        TEST(put_to_sleep_in_every_phase),
-        TEST(freed_in_every_phase),
-        TEST(lost_in_every_phase),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -32,12 +32,6 @@ start(const char *settings)
     rig_start(&rig);
 }
 
-static unsigned
-opened(void)
-{
-    return fake_endpoint.opened;
-}
-
 static void
 ask_for_the_time(void)
 {
@@ -51,9 +45,9 @@ ask_for_the_time(void)
 static void
 lose(void)
 {
-    unsigned number = opened() + 1;
+    unsigned number = rig_opened() + 1;
     fake_stream_end(BEDROCK_END_rst_stream, false);
-    RIG_UNTIL(&rig, opened() == number);
+    RIG_UNTIL(&rig, rig_opened() == number);
     rig_accept();
 }
 
@@ -90,7 +84,7 @@ test_rotation_waits_for_it(void **state)
     rig_plans(&rig, "It is noon.");
     rig_content_ends(rig_audio_begins(&rig), "AUDIO", "END_TURN");
     rig_said(&rig, "It is noon.", "PARTIAL_TURN");
-    RIG_UNTIL(&rig, opened() == 2);
+    RIG_UNTIL(&rig, rig_opened() == 2);
     rig_accept();
     assert_int_equal(told(2, "toolResult", ""), 0);
 }
@@ -117,7 +111,7 @@ test_rotation_does_not_wait_for_ever(void **state)
 {
     (void)state;
     rotate_despite_it();
-    unsigned last = opened();
+    unsigned last = rig_opened();
     fake_broker_end(0, TOOL_OK, "{\"time\":\"noon\"}", NULL);
     assert_true(was_late("1"));
     assert_int_equal(told(last, "textInput", "Let me see."), 1);
@@ -143,7 +137,7 @@ test_told_when_nobody_speaks(void **state)
 {
     (void)state;
     rotate_despite_it();
-    unsigned last = opened();
+    unsigned last = rig_opened();
     rig_user_says(&rig, "and who are you");
     fake_broker_end(0, TOOL_OK, "{\"time\":\"noon\"}", NULL);
     rig_run(&rig, 60);
@@ -164,7 +158,7 @@ test_told_words_are_nobodys(void **state)
 {
     (void)state;
     rotate_despite_it();
-    unsigned last = opened();
+    unsigned last = rig_opened();
     fake_broker_end(0, TOOL_OK, "{\"time\":\"noon\"}", NULL);
     RIG_UNTIL(&rig, told(last, "textInput", "noon") == 1);
     cJSON *history = session_history(rig.session);
@@ -288,7 +282,7 @@ test_in_an_outage(void **state)
     fake_stream_end(BEDROCK_END_rst_stream, false);
     fake_broker_end(0, TOOL_OK, "{\"time\":\"noon\"}", NULL);
     assert_true(was_late("1"));
-    RIG_UNTIL(&rig, opened() == 2);
+    RIG_UNTIL(&rig, rig_opened() == 2);
     rig_accept();
     RIG_UNTIL(&rig, told(2, "textInput", "noon") == 1);
 }
@@ -304,7 +298,7 @@ test_long_result_is_told_in_part(void **state)
     memcpy(content + sizeof content - 3, "\"}", 3);
     rotate_despite_it();
     fake_broker_end(0, TOOL_OK, content, NULL);
-    RIG_UNTIL(&rig, told(opened(), "textInput", "xxxx") >= 1);
+    RIG_UNTIL(&rig, told(rig_opened(), "textInput", "xxxx") >= 1);
 }
 
 /* The old stream goes on talking for a while, and calls a tool: the result is
@@ -322,7 +316,7 @@ test_old_stream_calls_while_it_talks(void **state)
             rig_accept();
         rig_step(&rig);
     }
-    unsigned last = opened();
+    unsigned last = rig_opened();
     fake_stream_select(1);
     rig_tool_use("use-1", "clock", "{}");
     fake_stream_select(0);

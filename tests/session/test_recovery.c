@@ -33,23 +33,10 @@ tear_down(void **state)
     return 0;
 }
 
-static void
-start(const char *settings)
-{
-    rig_open(&rig, settings);
-    rig_start(&rig);
-}
-
 static bool
 is_in(enum session_state state)
 {
     return session_state(rig.session) == state;
-}
-
-static unsigned
-opened(void)
-{
-    return fake_endpoint.opened;
 }
 
 static void
@@ -84,9 +71,9 @@ static void
 test_at_once(void **state)
 {
     (void)state;
-    start(NULL);
+    rig_begin(&rig, NULL);
     lose_as("modelTimeoutException", "Model has timed out in processing");
-    assert_int_equal(opened(), 2);
+    assert_int_equal(rig_opened(), 2);
     rig_accept();
     assert_true(is_in(SESSION_streaming));
     assert_true(cJSON_IsTrue(cJSON_GetObjectItem(error_told(), "recoverable")));
@@ -103,13 +90,13 @@ test_after_a_while(void **state)
 {
     (void)state;
     rig_bedrock("{\"retry_base_ms\":200,\"retry_cap_ms\":200}");
-    start(NULL);
+    rig_begin(&rig, NULL);
     lose_as("throttlingException", "Too many requests, please wait");
     double delay_ms = retry_told();
     assert_true(delay_ms >= 0 && delay_ms <= 200);
     assert_true(jsonx_number(error_told(), "retry_in_ms", -1) >= 0);
     assert_true(is_in(SESSION_waiting) || delay_ms == 0);
-    RIG_UNTIL(&rig, opened() == 2);
+    RIG_UNTIL(&rig, rig_opened() == 2);
     rig_accept();
     assert_true(is_in(SESSION_streaming));
 }
@@ -118,7 +105,7 @@ static void
 test_not_before_the_server_says(void **state)
 {
     (void)state;
-    start(NULL);
+    rig_begin(&rig, NULL);
     struct bedrock_end end =
         fake_stream_error("ThrottlingException", "Too many requests");
     end.retry_after_ms = 150;
@@ -126,7 +113,7 @@ test_not_before_the_server_says(void **state)
     fake_stream_end_as(&end);
     assert_true(is_in(SESSION_waiting));
     assert_true(retry_told() >= 150);
-    RIG_UNTIL(&rig, opened() == 2);
+    RIG_UNTIL(&rig, rig_opened() == 2);
     assert_true(uv_hrtime() - before_ns >= 150 * CLOCK_NS_PER_MS);
 }
 
@@ -134,7 +121,7 @@ static void
 test_given_up_with_a_remedy(void **state)
 {
     (void)state;
-    start(NULL);
+    rig_begin(&rig, NULL);
     lose_as("ResourceNotFoundException",
             "This model version has reached the end of its life");
     assert_true(is_in(SESSION_failed));
@@ -144,7 +131,7 @@ test_given_up_with_a_remedy(void **state)
     assert_non_null(strstr(jsonx_text(error_told(), "remedy", ""),
                            "amazon.nova-2-sonic-v1:0"));
     rig_run(&rig, 50);
-    assert_int_equal(opened(), 1);
+    assert_int_equal(rig_opened(), 1);
 }
 
 static void
@@ -160,7 +147,7 @@ test_the_stream_stays(void **state)
         fake_stream_error("validationException", "Tool Response parsing error");
     fake_stream_except(&end);
     assert_true(is_in(SESSION_streaming));
-    assert_int_equal(opened(), 1);
+    assert_int_equal(rig_opened(), 1);
     assert_int_equal(fake_bus_count("tool_result", "outcome", "cancelled"), 2);
     assert_true(fake_broker.calls[0].cancelled);
     assert_null(strstr(fake_stream.order, "toolResult"));
@@ -179,7 +166,7 @@ static void
 test_no_continuation_means_none(void **state)
 {
     (void)state;
-    start("{\"continuation\":\"off\"}");
+    rig_begin(&rig, "{\"continuation\":\"off\"}");
     lose_as("modelTimeoutException", "Model has timed out in processing");
     assert_true(is_in(SESSION_failed));
     assert_false(
@@ -192,10 +179,10 @@ static void
 fail_to_connect(unsigned times)
 {
     for (unsigned i = 0; i < times; i++) {
-        unsigned number = opened();
+        unsigned number = rig_opened();
         fake_stream_end(BEDROCK_END_refused, false);
         if (i + 1 < times)
-            RIG_UNTIL(&rig, opened() == number + 1);
+            RIG_UNTIL(&rig, rig_opened() == number + 1);
     }
 }
 
@@ -205,18 +192,18 @@ test_slow_once_the_budget_is_spent(void **state)
     (void)state;
     rig_bedrock("{\"retry_base_ms\":2,\"retry_cap_ms\":4,\"retry_budget\":3,"
                 "\"retry_slow_s\":0.2}");
-    start(NULL);
+    rig_begin(&rig, NULL);
     lose();
-    assert_int_equal(opened(), 2);
+    assert_int_equal(rig_opened(), 2);
     fail_to_connect(3);
     assert_true(is_in(SESSION_waiting));
     assert_true(retry_told() >= 150);
     assert_int_equal(fake_bus_count("error", "code", "outage"), 1);
     assert_int_equal(slots_open(rig.services.slots), 0); /* for others */
-    RIG_UNTIL(&rig, opened() == 5);
+    RIG_UNTIL(&rig, rig_opened() == 5);
     fail_to_connect(1);
     assert_int_equal(fake_bus_count("error", "code", "outage"), 1);
-    RIG_UNTIL(&rig, opened() == 6);
+    RIG_UNTIL(&rig, rig_opened() == 6);
     rig_accept();
     assert_true(is_in(SESSION_streaming));
 }
@@ -227,13 +214,13 @@ test_asked_for_in_an_outage(void **state)
     (void)state;
     rig_bedrock("{\"retry_base_ms\":2,\"retry_cap_ms\":4,\"retry_budget\":1,"
                 "\"retry_slow_s\":60}");
-    start(NULL);
+    rig_begin(&rig, NULL);
     lose();
     fail_to_connect(1);
     assert_true(retry_told() > 10000);
     assert_true(session_open(rig.session));
     assert_true(is_in(SESSION_connecting));
-    assert_int_equal(opened(), 3);
+    assert_int_equal(rig_opened(), 3);
 }
 
 static void
@@ -241,10 +228,10 @@ test_text_waits_for_the_next_stream(void **state)
 {
     (void)state;
     rig_bedrock("{\"retry_base_ms\":60,\"retry_cap_ms\":60}");
-    start(NULL);
+    rig_begin(&rig, NULL);
     lose_as("throttlingException", "Too many requests");
     rig_ask(&rig, 1, "{\"text\":\"hi\"}");
-    RIG_UNTIL(&rig, opened() == 2);
+    RIG_UNTIL(&rig, rig_opened() == 2);
     assert_string_equal(rig.answers, "");
     rig_accept();
     assert_non_null(strstr(rig.answers, "\"accepted\":true"));
@@ -257,11 +244,11 @@ test_quick_deaths_count(void **state)
     (void)state;
     rig_bedrock("{\"retry_base_ms\":2,\"retry_cap_ms\":4,\"retry_budget\":4,"
                 "\"retry_slow_s\":60}");
-    start(NULL);
+    rig_begin(&rig, NULL);
     for (unsigned i = 1; i <= 4; i++) {
         rig_user_says(&rig, "hm");
         lose();
-        RIG_UNTIL(&rig, opened() == i + 1);
+        RIG_UNTIL(&rig, rig_opened() == i + 1);
         rig_accept();
     }
     lose();
@@ -275,11 +262,11 @@ test_good_streams_are_forgiven(void **state)
     (void)state;
     rig_bedrock("{\"retry_base_ms\":2,\"retry_cap_ms\":4,\"retry_budget\":1,"
                 "\"retry_slow_s\":60,\"healthy_after_s\":0}");
-    start(NULL);
+    rig_begin(&rig, NULL);
     for (unsigned i = 1; i <= 5; i++) {
         rig_plans(&rig, "I am alive.");
         lose();
-        assert_int_equal(opened(), i + 1);
+        assert_int_equal(rig_opened(), i + 1);
         rig_accept();
     }
     assert_true(is_in(SESSION_streaming));
@@ -298,7 +285,7 @@ test_fallback_and_home(void **state)
 {
     (void)state;
     rig_bedrock("{" FALLBACK "}");
-    start("{\"rotate_gap_s\":0.1}");
+    rig_begin(&rig, "{\"rotate_gap_s\":0.1}");
     rig_user_says(&rig, "my name is Ada");
     rig_plans(&rig, "Hello Ada.");
     rig_content_ends(rig_audio_begins(&rig), "AUDIO", "END_TURN");
@@ -306,21 +293,21 @@ test_fallback_and_home(void **state)
     assert_string_equal(fake_stream.region, "us-east-1");
     lose();
     fail_to_connect(2);
-    RIG_UNTIL(&rig, opened() == 4);
+    RIG_UNTIL(&rig, rig_opened() == 4);
     assert_string_equal(fake_stream.region, "us-west-2");
     rig_accept();
     assert_true(is_in(SESSION_streaming));
     assert_non_null(strstr(fake_stream_last("textInput"), "Hello Ada."));
-    RIG_UNTIL(&rig, opened() == 5);
+    RIG_UNTIL(&rig, rig_opened() == 5);
     assert_string_equal(fake_stream.region, "us-east-1");
     fake_stream_end(BEDROCK_END_refused, false); /* not yet */
     assert_true(is_in(SESSION_streaming));
-    RIG_UNTIL(&rig, opened() == 6);
+    RIG_UNTIL(&rig, rig_opened() == 6);
     assert_string_equal(fake_stream.region, "us-east-1");
     rig_accept();
     assert_true(fake_stream_at(4)->finished);
     rig_run(&rig, 300);
-    assert_int_equal(opened(), 6);
+    assert_int_equal(rig_opened(), 6);
 }
 
 static void
@@ -331,14 +318,14 @@ test_fallback_where_nothing_else_helps(void **state)
     rig_open(&rig, NULL);
     session_open(rig.session);
     fake_stream_refuse();
-    RIG_UNTIL(&rig, opened() == 2);
+    RIG_UNTIL(&rig, rig_opened() == 2);
     assert_string_equal(fake_stream.region, "us-west-2");
     fake_stream_refuse();
     assert_true(is_in(SESSION_failed)); /* no circle */
     rig_run(&rig, 30);
-    assert_int_equal(opened(), 2);
+    assert_int_equal(rig_opened(), 2);
     assert_true(session_open(rig.session));
-    assert_int_equal(opened(), 3);
+    assert_int_equal(rig_opened(), 3);
 }
 
 /* ---- the clock ---- */
@@ -360,7 +347,7 @@ test_clock_is_corrected_once(void **state)
     rig_open(&rig, NULL);
     session_open(rig.session);
     refuse_for_the_clock(600 * 1000);
-    assert_int_equal(opened(), 2);
+    assert_int_equal(rig_opened(), 2);
     assert_int_equal(fake_stream.clock_offset_ms, 600 * 1000);
     assert_int_equal(fake_bus_count("error", "code", "clock_skew"), 1);
     rig_accept();
@@ -378,7 +365,7 @@ test_clock_that_stays_wrong(void **state)
     refuse_for_the_clock(1200 * 1000);
     assert_int_equal(fake_bus_count("error", "code", "clock_skew"), 1);
     assert_int_equal(fake_bus_count("error", NULL, NULL), 2);
-    assert_in_range(opened(), 2, 3);
+    assert_in_range(rig_opened(), 2, 3);
 }
 
 static void
@@ -434,7 +421,7 @@ test_new_credentials_are_taken(void **state)
     assert_string_equal(fake_stream.key, "AKIAOLD");
     write_profile("AKIANEW");
     lose_as("ExpiredTokenException", "The security token has expired");
-    assert_int_equal(opened(), 2);
+    assert_int_equal(rig_opened(), 2);
     assert_string_equal(fake_stream.key, "AKIANEW");
     rig_accept();
     assert_true(is_in(SESSION_streaming));
@@ -448,10 +435,10 @@ test_credentials_are_waited_for(void **state)
     rig_start(&rig);
     lose_as("ExpiredTokenException", "The security token has expired");
     assert_true(is_in(SESSION_waiting));
-    RIG_UNTIL(&rig, opened() == 2);
+    RIG_UNTIL(&rig, rig_opened() == 2);
     lose_as("ExpiredTokenException", "The security token has expired");
     write_profile("AKIANEW");
-    RIG_UNTIL(&rig, opened() == 3);
+    RIG_UNTIL(&rig, rig_opened() == 3);
     assert_string_equal(fake_stream.key, "AKIANEW");
     rig_accept();
     assert_true(is_in(SESSION_streaming));
@@ -472,7 +459,7 @@ test_credentials_that_are_gone_for_a_moment(void **state)
     assert_int_equal(fake_bus_count("error", "code", "no_credentials"), 1);
     assert_int_equal(slots_open(rig.services.slots), 0);
     write_profile("AKIANEW");
-    RIG_UNTIL(&rig, opened() == 2);
+    RIG_UNTIL(&rig, rig_opened() == 2);
     assert_string_equal(fake_stream.key, "AKIANEW");
     rig_accept();
     assert_true(is_in(SESSION_streaming));
@@ -487,7 +474,7 @@ test_credentials_that_never_worked(void **state)
     lose_as("UnrecognizedClientException",
             "The security token included in the request is invalid");
     assert_true(is_in(SESSION_failed));
-    assert_int_equal(opened(), 1);
+    assert_int_equal(rig_opened(), 1);
 }
 
 /* ---- audio ---- */
@@ -497,12 +484,12 @@ test_audio_of_an_outage_is_kept(void **state)
 {
     (void)state;
     rig_bedrock("{\"retry_base_ms\":100,\"retry_cap_ms\":100}");
-    start("{\"connect_buffer_ms\":100,\"outage_buffer_s\":1}");
+    rig_begin(&rig, "{\"connect_buffer_ms\":100,\"outage_buffer_s\":1}");
     rig_mic(&rig, 1000);
     RIG_UNTIL(&rig, rig_heard(1) >= 512);
     lose_as("throttlingException", "Too many requests");
     rig_mic(&rig, 10000);
-    RIG_UNTIL(&rig, opened() == 2);
+    RIG_UNTIL(&rig, rig_opened() == 2);
     rig_accept();
     RIG_UNTIL(&rig, rig_heard(1) + rig_heard(2) == 11000);
     rig_assert_heard(1, 0, rig_heard(1));
@@ -519,7 +506,7 @@ test_no_more_than_the_outage_buffer(void **state)
 {
     (void)state;
     rig_bedrock("{\"retry_base_ms\":300,\"retry_cap_ms\":300}");
-    start("{\"outage_buffer_s\":1}");
+    rig_begin(&rig, "{\"outage_buffer_s\":1}");
     struct bedrock_end end =
         fake_stream_error("ThrottlingException", "Too many requests");
     end.retry_after_ms = 50;
@@ -528,7 +515,7 @@ test_no_more_than_the_outage_buffer(void **state)
         rig_mic(&rig, 800);
         rig_step(&rig);
     }
-    RIG_UNTIL(&rig, opened() == 2);
+    RIG_UNTIL(&rig, rig_opened() == 2);
     rig_accept();
     session_close(rig.session);
     rig_assert_heard(2, 16000, 32000);

@@ -29,26 +29,13 @@ tear_down(void **state)
     return 0;
 }
 
-static void
-start(const char *settings)
-{
-    rig_open(&rig, settings);
-    rig_start(&rig);
-}
-
-static unsigned
-opened(void)
-{
-    return fake_endpoint.opened;
-}
-
 /* The stream is lost and the next one accepted. */
 static void
 lose(void)
 {
-    unsigned number = opened() + 1;
+    unsigned number = rig_opened() + 1;
     fake_stream_end(BEDROCK_END_rst_stream, false);
-    RIG_UNTIL(&rig, opened() == number);
+    RIG_UNTIL(&rig, rig_opened() == number);
     rig_accept();
     assert_int_equal(session_state(rig.session), SESSION_streaming);
 }
@@ -150,7 +137,7 @@ assert_resent(unsigned number)
     assert_in_range(from, QUIET - PREROLL - 800, QUIET - PREROLL + 800);
     RIG_UNTIL(&rig, from + rig_heard(number) == rig_written(&rig));
     rig_assert_heard(number, from, rig_written(&rig));
-    for (unsigned n = 1; n <= opened(); n++)
+    for (unsigned n = 1; n <= rig_opened(); n++)
         heard += rig_heard(n);
     assert_int_equal(rig_frames(&rig, "input_frames", "sent"),
                      rig_written(&rig));
@@ -164,7 +151,7 @@ static void
 test_nothing_was_said(void **state)
 {
     (void)state;
-    start("{" SPEECH "}");
+    rig_begin(&rig, "{" SPEECH "}");
     rig_mic(&rig, 2048);
     RIG_UNTIL(&rig, rig_heard(1) == 2048);
     lose();
@@ -176,7 +163,7 @@ static void
 test_speaking(void **state)
 {
     (void)state;
-    start("{" SPEECH "}");
+    rig_begin(&rig, "{" SPEECH "}");
     speak();
     lose();
     assert_string_equal(replay(), "audio");
@@ -193,7 +180,7 @@ static void
 test_spoken_and_no_word_of_it_came(void **state)
 {
     (void)state;
-    start("{" SPEECH "}");
+    rig_begin(&rig, "{" SPEECH "}");
     speak();
     stop_speaking();
     lose();
@@ -207,7 +194,7 @@ static void
 test_words_are_known(void **state)
 {
     (void)state;
-    start("{" SPEECH "}");
+    rig_begin(&rig, "{" SPEECH "}");
     speak();
     stop_speaking();
     rig_user_says(&rig, QUESTION);
@@ -229,7 +216,7 @@ static void
 test_words_are_known_and_they_go_on(void **state)
 {
     (void)state;
-    start("{" SPEECH "}");
+    rig_begin(&rig, "{" SPEECH "}");
     speak();
     rig_user_says(&rig, QUESTION);
     rig_talk(&rig, 1600);
@@ -248,7 +235,7 @@ static void
 test_first_family_hears_it_again(void **state)
 {
     (void)state;
-    start("{" V1 "," SPEECH "}");
+    rig_begin(&rig, "{" V1 "," SPEECH "}");
     speak();
     stop_speaking();
     rig_user_says(&rig, QUESTION);
@@ -265,7 +252,7 @@ static void
 test_answer_had_begun_and_was_not_heard(void **state)
 {
     (void)state;
-    start("{" SPEECH "}");
+    rig_begin(&rig, "{" SPEECH "}");
     speak();
     stop_speaking();
     rig_user_says(&rig, QUESTION);
@@ -282,7 +269,7 @@ static void
 test_answer_was_heard_in_part(void **state)
 {
     (void)state;
-    start("{" SPEECH "}");
+    rig_begin(&rig, "{" SPEECH "}");
     speak();
     stop_speaking();
     rig_user_says(&rig, QUESTION);
@@ -300,7 +287,7 @@ static void
 test_answered(void **state)
 {
     (void)state;
-    start("{" SPEECH "}");
+    rig_begin(&rig, "{" SPEECH "}");
     speak();
     stop_speaking();
     rig_user_says(&rig, QUESTION);
@@ -317,7 +304,7 @@ static void
 test_next_question_is_another(void **state)
 {
     (void)state;
-    start("{" SPEECH "}");
+    rig_begin(&rig, "{" SPEECH "}");
     rig_user_says(&rig, QUESTION);
     assert_answered_once(QUESTION);
     speak();
@@ -333,7 +320,7 @@ static void
 test_text_is_not_said_for_ever(void **state)
 {
     (void)state;
-    start("{" SPEECH "}");
+    rig_begin(&rig, "{" SPEECH "}");
     speak();
     stop_speaking();
     rig_user_says(&rig, QUESTION);
@@ -353,19 +340,19 @@ test_attempts_that_fail_do_not_count(void **state)
 {
     (void)state;
     for (int text = 0; text < 2; text++) {
-        start("{" SPEECH "}");
+        rig_begin(&rig, "{" SPEECH "}");
         speak();
         stop_speaking();
         if (text)
             rig_user_says(&rig, QUESTION);
         fake_stream_end(BEDROCK_END_rst_stream, false);
         for (unsigned n = 2; n < 5; n++) {
-            RIG_UNTIL(&rig, opened() == n);
+            RIG_UNTIL(&rig, rig_opened() == n);
             if (n == 3)
                 fake_stream_connect();
             fake_stream_end(BEDROCK_END_refused, false);
         }
-        RIG_UNTIL(&rig, opened() == 5);
+        RIG_UNTIL(&rig, rig_opened() == 5);
         rig_accept();
         assert_string_equal(replay(), text ? "text" : "audio");
         assert_int_equal(asked(5), text);
@@ -382,7 +369,7 @@ static void
 test_audio_is_said_again_to_a_third(void **state)
 {
     (void)state;
-    start("{" SPEECH "}");
+    rig_begin(&rig, "{" SPEECH "}");
     speak();
     stop_speaking();
     lose();
@@ -401,7 +388,7 @@ static void
 test_written_words(void **state)
 {
     (void)state;
-    start("{" SPEECH "}");
+    rig_begin(&rig, "{" SPEECH "}");
     rig_ask(&rig, 1, "{\"text\":\"" QUESTION "\",\"wait\":\"response\"}");
     rig_user_says(&rig, QUESTION); /* as the model repeats them */
     lose();
@@ -416,12 +403,12 @@ static void
 test_reset_says_nothing_again(void **state)
 {
     (void)state;
-    start("{" SPEECH "}");
+    rig_begin(&rig, "{" SPEECH "}");
     speak();
     stop_speaking();
     rig_user_says(&rig, QUESTION);
     session_reset(rig.session, true);
-    RIG_UNTIL(&rig, opened() == 2);
+    RIG_UNTIL(&rig, rig_opened() == 2);
     rig_accept();
     assert_string_equal(replay(), "none");
     assert_int_equal(texts(2, QUESTION, true), 0);
@@ -432,7 +419,7 @@ static void
 test_rescue_says_it_again(void **state)
 {
     (void)state;
-    start("{" SPEECH ",\"rotate_gap_s\":0}");
+    rig_begin(&rig, "{" SPEECH ",\"rotate_gap_s\":0}");
     session_rotate(rig.session);
     fake_stream_connect();
     fake_stream_select(1);
@@ -452,7 +439,7 @@ static void
 test_rescue_in_the_middle_of_speech(void **state)
 {
     (void)state;
-    start("{" SPEECH ",\"rotate_gap_s\":0}");
+    rig_begin(&rig, "{" SPEECH ",\"rotate_gap_s\":0}");
     session_rotate(rig.session);
     fake_stream_connect();
     speak();

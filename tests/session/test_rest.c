@@ -30,12 +30,6 @@ is_in(enum session_state state)
     return session_state(rig.session) == state;
 }
 
-static unsigned
-opened(void)
-{
-    return fake_endpoint.opened;
-}
-
 static const char *
 reason(void)
 {
@@ -76,7 +70,7 @@ test_manual_waits_to_be_asked(void **state)
     rig_mic(&rig, 16000);
     rig_run(&rig, 200);
     assert_true(is_in(SESSION_asleep));
-    assert_int_equal(opened(), 0);
+    assert_int_equal(rig_opened(), 0);
     rig_assert_balanced(&rig);
     assert_true(session_open(rig.session));
     rig_accept();
@@ -99,9 +93,9 @@ test_speech_wakes_and_is_heard_whole(void **state)
         if (i % 10 == 0)
             rig_run(&rig, 2);
     }
-    assert_int_equal(opened(), 0);
+    assert_int_equal(rig_opened(), 0);
     rig_talk(&rig, 8000);
-    RIG_UNTIL(&rig, opened() == 1);
+    RIG_UNTIL(&rig, rig_opened() == 1);
     rig_talk(&rig, 800);
     rig_accept();
     session_close(rig.session);
@@ -120,7 +114,7 @@ test_idle_puts_to_sleep(void **state)
     session_begin(rig.session);
     rig_talk(&rig, 8000);
     rig_mic(&rig, 3200);
-    RIG_UNTIL(&rig, opened() == 1);
+    RIG_UNTIL(&rig, rig_opened() == 1);
     rig_accept();
     RIG_UNTIL(&rig, fake_bus_count("speech", "phase", "ended") == 1);
     rig_run(&rig, 250);
@@ -133,7 +127,7 @@ test_idle_puts_to_sleep(void **state)
     fake_stream_end(BEDROCK_END_end_stream, true);
     assert_int_equal(fake_endpoint.open_now, 0);
     rig_talk(&rig, 8000);
-    RIG_UNTIL(&rig, opened() == 2);
+    RIG_UNTIL(&rig, rig_opened() == 2);
     rig_accept();
     assert_non_null(strstr(fake_stream_last("textInput"), "It is noon."));
     rig_assert_balanced(&rig);
@@ -188,7 +182,7 @@ test_text_wakes(void **state)
     rig_start(&rig);
     session_sleep(rig.session);
     rig_ask(&rig, 1, "{\"text\":\"good morning\"}");
-    assert_int_equal(opened(), 2);
+    assert_int_equal(rig_opened(), 2);
     rig_accept();
     assert_non_null(strstr(rig.answers, "\"accepted\":true"));
     assert_non_null(strstr(fake_stream_last("textInput"), "good morning"));
@@ -269,7 +263,7 @@ test_abandoned(void **state)
     rig_run(&rig, 1100);
     assert_true(is_in(SESSION_asleep));
     rig_attach(&rig);
-    RIG_UNTIL(&rig, opened() == 2);
+    RIG_UNTIL(&rig, rig_opened() == 2);
     rig_accept();
     rig_run(&rig, 300);
     assert_true(is_in(SESSION_streaming));

@@ -22,13 +22,6 @@ tear_down(void **state)
     return 0;
 }
 
-static void
-start(const char *settings)
-{
-    rig_open(&rig, settings);
-    rig_start(&rig);
-}
-
 /* The answer to request `id`, to be deleted; NULL while there is none. Fails
  * if there are two. */
 static cJSON *
@@ -92,7 +85,7 @@ static void
 test_text_goes_out_whole(void **state)
 {
     (void)state;
-    start(NULL);
+    rig_begin(&rig, NULL);
     rig_ask(&rig, 1, "{\"text\":\"say hello\"}");
     assert_true(is_accepted(1));
     assert_non_null(strstr(fake_stream.order,
@@ -121,7 +114,7 @@ static void
 test_who_waits_for_the_response_gets_it(void **state)
 {
     (void)state;
-    start(NULL);
+    rig_begin(&rig, NULL);
     rig_ask(&rig, 1, "{\"text\":\"say hello\",\"wait\":\"response\"}");
     rig_ask(&rig, 2, "{\"text\":\"loudly\",\"wait\":\"response\"}");
     assert_string_equal(rig.answers, "");
@@ -139,7 +132,7 @@ static void
 test_answer_to_an_accepted_text_is_not_the_next_ones(void **state)
 {
     (void)state;
-    start(NULL);
+    rig_begin(&rig, NULL);
     rig_ask(&rig, 1, "{\"text\":\"say hello\"}");
     assert_true(is_accepted(1));
     rig_ask(&rig, 2, "{\"text\":\"goodbye\",\"wait\":\"response\"}");
@@ -153,7 +146,7 @@ static void
 test_response_under_way_is_not_the_answer(void **state)
 {
     (void)state;
-    start(NULL);
+    rig_begin(&rig, NULL);
     rig_user_says(&rig, "talk");
     rig_plans(&rig, "Talking.");
     rig_ask(&rig, 1, "{\"text\":\"and then?\",\"wait\":\"response\"}");
@@ -172,7 +165,7 @@ test_interrupted_response_is_an_answer(void **state)
 {
     double heard_ms;
     (void)state;
-    start(NULL);
+    rig_begin(&rig, NULL);
     rig_ask(&rig, 1, "{\"text\":\"talk\",\"wait\":\"response\"}");
     rig_plans(&rig, "Well, ");
     rig_audio(rig_audio_begins(&rig), 500);
@@ -221,7 +214,7 @@ static void
 test_lost_stream_leaves_it_to_the_next(void **state)
 {
     (void)state;
-    start(NULL);
+    rig_begin(&rig, NULL);
     rig_ask(&rig, 1, "{\"text\":\"hi\",\"wait\":\"response\"}");
     fake_stream_end(BEDROCK_END_rst_stream, false);
     assert_int_equal(fake_endpoint.opened, 2);
@@ -236,7 +229,7 @@ static void
 test_two_lost_streams_are_an_answer(void **state)
 {
     (void)state;
-    start(NULL);
+    rig_begin(&rig, NULL);
     rig_ask(&rig, 1, "{\"text\":\"hi\",\"wait\":\"response\"}");
     for (unsigned lost = 1; lost <= 2; lost++) {
         fake_stream_end(BEDROCK_END_rst_stream, false);
@@ -251,7 +244,7 @@ static void
 test_refused_stream_answers(void **state)
 {
     (void)state;
-    start(NULL);
+    rig_begin(&rig, NULL);
     rig_ask(&rig, 1, "{\"text\":\"hi\",\"wait\":\"response\"}");
     fake_stream_refuse();
     assert_int_equal(error_of(1), RPC_CLOSED);
@@ -262,7 +255,7 @@ test_bad_texts(void **state)
 {
     static char much[TEXTS_BYTES_MAX + 64];
     (void)state;
-    start(NULL);
+    rig_begin(&rig, NULL);
     rig_ask(&rig, 1, "{\"text\":\"  \\n\"}");
     assert_int_equal(error_of(1), RPC_PARAMS);
     memset(much, 'x', sizeof much - 1);
@@ -277,7 +270,7 @@ static void
 test_first_family_takes_no_text(void **state)
 {
     (void)state;
-    start("{\"model\":\"amazon.nova-sonic-v1:0\"}");
+    rig_begin(&rig, "{\"model\":\"amazon.nova-sonic-v1:0\"}");
     rig_ask(&rig, 1, "{\"text\":\"hi\"}");
     assert_int_equal(error_of(1), RPC_UNSUPPORTED);
 }
@@ -301,7 +294,7 @@ static void
 test_texts_wait_for_room(void **state)
 {
     (void)state;
-    start(NULL);
+    rig_begin(&rig, NULL);
     fake_stream.full = true;
     rig_ask(&rig, 1, "{\"text\":\"one\"}");
     rig_ask(&rig, 2, "{\"text\":\"two\"}");
@@ -316,7 +309,7 @@ static void
 test_caller_who_goes_is_forgotten(void **state)
 {
     (void)state;
-    start(NULL);
+    rig_begin(&rig, NULL);
     rig_ask(&rig, 1, "{\"text\":\"hi\",\"wait\":\"response\"}");
     rpc_shutdown(rig.rpc);
     assert_int_equal(error_of(1), RPC_SHUTDOWN);

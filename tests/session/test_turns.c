@@ -21,13 +21,6 @@ tear_down(void **state)
     return 0;
 }
 
-static void
-start(const char *settings)
-{
-    rig_open(&rig, settings);
-    rig_start(&rig);
-}
-
 /* The rest of the ring, as a listener reads it: frames, or flushes told. */
 static size_t
 read_out(unsigned *flushes)
@@ -64,7 +57,7 @@ static void
 test_turn_is_told_in_order(void **state)
 {
     (void)state;
-    start(NULL);
+    rig_begin(&rig, NULL);
     rig_speech(true);
     rig_speech(false);
     rig_user_says(&rig, "what time");
@@ -94,7 +87,7 @@ static void
 test_audio_block_with_no_audio_ends_its_turn(void **state)
 {
     (void)state;
-    start(NULL);
+    rig_begin(&rig, NULL);
     rig_user_says(&rig, "hm");
     uint64_t audio = rig_audio_begins(&rig);
     rig_content_ends(audio, "AUDIO", "END_TURN");
@@ -107,7 +100,7 @@ static void
 test_answer_in_the_middle_of_a_close_is_interrupted(void **state)
 {
     (void)state;
-    start(NULL);
+    rig_begin(&rig, NULL);
     rig_user_says(&rig, "talk");
     rig_plans(&rig, "Once upon");
     rig_audio(rig_audio_begins(&rig), 100);
@@ -122,7 +115,7 @@ static void
 test_lost_stream_ends_what_is_open(void **state)
 {
     (void)state;
-    start(NULL);
+    rig_begin(&rig, NULL);
     rig_user_says(&rig, "talk");
     rig_plans(&rig, "Once upon");
     fake_stream_refuse();
@@ -135,7 +128,7 @@ static void
 test_unknown_events_change_nothing(void **state)
 {
     (void)state;
-    start(NULL);
+    rig_begin(&rig, NULL);
     fake_stream_say("{\"event\":{\"somethingNew\":{\"x\":[1,2]}}}");
     fake_stream_say("{\"event\":{}}");
     fake_stream_say("not JSON");
@@ -151,7 +144,7 @@ static void
 test_empty_words_of_the_user_are_none(void **state)
 {
     (void)state;
-    start(NULL);
+    rig_begin(&rig, NULL);
     rig_user_says(&rig, "");
     session_close(rig.session);
     fake_stream_end(BEDROCK_END_end_stream, true);
@@ -162,7 +155,7 @@ static void
 test_late_final_texts_find_their_response(void **state)
 {
     (void)state;
-    start(NULL);
+    rig_begin(&rig, NULL);
     for (int i = 1; i <= 2; i++) {
         rig_user_says(&rig, "next");
         rig_plans(&rig, i == 1 ? "First one." : "Second one.");
@@ -246,7 +239,7 @@ barge_in(int set, const int *order, bool generated)
              set & SPEECH ? set & (MARKER | STOP) ? ",\"speech_start\""
                                                   : "\"speech_start\""
                           : "");
-    start(settings);
+    rig_begin(&rig, settings);
     tell_a_story(generated, &audio);
     for (int i = 0; i < 3 && order[i]; i++) {
         signal_by((enum signal)order[i]);
@@ -294,7 +287,9 @@ test_signals_twice_cut_once(void **state)
 {
     uint64_t audio;
     (void)state;
-    start("{\"interrupt_on\":[\"marker\",\"stop_reason\",\"speech_start\"]}");
+    rig_begin(
+        &rig,
+        "{\"interrupt_on\":[\"marker\",\"stop_reason\",\"speech_start\"]}");
     tell_a_story(false, &audio);
     for (int i = 0; i < 5; i++) {
         rig_speech(true);
@@ -311,7 +306,7 @@ test_late_sign_spares_the_next_answer(void **state)
     uint64_t first, second;
     unsigned flushes = 0;
     (void)state;
-    start(NULL);
+    rig_begin(&rig, NULL);
     tell_a_story(false, &first);
     rig_marker(&rig);
     rig_user_says(&rig, "no, the other one");
@@ -334,7 +329,7 @@ test_words_over_a_finished_answer_cut_it(void **state)
 {
     uint64_t audio;
     (void)state;
-    start(NULL);
+    rig_begin(&rig, NULL);
     tell_a_story(true, &audio);
     rig_speech(true);
     rig_user_says(&rig, "stop");
@@ -348,7 +343,9 @@ static void
 test_silence_is_not_interrupted(void **state)
 {
     (void)state;
-    start("{\"interrupt_on\":[\"marker\",\"stop_reason\",\"speech_start\"]}");
+    rig_begin(
+        &rig,
+        "{\"interrupt_on\":[\"marker\",\"stop_reason\",\"speech_start\"]}");
     rig_marker(&rig);
     rig_speech(true);
     rig_user_says(&rig, "hello");
@@ -362,7 +359,7 @@ test_control_interrupts_what_is_said(void **state)
     uint64_t audio;
     unsigned flushes = 0;
     (void)state;
-    start(NULL);
+    rig_begin(&rig, NULL);
     assert_int_equal(session_interrupt(rig.session, &heard_ms), VR_STATE);
     tell_a_story(false, &audio);
     rig_run(&rig, 60);
@@ -390,7 +387,7 @@ test_contents_of_an_old_stream_mean_nothing(void **state)
     uint64_t audio;
     unsigned flushes = 0;
     (void)state;
-    start(NULL);
+    rig_begin(&rig, NULL);
     tell_a_story(false, &audio);
     rig_marker(&rig);
     fake_stream_end(BEDROCK_END_rst_stream, false);
