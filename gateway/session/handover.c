@@ -65,12 +65,14 @@ jittered(uint64_t ns)
     return part ? ns - part + (uint64_t)random() % (2 * part) : ns;
 }
 
-/* Credentials that expire sooner move the rotation forward. */
+/* Credentials that expire sooner, by the endpoint's clock, move the rotation
+ * forward. */
 static void
 heed_credentials(struct session *s, uint64_t now_ns)
 {
     struct handover *h = &s->handover;
-    int64_t left_ms = s->leg.expires_ms - clock_wall_ms();
+    int64_t server_ms = clock_wall_ms() + *s->services->clock_offset_ms;
+    int64_t left_ms = s->leg.expires_ms - server_ms;
     if (!s->leg.expires_ms)
         return;
     uint64_t left_ns = left_ms > 0 ? (uint64_t)left_ms * CLOCK_NS_PER_MS : 0;
@@ -84,6 +86,8 @@ heed_credentials(struct session *s, uint64_t now_ns)
     h->by_credentials = true;
     if (now_ns + left_ns < h->deadline_ns)
         h->deadline_ns = now_ns + left_ns;
+    if (h->deadline_ns < due_ns)
+        h->deadline_ns = due_ns;
 }
 
 void
