@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "gateway/jsonx.h"
+#include "gateway/session/self.h"
 #include "tests/session/rig.h"
 
 /* Speech, and its end soon. */
@@ -25,55 +26,18 @@ tear_down(void **state)
     return 0;
 }
 
-static void
-start(const char *settings)
-{
-    rig_open(&rig, settings);
-    rig_start(&rig);
-}
-
-static unsigned
-opened(void)
-{
-    return fake_endpoint.opened;
-}
-
-/* Its stream number, of the last event of this phase; 0: none. */
-static unsigned
-told(const char *phase)
-{
-    return (unsigned)jsonx_number(fake_bus_last("stream", "phase", phase),
-                                  "stream", 0);
-}
-
-static bool
-changed_to(unsigned number)
-{
-    return told("current") == number;
-}
-
-/* A next stream is asked for and accepted. */
-static void
-rotate(void)
-{
-    unsigned number = opened() + 1;
-    assert_true(session_rotate(rig.session));
-    RIG_UNTIL(&rig, opened() == number);
-    rig_accept();
-}
-
 /* ---- when ---- */
 
 static void
 test_by_its_age(void **state)
 {
     (void)state;
-    start("{\"rotate_after_s\":0.3,\"rotate_gap_s\":0}");
+    rig_begin(&rig, "{\"rotate_after_s\":0.3,\"rotate_gap_s\":0}");
     uint64_t begun_ms = uv_hrtime() / 1000000;
-    RIG_UNTIL(&rig, opened() == 2);
+    RIG_UNTIL(&rig, rig_opened() == 2);
     assert_true(uv_hrtime() / 1000000 - begun_ms >= 260);
     rig_accept();
-    assert_true(changed_to(2));
+    assert_true(rig_changed_to(2));
     assert_string_equal(
         jsonx_text(fake_bus_last("stream", "phase", "current"), "reason", ""),
         "its age");
@@ -83,30 +47,50 @@ static void
 test_never_if_it_is_off(void **state)
 {
     (void)state;
-    start("{\"continuation\":\"off\",\"rotate_after_s\":0.2,"
-          "\"rotate_deadline_s\":0.3}");
+    rig_begin(&rig, "{\"continuation\":\"off\",\"rotate_after_s\":0.2,"
+                    "\"rotate_deadline_s\":0.3}");
     rig_run(&rig, 400);
-    assert_int_equal(opened(), 1);
-    rotate(); /* a wish is a wish */
-    assert_true(changed_to(2));
+    assert_int_equal(rig_opened(), 1);
+    rig_rotate(&rig); /* a wish is a wish */
+    assert_true(rig_changed_to(2));
 }
 
 static void
 test_rotations_keep_their_distance(void **state)
 {
     (void)state;
-    start("{\"rotate_gap_s\":0.3}");
-    rotate();
-    assert_true(changed_to(2));
+    rig_begin(&rig, "{\"rotate_gap_s\":0.3}");
+    rig_rotate(&rig);
+    assert_true(rig_changed_to(2));
     uint64_t begun_ms = uv_hrtime() / 1000000;
     session_rotate(rig.session);
     session_rotate(rig.session);
-    assert_int_equal(opened(), 2);
-    RIG_UNTIL(&rig, opened() == 3);
+    assert_int_equal(rig_opened(), 2);
+    RIG_UNTIL(&rig, rig_opened() == 3);
     assert_true(uv_hrtime() / 1000000 - begun_ms >= 290);
     rig_accept();
     rig_run(&rig, 400);
-    assert_int_equal(opened(), 3); /* two wishes were one */
+    assert_int_equal(rig_opened(), 3); /* two wishes were one */
+}
+
+/* A stream whose credentials expire in so long, by this machine's clock. */
+static void
+start_with_credentials_for(int64_t ms)
+{
+    uv_timeval64_t now;
+    uv_gettimeofday(&now);
+    rig.credentials.expires_ms = now.tv_sec * 1000 + ms;
+    rig_start(&rig);
+}
+
+static double
+rotates_in_s(void)
+{
+    cJSON *shown = session_description(rig.session);
+    double in_s = jsonx_number(cJSON_GetObjectItem(shown, "stream"),
+                               "rotates_in_seconds", -1);
+    cJSON_Delete(shown);
+    return in_s;
 }
 
 static void
@@ -114,29 +98,45 @@ test_credentials_that_run_out(void **state)
 {
     (void)state;
     rig_open(&rig, "{\"rotate_gap_s\":0.1}");
-    uv_timeval64_t now;
-    uv_gettimeofday(&now);
-    rig.credentials.expires_ms = now.tv_sec * 1000 + 100 * 1000;
-    rig_start(&rig);
-    cJSON *shown = session_description(rig.session);
-    double in_s = jsonx_number(cJSON_GetObjectItem(shown, "stream"),
-                               "rotates_in_seconds", -1);
-    cJSON_Delete(shown);
+    start_with_credentials_for(100 * 1000);
+    double in_s = rotates_in_s();
     assert_true(in_s > 8 && in_s <= 10); /* the floor: no storm */
+}
+
+/* The machine's clock is an hour ahead: they have 280 s, not less than none. */
+static void
+test_credentials_by_the_endpoints_clock(void **state)
+{
+    (void)state;
+    rig_open(&rig, "{\"credential_margin_s\":180}");
+    rig.clock_offset_ms = -3600 * 1000;
+    start_with_credentials_for((280 - 3600) * 1000);
+    double in_s = rotates_in_s();
+    assert_true(in_s > 80 && in_s <= 100);
+}
+
+/* They run out sooner than a stream may be replaced: then it is replaced as
+ * soon as may be, also while the model speaks. */
+static void
+test_credentials_that_run_out_at_once(void **state)
+{
+    (void)state;
+    rig_open(&rig, "{\"rotate_gap_s\":0}");
+    start_with_credentials_for(1000);
+    rig.session->leg.opened_ns -= UINT64_C(9900000000); /* it lives 10 s */
+    rig_update(&rig, 1, "{\"deaf_after_s\":5}");
+    rig_plans(&rig, "Once upon a time.");
+    rig_audio(rig_audio_begins(&rig), 20);
+    assert_true(session_rotate(rig.session)); /* not for credentials alone */
+    RIG_UNTIL(&rig, rig_opened() == 2);
+    rig_accept();
+    RIG_UNTIL(&rig, rig_changed_to(2));
 }
 
 /* ---- the deadline ---- */
 
 /* Late in the stream's life, soon enough for a test. */
 #define LATE "\"rotate_after_s\":0.8,\"rotate_deadline_s\":1"
-
-static void
-accept_what_is_opened(void)
-{
-    if (fake_stream.open && !fake_stream.connected)
-        rig_accept();
-    rig_step(&rig);
-}
 
 static uint64_t
 u64_of(const cJSON *object, const char *name)
@@ -150,15 +150,15 @@ static void
 test_deadline_in_the_middle_of_speech(void **state)
 {
     (void)state;
-    start("{" SPEECH "," LATE "}");
+    rig_begin(&rig, "{" SPEECH "," LATE "}");
     rig_mic(&rig, 8000);
-    for (unsigned i = 0; i < 30 * 1000 && told("current") == 0; i++) {
+    for (unsigned i = 0; i < 30 * 1000 && rig_told("current") == 0; i++) {
         if (rig_written(&rig) < 8000 + 24000)
             rig_talk(&rig, 160);
-        accept_what_is_opened();
+        rig_accept_opened(&rig);
     }
     const cJSON *current = fake_bus_last("stream", "phase", "current");
-    unsigned number = told("current");
+    unsigned number = rig_told("current");
     assert_string_equal(jsonx_text(current, "replay", ""), "audio");
     uint64_t from = u64_of(current, "resent_from_frame");
     assert_in_range(from, 8000 - 800 - 800, 8000 - 800 + 800);
@@ -176,19 +176,19 @@ static void
 test_deadline_while_the_network_holds_audio(void **state)
 {
     (void)state;
-    start("{" LATE "}");
+    rig_begin(&rig, "{" LATE "}");
     fake_stream.choked = true;
-    while (!changed_to(opened()) || opened() == 1) {
+    while (!rig_changed_to(rig_opened()) || rig_opened() == 1) {
         if (rig_written(&rig) < 8000)
             rig_mic(&rig, 160);
-        accept_what_is_opened();
+        rig_accept_opened(&rig);
     }
     rig_mic(&rig, 1000);
     session_close(rig.session);
     uint64_t from = rig_heard(1);
     assert_true(from > 0);
     rig_assert_heard(1, 0, from);
-    rig_assert_heard(opened(), from, rig_written(&rig));
+    rig_assert_heard(rig_opened(), from, rig_written(&rig));
     rig_assert_balanced(&rig);
 }
 
@@ -197,13 +197,13 @@ static void
 test_deadline_while_the_model_speaks(void **state)
 {
     (void)state;
-    start("{" LATE "}");
+    rig_begin(&rig, "{" LATE "}");
     rig_user_says(&rig, "tell me a story");
     rig_plans(&rig, "Once upon a time.");
     uint64_t audio = rig_audio_begins(&rig);
     rig_audio(audio, 200);
-    while (!changed_to(opened()) || opened() == 1)
-        accept_what_is_opened();
+    while (!rig_changed_to(rig_opened()) || rig_opened() == 1)
+        rig_accept_opened(&rig);
     assert_false(fake_stream_at(1)->finished);
     assert_non_null(strstr(fake_stream_last("textInput"), "Once upon a time."));
     assert_int_equal(fake_bus_count("response", "phase", "ended"), 0);
@@ -224,13 +224,13 @@ static void
 test_new_stream_answers_while_the_old_one_talks(void **state)
 {
     (void)state;
-    start("{" LATE "}");
+    rig_begin(&rig, "{" LATE "}");
     rig_user_says(&rig, "tell me a story");
     rig_plans(&rig, "Once upon a time.");
     uint64_t audio = rig_audio_begins(&rig);
     rig_audio(audio, 200);
-    while (!changed_to(opened()) || opened() == 1)
-        accept_what_is_opened();
+    while (!rig_changed_to(rig_opened()) || rig_opened() == 1)
+        rig_accept_opened(&rig);
     rig_user_says(&rig, "what time is it");
     rig_plans(&rig, "It is noon.");
     assert_true(fake_stream_at(1)->finished);
@@ -261,6 +261,8 @@ main(void)
         TEST(never_if_it_is_off),
         TEST(rotations_keep_their_distance),
         TEST(credentials_that_run_out),
+        TEST(credentials_by_the_endpoints_clock),
+        TEST(credentials_that_run_out_at_once),
         TEST(deadline_in_the_middle_of_speech),
         TEST(deadline_while_the_network_holds_audio),
         TEST(deadline_while_the_model_speaks),
