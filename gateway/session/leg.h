@@ -21,8 +21,8 @@ struct leg {
     bool answered;       /* maybe before the set-up was sent */
     bool had_event;      /* the model said something on it */
     uint64_t opened_ns, answered_ns;
-    uint64_t last_event_ns; /* of the model; 0: none yet */
-    uint64_t chunks;        /* of audio given to it */
+    uint64_t last_sign_ns; /* that the model hears; 0: none yet */
+    uint64_t chunks;       /* of audio given to it */
     const struct sonic_family *family;
     uint64_t serial;            /* of the settings it was begun with */
     uint64_t tools_mark;        /* of the tools it was begun with */

@@ -272,7 +272,7 @@ may_be_deaf(const struct session *s, struct capture_speech *speech)
            speech->loud_ms >= DEAF_LOUD_MS &&
            speech->start_frame != s->deaf_frame &&
            speech->ended_ns > s->leg.answered_ns &&
-           s->leg.last_event_ns < s->speech_ns;
+           s->leg.last_sign_ns < s->speech_ns;
 }
 
 /* What several streams in a row do not hear may be noise: each is given twice

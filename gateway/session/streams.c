@@ -100,6 +100,14 @@ on_link_answer(void *arg, struct link *link, const char *request_id)
     session_turn(s);
 }
 
+/* A stream that hears nothing, or will never answer, may go on counting what
+ * it costs and telling that somebody begins to speak. */
+static bool
+shows_that_it_hears(const struct sonic_event *event)
+{
+    return event->type != SONIC_USAGE && event->type != SONIC_SPEECH_START;
+}
+
 /* What an old stream says belongs to nobody any more, but for what it cost and
  * the rest of an answer that it was let finish. */
 static void
@@ -110,9 +118,10 @@ on_link_event(void *arg, struct link *link, const struct sonic_event *event)
     if (!leg)
         return;
     leg->had_event = true;
-    leg->last_event_ns = clock_mono_ns();
-    if (event->type != SONIC_USAGE)
+    if (shows_that_it_hears(event)) {
+        leg->last_sign_ns = clock_mono_ns();
         s->deaf_count = 0;
+    }
     if (leg == &s->leg || event->type == SONIC_USAGE || parting_talks(s, link))
         model_event(s, leg, event);
     session_turn(s);

@@ -79,16 +79,43 @@ test_noise_makes_no_storm(void **state)
 }
 
 static void
-test_any_sign_is_a_sign(void **state)
+talk_with_a_start(void)
 {
-    (void)state;
     rig_begin(&rig, DEAF("0.05"));
     rig_talk(&rig, 12000);
     RIG_UNTIL(&rig, fake_bus_count("speech", "phase", "started") == 1);
     rig_speech(true);
     rig_mic(&rig, 3200);
+}
+
+static void
+test_any_sign_is_a_sign(void **state)
+{
+    (void)state;
+    talk_with_a_start();
+    rig_speech(false);
     rig_run(&rig, 200);
     assert_int_equal(deaf(), 0);
+}
+
+static void
+test_a_start_is_no_sign(void **state)
+{
+    (void)state;
+    talk_with_a_start();
+    RIG_UNTIL(&rig, deaf() == 1);
+}
+
+/* What it costs is counted by a stream that hears nothing, too. */
+static void
+test_usage_is_no_sign(void **state)
+{
+    (void)state;
+    rig_begin(&rig, DEAF("0.1"));
+    say_something(12000);
+    fake_stream_say("{\"event\":{\"usageEvent\":{\"details\":{\"delta\":{"
+                    "\"input\":{\"speechTokens\":1}}}}}}");
+    RIG_UNTIL(&rig, deaf() == 1);
 }
 
 static void
@@ -173,6 +200,8 @@ main(void)
         TEST(replaced_and_said_again),
         TEST(noise_makes_no_storm),
         TEST(any_sign_is_a_sign),
+        TEST(a_start_is_no_sign),
+        TEST(usage_is_no_sign),
         TEST(signs_may_come_late),
         TEST(a_knock_is_no_speech),
         TEST(not_while_they_speak),
