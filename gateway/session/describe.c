@@ -164,14 +164,14 @@ seconds_until(uint64_t due_ns)
 static void
 add_when(const struct session *s, cJSON *stream)
 {
-    const struct handover *h = &s->handover;
+    const struct rotation *r = &s->rotation;
     if (s->leg.link)
         cJSON_AddNumberToObject(stream, "age_seconds",
                                 (double)(clock_mono_ns() - s->leg.opened_ns) /
                                     1e9);
-    if (s->state == SESSION_streaming && h->due_ns && h->due_ns != UINT64_MAX)
+    if (s->state == SESSION_streaming && r->due_ns && r->due_ns != UINT64_MAX)
         cJSON_AddNumberToObject(stream, "rotates_in_seconds",
-                                seconds_until(h->due_ns));
+                                seconds_until(r->due_ns));
     if (s->state == SESSION_waiting)
         cJSON_AddNumberToObject(stream, "retry_in_seconds",
                                 seconds_until(s->retry_ns));

@@ -17,6 +17,7 @@
 #include "gateway/session/parting.h"
 #include "gateway/session/report.h"
 #include "gateway/session/retry.h"
+#include "gateway/session/rotation.h"
 #include "gateway/session/session.h"
 #include "gateway/session/texts.h"
 #include "gateway/session/trigger.h"
@@ -77,6 +78,7 @@ struct session {
     enum session_state state;
     uint32_t generation;
     struct leg leg; /* the current stream */
+    struct rotation rotation;
     struct handover handover;
     struct parting parting[PARTING_MAX];
     struct slot_ticket tickets[2 + PARTING_MAX]; /* of the legs */

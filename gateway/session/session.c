@@ -84,7 +84,7 @@ do_ready(struct session *s)
     s->answered_once = true;
     if (!trigger_active(s))
         capture_keep(s->capture, s->settings->connect_buffer_ms);
-    handover_arm(s, clock_mono_ns());
+    rotation_arm(s, clock_mono_ns());
 }
 
 /* What hung on the stream is told before its end is. */
@@ -244,9 +244,9 @@ session_tools_changed(struct session *s)
     session_check_tools(s, clock_mono_ns());
     uint64_t mark = setup_tools_mark(s->settings, s->services->broker);
     if (s->leg.begun && s->leg.tools_mark != mark)
-        handover_want(s, HANDOVER_TOOLS);
+        rotation_want(s, ROTATION_TOOLS);
     else
-        handover_unwant(s, HANDOVER_TOOLS);
+        rotation_unwant(s, ROTATION_TOOLS);
     session_turn(s);
 }
 

@@ -104,7 +104,7 @@ send_texts(struct session *s, uint64_t now_ns)
     if (is_live(s) && s->texts.count && !s->family->features.interactive_text)
         refuse_texts(s);
     bool quiet = boundary_quiet(s, now_ns);
-    while (is_live(s) && !handover_resets(s) && link_clear(s->leg.link) &&
+    while (is_live(s) && !rotation_resets(s) && link_clear(s->leg.link) &&
            (entry = texts_next(&s->texts, quiet))) {
         enum vr_status status = send_text(s, entry);
         if (status != VR_OK) {

@@ -80,9 +80,9 @@ apply(struct session *s, struct config_session *settings, struct changes *c,
                    s->services->config->bedrock.region, s->context);
     }
     if (rotation && s->leg.begun)
-        handover_want(s, HANDOVER_CHANGE);
+        rotation_want(s, ROTATION_CHANGE);
     if (s->state == SESSION_streaming)
-        handover_arm(s, clock_mono_ns());
+        rotation_arm(s, clock_mono_ns());
     cJSON *result = cJSON_CreateObject();
     jsonx_add_text(result, "applied", how_applied(s, c));
     jsonx_put(result, "live", c->live);
@@ -130,7 +130,7 @@ session_reset(struct session *s, bool keep_history)
         remember_tell(s, "replaced", "session.reset", 0);
     }
     if (s->state == SESSION_streaming || s->state == SESSION_starting)
-        handover_want(s, HANDOVER_RESET);
+        rotation_want(s, ROTATION_RESET);
     session_turn(s);
 }
 
@@ -139,7 +139,7 @@ session_rotate(struct session *s)
 {
     bool live = s->state == SESSION_streaming;
     if (live)
-        handover_want(s, HANDOVER_ASKED);
+        rotation_want(s, ROTATION_ASKED);
     session_turn(s);
     return live;
 }
@@ -170,7 +170,7 @@ session_history_append(struct session *s, const struct history_message *message,
         return status;
     remember_tell(s, "added", "history.append", 0);
     if (s->leg.begun)
-        handover_want(s, HANDOVER_HISTORY);
+        rotation_want(s, ROTATION_HISTORY);
     session_turn(s);
     return VR_OK;
 }
@@ -189,7 +189,7 @@ session_history_replace(struct session *s,
     *dropped = (size_t)(history_totals(s->history)->dropped_messages - before);
     remember_tell(s, "replaced", "history.replace", *dropped);
     if (s->leg.begun)
-        handover_want(s, HANDOVER_HISTORY);
+        rotation_want(s, ROTATION_HISTORY);
     session_turn(s);
     return VR_OK;
 }

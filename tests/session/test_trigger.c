@@ -501,7 +501,7 @@ test_a_stream_left_at_once_hears_it_on_the_next(void **state)
     rig_accept();
     rig_mic(&rig, 1600);
     RIG_UNTIL(&rig, said(1) > 1600);
-    handover_want(rig.session, HANDOVER_RESET);
+    rotation_want(rig.session, ROTATION_RESET);
     RIG_UNTIL(&rig, fake_endpoint.opened == 2);
     rig_accept();
     RIG_UNTIL(&rig, said(2) > LEAD + CLIP);
