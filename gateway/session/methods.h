@@ -1,4 +1,5 @@
-/* Control methods that live in files of their own. */
+/* The handlers of the control methods: parameters in, the daemon's and the
+ * sessions' functions called, answers out. */
 #ifndef GATEWAY_SESSION_METHODS_H
 #define GATEWAY_SESSION_METHODS_H
 
@@ -9,18 +10,26 @@
 
 #include "gateway/control/rpc.h"
 
+struct daemon;
+struct daemon_session;
 struct session;
 
-/* What history.replace and session.open tell of messages that
- * were not taken whole. */
-#define METHODS_LEFT_OUT_BYTES 448
+/* One for each row, named by its symbol; `arg` is the daemon. Each answers
+ * `call`, now or later. [loop] */
+#define CONTROL_METHOD(symbol, name, params_spec, what)     \
+    void methods_##symbol(void *arg, struct rpc_call *call, \
+                          const cJSON *params); /* [loop] */
+#include "gateway/control/control.tbl.h"
+#undef CONTROL_METHOD
 
-/* session.history, history.append, history.replace: answer `call`. [loop] */
-void methods_session_history(struct session *session, struct rpc_call *call);
-void methods_history_append(struct session *session, struct rpc_call *call,
-                            const cJSON *params); /* [loop] */
-void methods_history_replace(struct session *session, struct rpc_call *call,
-                             const cJSON *params); /* [loop] */
+/* The one that the parameters name; NULL: there is none, and `call` is
+ * answered. [loop] */
+struct daemon_session *methods_find(struct daemon *d, struct rpc_call *call,
+                                    const cJSON *params);
+
+/* What history.replace and session.open tell of messages that were not taken
+ * whole. */
+#define METHODS_LEFT_OUT_BYTES 448
 
 /* Replaces a session's history by what came from outside, at `path` of the
  * parameters; what was left out of it goes to `left_out`, "" if nothing. False:

@@ -96,9 +96,12 @@ read_revision(struct rpc_call *call, const cJSON *params, uint64_t *revision)
 }
 
 void
-methods_session_history(struct session *session, struct rpc_call *call)
+methods_session_history(void *arg, struct rpc_call *call, const cJSON *params)
 {
-    cJSON *result = session_history(session);
+    struct daemon_session *entry = methods_find(arg, call, params);
+    if (!entry)
+        return;
+    cJSON *result = session_history(entry->session);
     if (result)
         rpc_reply(call, result);
     else
@@ -106,15 +109,15 @@ methods_session_history(struct session *session, struct rpc_call *call)
 }
 
 void
-methods_history_append(struct session *session, struct rpc_call *call,
-                       const cJSON *params)
+methods_history_append(void *arg, struct rpc_call *call, const cJSON *params)
 {
+    struct daemon_session *entry = methods_find(arg, call, params);
     struct history_message message = {.text = jsonx_text(params, "text", ""),
                                       .pinned =
                                           jsonx_bool(params, "pinned", false)};
     uint64_t revision;
     char why[WHY_BYTES];
-    if (!read_revision(call, params, &revision))
+    if (!entry || !read_revision(call, params, &revision))
         return;
     if (!history_import_role(jsonx_text(params, "role", ""), &message.role)) {
         rpc_fail(call, RPC_PARAMS, NULL,
@@ -123,23 +126,23 @@ methods_history_append(struct session *session, struct rpc_call *call,
         return;
     }
     message.text_bytes = strlen(message.text);
-    enum vr_status status =
-        session_history_append(session, &message, revision, why, sizeof why);
+    enum vr_status status = session_history_append(entry->session, &message,
+                                                   revision, why, sizeof why);
     if (status == VR_OK)
-        rpc_reply(call, outcome(session, NULL));
+        rpc_reply(call, outcome(entry->session, NULL));
     else
-        refuse(call, session, status, why);
+        refuse(call, entry->session, status, why);
 }
 
 void
-methods_history_replace(struct session *session, struct rpc_call *call,
-                        const cJSON *params)
+methods_history_replace(void *arg, struct rpc_call *call, const cJSON *params)
 {
+    struct daemon_session *entry = methods_find(arg, call, params);
     uint64_t revision;
     char left_out[METHODS_LEFT_OUT_BYTES];
-    if (read_revision(call, params, &revision) &&
-        methods_import(call, session,
+    if (entry && read_revision(call, params, &revision) &&
+        methods_import(call, entry->session,
                        cJSON_GetObjectItemCaseSensitive(params, "messages"),
                        "params.messages", revision, left_out))
-        rpc_reply(call, outcome(session, left_out));
+        rpc_reply(call, outcome(entry->session, left_out));
 }
