@@ -142,15 +142,14 @@ struct session {
     } counters;
 };
 
-/* machine (session.c): the only writer of `state`. False without an edge.
- * [loop] */
+/* The only writer of `state` (move.c). False without an edge. [loop] */
 bool session_move(struct session *s, enum session_event event,
-                  const char *reason); /* [loop] */
+                  const char *reason);
 
 /* It is the conversation of this id that goes on (session.c). [loop] */
 void session_go_on_as(struct session *s, const char *conversation);
 
-/* A stream is gone: what hung on it is told before its end is (session.c).
+/* A stream is gone: what hung on it is told before its end is (move.c).
  * `goes_on`: an unanswered turn waits for the next stream. [loop] */
 void session_end_dialogue(struct session *s, bool normal, bool goes_on);
 
