@@ -2,7 +2,8 @@
  * no crash, no leak; what is accepted is selected within the limits, and is
  * kept and read again as the same.
  *
- * fuzz-module: gateway/session/history.c gateway/session/history_json.c
+ * fuzz-module: gateway/session/history.c gateway/session/history_text.c
+ * fuzz-module: gateway/session/history_edit.c gateway/session/history_json.c
  * fuzz-module: gateway/session/history_select.c gateway/session/history_time.c
  * fuzz-module: gateway/session/history_import.c
  * fuzz-module: gateway/session/history_document.c gateway/jsonx.c
