@@ -73,6 +73,15 @@ begin_next(struct session *s, uint64_t now_ns)
         open_next(s);
 }
 
+/* The current stream goes on; another next one is tried later. */
+static void
+fail_set_up(struct session *s, enum vr_status status)
+{
+    opening_failed(s, status, true);
+    handover_drop(s, "its set-up could not be made");
+    rotation_postpone(s, clock_mono_ns());
+}
+
 void
 handover_connected(struct session *s)
 {
@@ -84,11 +93,8 @@ handover_connected(struct session *s)
     if (status == VR_OK)
         status = link_flush(h->next.link);
     h->begun_ns = clock_mono_ns();
-    if (status == VR_OK)
-        return;
-    opening_failed(s, status, true);
-    handover_drop(s, "its set-up could not be made");
-    rotation_postpone(s, clock_mono_ns());
+    if (status != VR_OK)
+        fail_set_up(s, status);
 }
 
 void
@@ -172,6 +178,18 @@ leave_answer(struct session *s, bool at_boundary, uint64_t now_ns)
     dialogue_generated(s->dialogue, NULL, now_ns);
 }
 
+/* The next stream begins where what is said again does. */
+static void
+go_back(struct session *s, uint64_t now_ns)
+{
+    /* An answer that had begun and was not heard comes anew. */
+    if (replay_wanted(s))
+        session_end_dialogue(s, false, true);
+    pump_leave_behind(s);
+    replay_rewind(s, now_ns);
+    pump_begin(s, now_ns);
+}
+
 /* Puts the next stream in the current one's place. With `rewind`, what was
  * being said is said to it again; else each frame goes to exactly one. */
 static bool
@@ -185,19 +203,11 @@ change_over(struct session *s, bool rewind, const char *reason)
         remember_unfinished(s, r);
     enum vr_status status = opening_tail(s, &s->handover.next, &news);
     if (status != VR_OK) {
-        opening_failed(s, status, true);
-        handover_drop(s, "its set-up could not be made");
-        rotation_postpone(s, now_ns);
+        fail_set_up(s, status);
         return false;
     }
-    if (rewind) {
-        /* An answer that had begun and was not heard comes anew. */
-        if (replay_wanted(s))
-            session_end_dialogue(s, false, true);
-        pump_leave_behind(s);
-        replay_rewind(s, now_ns);
-        pump_begin(s, now_ns);
-    }
+    if (rewind)
+        go_back(s, now_ns);
     news.boundary_frame = capture_unsent_frame(s->capture);
     if (s->replay == REPLAY_AUDIO)
         news.resent_from_frame = news.boundary_frame;

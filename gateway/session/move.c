@@ -36,6 +36,20 @@ use_target(struct session *s)
     s->leg.family = s->family;
 }
 
+/* Tells what the stream that is begun now goes on with, and from where. */
+static void
+tell_current(struct session *s, struct stream_news *news, uint64_t now_ns)
+{
+    news->boundary_frame = capture_next_frame(s->capture);
+    if (s->replay == REPLAY_AUDIO)
+        news->resent_from_frame = news->boundary_frame;
+    if (s->gap_since_ns)
+        news->gap_ns = now_ns - s->gap_since_ns;
+    s->gap_since_ns = 0;
+    s->replay = REPLAY_NONE;
+    report_current(s, news, s->next_reason);
+}
+
 static void
 do_set_up(struct session *s)
 {
@@ -56,14 +70,7 @@ do_set_up(struct session *s)
         log_warn(session, s->context, "the set-up could not be sent: %s",
                  vr_status_text(status));
     pump_begin(s, now_ns);
-    news.boundary_frame = capture_next_frame(s->capture);
-    if (s->replay == REPLAY_AUDIO)
-        news.resent_from_frame = news.boundary_frame;
-    if (s->gap_since_ns)
-        news.gap_ns = now_ns - s->gap_since_ns;
-    s->gap_since_ns = 0;
-    s->replay = REPLAY_NONE;
-    report_current(s, &news, s->next_reason);
+    tell_current(s, &news, now_ns);
     if (s->leg.answered)
         session_move(s, SESSION_ON_answered, "the endpoint answered early");
 }
