@@ -1,9 +1,7 @@
 #include "gateway/local/rules.h"
 
-#include "gateway/local/block.h"
 #include "gateway/local/jsontext.h"
-#include "gateway/local/names.h"
-#include "gateway/local/samples.h"
+#include "gateway/local/rules_state.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -14,42 +12,6 @@
 #define TEXT_INPUT_BYTES_MAX 51200
 #define HISTORY_BYTES_USUAL 40960
 #define HISTORY_BYTES_MAX 204800
-#define HISTORY_BLOCKS_USUAL 40
-
-/* Where the stream is in its order of events. */
-enum order {
-    ORDER_START,     /* nothing yet: sessionStart */
-    ORDER_SESSION,   /* promptStart, or sessionEnd */
-    ORDER_SYSTEM,    /* the first block must be SYSTEM */
-    ORDER_HISTORY,   /* more context, or the AUDIO block */
-    ORDER_STREAMING, /* the AUDIO block is open */
-    ORDER_CLOSING,   /* the AUDIO block has ended: promptEnd */
-    ORDER_ENDED
-};
-
-struct rules {
-    enum family family;
-    shape_note_fn *note;
-    void *arg;
-    enum order order;
-    const char *message;
-
-    struct prompt prompt;
-    char *prompt_name;
-    char *audio_name;
-    struct block block;    /* the one that may be open */
-    struct block finished; /* what the last input points into */
-
-    struct names names;
-    struct names prompts;
-    struct names open_tools;
-    size_t history_bytes;
-    size_t history_blocks;
-    enum role last_role;
-    bool prompt_had_audio;
-
-    struct samples samples;
-};
 
 struct rules *
 rules_new(enum family family, shape_note_fn *note, void *arg)
@@ -102,8 +64,8 @@ rules_ended(const struct rules *rules)
     return rules->order == ORDER_ENDED;
 }
 
-static char *
-keep(struct shape *s, const char *text)
+char *
+rules_keep(struct shape *s, const char *text)
 {
     char *copy = strdup(text);
 
@@ -112,9 +74,8 @@ keep(struct shape *s, const char *text)
     return copy;
 }
 
-/* Fails with a wording of the service's own. */
-static void
-breach(struct shape *s, const char *message, const char *problem)
+void
+rules_breach(struct shape *s, const char *message, const char *problem)
 {
     if (s->failed)
         return;
@@ -122,8 +83,8 @@ breach(struct shape *s, const char *message, const char *problem)
     shape_fail(s, "%s", problem);
 }
 
-static bool
-is_prompt(const struct rules *r, struct shape *s, const cJSON *object)
+bool
+rules_is_prompt(const struct rules *r, struct shape *s, const cJSON *object)
 {
     const char *name = shape_string(s, object, "promptName");
 
@@ -169,184 +130,13 @@ on_prompt_start(struct rules *r, struct shape *s, const cJSON *object,
         return;
     }
     free(r->prompt_name);
-    r->prompt_name = keep(s, r->prompt.name);
+    r->prompt_name = rules_keep(s, r->prompt.name);
     r->order = ORDER_SYSTEM;
     r->prompt_had_audio = false;
     r->history_bytes = 0;
     r->history_blocks = 0;
     input->kind = INPUT_PROMPT;
     input->prompt = &r->prompt;
-}
-
-/* ---- contentStart -------------------------------------------------------- */
-
-static void
-check_context_role(struct rules *r, struct shape *s)
-{
-    enum role role = r->block.role;
-
-    if (r->block.interactive)
-        shape_fail(s, "interactive must be false for SYSTEM and history, "
-                      "before the AUDIO block");
-    if (r->order == ORDER_SYSTEM && role != ROLE_SYSTEM)
-        breach(s, MESSAGE_SYSTEM_FIRST,
-               "the first block of a prompt must be SYSTEM");
-    if (r->order == ORDER_SYSTEM)
-        return;
-    if (role == ROLE_SYSTEM)
-        shape_fail(s, "a prompt has one SYSTEM block");
-    if (role == ROLE_SYSTEM_SPEECH) {
-        if (r->family == FAMILY_V1)
-            shape_fail(s, "role SYSTEM_SPEECH needs Nova 2 or later");
-        if (r->history_blocks > 0)
-            shape_fail(s, "SYSTEM_SPEECH stands before the history");
-        return;
-    }
-    if (r->history_blocks == 0 && role != ROLE_USER)
-        shape_fail(s, "history must begin with USER");
-    if (r->history_blocks > 0 && role == r->last_role)
-        shape_odd(s, "history should alternate between USER and ASSISTANT");
-    r->last_role = role;
-    if (++r->history_blocks == HISTORY_BLOCKS_USUAL + 1)
-        shape_odd(s, "history of more than %d messages is cut by some models",
-                  HISTORY_BLOCKS_USUAL);
-}
-
-static void
-check_live_text(struct rules *r, struct shape *s)
-{
-    if (!r->block.interactive)
-        shape_fail(s, "history was due before the AUDIO block; live text "
-                      "needs interactive true");
-    else if (r->block.role != ROLE_USER)
-        shape_fail(s, "live text must have role USER");
-    else if (r->order != ORDER_STREAMING)
-        shape_fail(s, "live text needs the AUDIO block to be open");
-    else if (r->family == FAMILY_V1)
-        shape_odd(s, "v1 never answers a text; it needs Nova 2 or later");
-}
-
-static void
-start_text(struct rules *r, struct shape *s, const cJSON *object)
-{
-    const cJSON *config = shape_object(s, object, "textInputConfiguration");
-
-    shape_only(s, object,
-               "promptName contentName type interactive role "
-               "textInputConfiguration");
-    if (config != NULL) {
-        shape_only(s, config, "mediaType");
-        shape_is(s, config, "mediaType", "text/plain");
-    }
-    r->block.interactive = shape_bool(s, object, "interactive");
-    if (!block_take_role(&r->block, s, object))
-        return;
-    if (r->order == ORDER_SYSTEM || r->order == ORDER_HISTORY)
-        check_context_role(r, s);
-    else
-        check_live_text(r, s);
-    r->block.type = BLOCK_TEXT;
-}
-
-static void
-start_tool(struct rules *r, struct shape *s, const cJSON *object)
-{
-    const cJSON *config =
-        shape_object(s, object, "toolResultInputConfiguration");
-    const cJSON *media;
-    const char *id;
-
-    shape_only(s, object,
-               "promptName contentName type interactive role "
-               "toolResultInputConfiguration");
-    shape_is(s, object, "role", "TOOL");
-    if (shape_bool(s, object, "interactive"))
-        shape_odd(s, "interactive should be false for TOOL");
-    if (config == NULL)
-        return;
-    shape_only(s, config, "toolUseId type textInputConfiguration");
-    shape_is(s, config, "type", "TEXT");
-    media = shape_object(s, config, "textInputConfiguration");
-    if (media != NULL)
-        shape_is(s, media, "mediaType", "text/plain");
-    id = shape_string(s, config, "toolUseId");
-    if (id == NULL)
-        return;
-    if (!names_has(&r->open_tools, id))
-        shape_fail(s,
-                   "toolUseId %.64s is not waiting for a result on this "
-                   "stream",
-                   id);
-    r->block.tool_use_id = keep(s, id);
-    r->block.type = BLOCK_TOOL;
-}
-
-static void
-start_audio(struct rules *r, struct shape *s, const cJSON *object,
-            const char *name, struct input *input)
-{
-    const cJSON *config = shape_object(s, object, "audioInputConfiguration");
-
-    shape_only(s, object,
-               "promptName contentName type interactive role "
-               "audioInputConfiguration");
-    if (r->order == ORDER_SYSTEM) {
-        breach(s, MESSAGE_SYSTEM_FIRST,
-               "the first block of a prompt must be SYSTEM");
-    } else if (r->order != ORDER_HISTORY) {
-        shape_fail(s, "a prompt has one AUDIO block");
-    }
-    shape_is(s, object, "role", "USER");
-    if (!shape_bool(s, object, "interactive"))
-        shape_fail(s, "interactive must be true for AUDIO");
-    if (config == NULL)
-        return;
-    shape_only(s, config,
-               "mediaType sampleRateHertz sampleSizeBits channelCount "
-               "audioType encoding");
-    input->rate_hz = shape_audio_format(s, config);
-    free(r->audio_name);
-    r->audio_name = keep(s, name);
-    r->order = ORDER_STREAMING;
-    r->prompt_had_audio = true;
-    input->kind = INPUT_AUDIO_START;
-}
-
-static void
-on_content_start(struct rules *r, struct shape *s, const cJSON *object,
-                 struct input *input)
-{
-    const char *name = shape_string(s, object, "contentName");
-    const char *type = shape_string(s, object, "type");
-
-    if (!is_prompt(r, s, object) || name == NULL || type == NULL)
-        return;
-    if (r->block.type != BLOCK_NONE) {
-        if (r->block.type == BLOCK_TEXT && strcmp(type, "AUDIO") == 0)
-            breach(s, MESSAGE_HISTORY, "a TEXT block is still open");
-        shape_fail(s, "block %.40s is still open", r->block.name);
-        return;
-    }
-    if (r->names.count >= NAMES_MAX) {
-        shape_fail(s, "more than %d blocks on one stream", NAMES_MAX);
-        return;
-    }
-    if (!names_add(&r->names, name)) {
-        shape_fail(s, "contentName %.40s was used before", name);
-        return;
-    }
-    if (strcmp(type, "AUDIO") == 0) {
-        start_audio(r, s, object, name, input);
-        return;
-    }
-    block_fini(&r->block);
-    r->block.name = keep(s, name);
-    if (strcmp(type, "TEXT") == 0)
-        start_text(r, s, object);
-    else if (strcmp(type, "TOOL") == 0)
-        start_tool(r, s, object);
-    else
-        shape_fail(s, "type %.40s is none of TEXT, AUDIO, TOOL", type);
 }
 
 /* ---- content ------------------------------------------------------------- */
@@ -360,7 +150,7 @@ block_content(struct rules *r, struct shape *s, const cJSON *object,
     const char *content = shape_text(s, object, "content");
 
     shape_only(s, object, "promptName contentName content role");
-    if (!is_prompt(r, s, object) || name == NULL || content == NULL)
+    if (!rules_is_prompt(r, s, object) || name == NULL || content == NULL)
         return NULL;
     if (r->block.type == type && strcmp(name, r->block.name) == 0)
         return content;
@@ -430,10 +220,10 @@ on_audio_input(struct rules *r, struct shape *s, const cJSON *object,
     long bytes;
 
     shape_only(s, object, "promptName contentName content role");
-    if (!is_prompt(r, s, object) || name == NULL || content == NULL)
+    if (!rules_is_prompt(r, s, object) || name == NULL || content == NULL)
         return;
     if (r->block.type == BLOCK_TEXT)
-        breach(s, MESSAGE_HISTORY, "audio inside an open TEXT block");
+        rules_breach(s, MESSAGE_HISTORY, "audio inside an open TEXT block");
     if (r->block.type == BLOCK_TOOL)
         shape_odd(s, "audio inside an open TOOL block");
     if (r->order != ORDER_STREAMING || strcmp(name, r->audio_name) != 0) {
@@ -464,12 +254,13 @@ check_result(struct rules *r, struct shape *s)
     cJSON *result = NULL;
 
     if (r->block.pieces != 1)
-        breach(s, MESSAGE_TOOL_RESULT, "the TOOL block holds no toolResult");
+        rules_breach(s, MESSAGE_TOOL_RESULT,
+                     "the TOOL block holds no toolResult");
     else
         result = cJSON_ParseWithOpts(r->block.text, NULL, true);
     if (!cJSON_IsObject(result))
-        breach(s, MESSAGE_TOOL_RESULT,
-               "the result is not the text of a JSON object");
+        rules_breach(s, MESSAGE_TOOL_RESULT,
+                     "the result is not the text of a JSON object");
     cJSON_Delete(result);
     if (!names_remove(&r->open_tools, r->block.tool_use_id))
         shape_fail(s, "the tool use was answered already");
@@ -516,7 +307,7 @@ on_content_end(struct rules *r, struct shape *s, const cJSON *object,
     const char *name = shape_string(s, object, "contentName");
 
     shape_only(s, object, "promptName contentName");
-    if (!is_prompt(r, s, object) || name == NULL)
+    if (!rules_is_prompt(r, s, object) || name == NULL)
         return;
     if (r->block.type != BLOCK_NONE && strcmp(name, r->block.name) == 0) {
         end_block(r, s, input);
@@ -524,7 +315,7 @@ on_content_end(struct rules *r, struct shape *s, const cJSON *object,
     }
     if (r->order == ORDER_STREAMING && strcmp(name, r->audio_name) == 0) {
         if (r->block.type == BLOCK_TEXT)
-            breach(s, MESSAGE_HISTORY, "a TEXT block is still open");
+            rules_breach(s, MESSAGE_HISTORY, "a TEXT block is still open");
         r->order = ORDER_CLOSING;
         input->kind = INPUT_AUDIO_END;
         return;
@@ -537,7 +328,7 @@ on_prompt_end(struct rules *r, struct shape *s, const cJSON *object,
               struct input *input)
 {
     shape_only(s, object, "promptName");
-    if (!is_prompt(r, s, object))
+    if (!rules_is_prompt(r, s, object))
         return;
     if (r->block.type != BLOCK_NONE)
         shape_fail(s, "block %.40s is still open", r->block.name);
@@ -583,7 +374,7 @@ dispatch(struct rules *r, struct shape *s, const cJSON *object,
     else if (strcmp(name, "toolResult") == 0)
         on_tool_result(r, s, object);
     else if (strcmp(name, "contentStart") == 0)
-        on_content_start(r, s, object, input);
+        rules_content_start(r, s, object, input);
     else if (strcmp(name, "contentEnd") == 0)
         on_content_end(r, s, object, input);
     else if (strcmp(name, "promptStart") == 0)

@@ -14,6 +14,7 @@
 #include "gateway/local/names.c"
 #include "gateway/local/prompt.c"
 #include "gateway/local/rules.c"
+#include "gateway/local/rules_start.c"
 #include "gateway/local/samples.c"
 #include "gateway/local/shape.c"
 
