@@ -2,7 +2,7 @@
  * one JSON document, and every call is answered once.
  *
  * fuzz-module: gateway/control/rpc.c gateway/control/rpc_params.c
- * fuzz-module: gateway/jsonx.c
+ * fuzz-module: gateway/jsonx.c ipc/status.c
  */
 #include <stdint.h>
 #include <stdlib.h>
