@@ -95,8 +95,9 @@ begin_ending(struct capture *c)
     c->silence_left = c->fed ? c->latency_frames : 0;
 }
 
-void
-capture_listen_to_silence(struct capture *c, uint64_t now_ns)
+/* Nothing comes: the user is not speaking either. */
+static void
+listen_to_silence(struct capture *c, uint64_t now_ns)
 {
     uint64_t last_ns = ring_host_last_commit_ns(c->ring, now_ns);
     voice_idle(&c->voice, now_ns > last_ns ? now_ns - last_ns : 0, now_ns);
@@ -108,7 +109,7 @@ begin_silence(struct capture *c, uint64_t now_ns)
     begin_ending(c);
     c->silence_ns = now_ns;
     c->inserted_spans++;
-    capture_listen_to_silence(c, now_ns);
+    listen_to_silence(c, now_ns);
     if (c->starved)
         return;
     c->starved = true;
@@ -155,7 +156,7 @@ give_silence(struct capture *c, uint64_t now_ns, struct capture_chunk *chunk)
 {
     if (now_ns < c->silence_ns)
         return false;
-    capture_listen_to_silence(c, now_ns);
+    listen_to_silence(c, now_ns);
     give_padded(c, now_ns, chunk);
     capture_start_segment(c);
     c->silence_ns += c->chunk_ns;

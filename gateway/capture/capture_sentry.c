@@ -88,8 +88,9 @@ capture_sentry(struct capture *c, uint64_t now_ns)
     if (c->state != CAPTURE_WATCH)
         begin_watch(c);
     listen(c, now_ns);
+    uint64_t last_ns = ring_host_last_commit_ns(c->ring, now_ns);
     if (c->seen == ring_host_head(c->ring))
-        capture_listen_to_silence(c, now_ns);
+        voice_idle(&c->voice, now_ns > last_ns ? now_ns - last_ns : 0, now_ns);
     c->hold_ns = now_ns + CAPTURE_HOLD_NS;
     if (c->woken)
         c->state = CAPTURE_HELD;

@@ -128,7 +128,4 @@ uint64_t capture_unsettled(const struct capture *c);
 /* A stream takes what there is. [rt] */
 bool capture_has_stream(const struct capture *c);
 
-/* Nothing comes: the user is not speaking either. [rt] */
-void capture_listen_to_silence(struct capture *c, uint64_t now_ns);
-
 #endif
