@@ -278,6 +278,8 @@ change_in_place(struct session *s, uint64_t now_ns)
 {
     const char *reason = rotation_reason(s);
     s->retry_ns = now_ns;
+    s->rotation.not_before_ns =
+        now_ns + clock_ns_of_s(s->settings->rotate_gap_s);
     s->counters.rotations++;
     closing_send_ends(s, s->leg.link);
     if (link_flush(s->leg.link) != VR_OK)

@@ -222,6 +222,21 @@ test_no_room_for_a_next(void **state)
     cJSON_Delete(shown);
 }
 
+/* One after the other, at the deadline; and then not again at once. */
+static void
+test_changes_in_place_keep_their_distance(void **state)
+{
+    (void)state;
+    rig_bedrock("{\"max_streams\":1}");
+    rig_begin(&rig, "{\"rotate_after_s\":0.2,\"rotate_deadline_s\":0.3,"
+                    "\"rotate_gap_s\":5}");
+    RIG_UNTIL(&rig, rig_opened() == 2);
+    rig_accept();
+    rig_run(&rig, 700);
+    assert_int_equal(rig_opened(), 2);
+    assert_true(streams());
+}
+
 static void
 test_first_stream_waits_for_room(void **state)
 {
@@ -375,6 +390,7 @@ main(void)
         TEST(ready_next_takes_over_from_a_lost_one),
         TEST(next_that_is_not_ready_goes_with_a_lost_one),
         TEST(no_room_for_a_next),
+        TEST(changes_in_place_keep_their_distance),
         TEST(first_stream_waits_for_room),
         TEST(queued_is_closed),
         TEST(closed_in_every_phase),
