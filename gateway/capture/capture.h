@@ -48,7 +48,7 @@ struct capture_config {
 
 enum capture_loss {
     CAPTURE_LOSS_LAPPED,  /* the producer overwrote what was not read yet */
-    CAPTURE_LOSS_WAITING, /* older than connect_buffer_ms at the start */
+    CAPTURE_LOSS_WAITING, /* for a stream, longer than capture_keep() says */
     CAPTURE_LOSS_UNSENT   /* handed to a stream that ended before sending it */
 };
 

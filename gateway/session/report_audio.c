@@ -99,7 +99,9 @@ on_lost(void *arg, enum capture_loss why, uint64_t frames, uint64_t frame)
 {
     static const char *const reasons[] = {
         [CAPTURE_LOSS_LAPPED] = "the producer overwrote them unread",
-        [CAPTURE_LOSS_WAITING] = "they are older than connect_buffer_ms",
+        [CAPTURE_LOSS_WAITING] = "they waited longer than "
+                                 "connect_buffer_ms allows, or after a "
+                                 "loss outage_buffer_s",
         [CAPTURE_LOSS_UNSENT] = "their stream ended before it sent them",
     };
     struct session *s = arg;
