@@ -178,8 +178,9 @@ class History(Base):
                 history=[])
         refused(g, "session.open", PARAMS, r"history\[0\]", session="other",
                 history=[{"role": "robot", "content": "x"}])
-        self.assertNotIn("other", [s["session"] for s in
-                                   g.call("session.list")["sessions"]])
+        wait_until(lambda: "other" not in [s["session"] for s in
+                                           g.call("session.list")["sessions"]],
+                   "the refused session is gone")
         self.finish(end, g)
         self.assertEqual(self.told(end, 2), [("USER", "I am Ada."),
                                              ("ASSISTANT", "Hello Ada.")])

@@ -80,7 +80,7 @@ class Modes(unittest.TestCase):
             answer = g.call("session.text", session="robot", text="hello robot",
                             wait="response")
             self.assertEqual(answer["text"], "Hello.")
-            self.slept(g, "idle_close_s")
+            self.slept(g, "idle_close_s", previous="streaming")
         self.ends(end, g)
 
     def test_manual(self):
