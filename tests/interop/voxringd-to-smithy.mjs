@@ -115,11 +115,17 @@ test("voxring send, paced by the gateway", async (scope) => {
         scope.skip("there is no voxring program in the build");
     }
     const endpoint = await Endpoint.start(scope, { keys });
-    const gateway = await Gateway.start(scope, endpoint, { keys });
+    const gateway = await Gateway.start(scope, endpoint,
+        { keys, config: { sessions: {} } });
     const file = path.join(gateway.folder, "question.wav");
     const longer_than_the_ring = numbered(100 * 16000 + 7, 8);
 
     writeFileSync(file, wav(longer_than_the_ring));
+    // What waits for a stream goes out at twice its speed; this is to be paced
+    // by nothing but what the endpoint takes.
+    await gateway.open("robot");
+    await gateway.event("session.state",
+        (data) => data.state === "streaming");
     const sender = gateway.voxring("send", "robot", file, "--fast");
     assert.equal(await sender.exit(), 0, sender.errors.join("\n"));
     const [call] = await endpoint.called();
