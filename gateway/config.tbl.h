@@ -67,7 +67,7 @@ CONFIG_ROOT("bedrock.retry_budget", UINT, bedrock.retry_budget, "8", 1, 64,
 CONFIG_ROOT("bedrock.retry_window_s", NUMBER, bedrock.retry_window_s, "300",
             0.2, 86400, NULL, NULL, "s",
             "how long a retry counts against retry_budget")
-CONFIG_ROOT("bedrock.retry_slow_s", NUMBER, bedrock.retry_slow_s, "60", 0.2,
+CONFIG_ROOT("bedrock.retry_slow_s", NUMBER, bedrock.retry_slow_s, "30", 0.2,
             86400, NULL, NULL, "s",
             "pause between retries when the budget is spent")
 CONFIG_ROOT("bedrock.healthy_after_s", NUMBER, bedrock.healthy_after_s, "20", 0,

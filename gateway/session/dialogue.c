@@ -251,6 +251,14 @@ dialogue_unanswered_turn(struct dialogue *d)
 }
 
 void
+dialogue_unheard(struct dialogue *d, struct response *r)
+{
+    (void)d;
+    r->first_audio_ns = 0;
+    r->has_audio = false;
+}
+
+void
 dialogue_unsay(struct dialogue *d, uint64_t turn_id)
 {
     struct turn *t = dialogue_turn(d, turn_id);

@@ -184,6 +184,9 @@ void dialogue_left(struct dialogue *dialogue, const char *reason,
  * else NULL. [loop] */
 const struct turn *dialogue_unanswered_turn(struct dialogue *dialogue);
 
+/* Nothing of this response counts as heard: its sound is taken back. [loop] */
+void dialogue_unheard(struct dialogue *dialogue, struct response *response);
+
 /* What the user said in this turn will be heard anew. [loop] */
 void dialogue_unsay(struct dialogue *dialogue, uint64_t turn_id);
 

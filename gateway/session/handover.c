@@ -232,7 +232,7 @@ handover_rescue(struct session *s, const char *reason)
     if (s->state != SESSION_streaming || s->handover.phase != HANDOVER_READY)
         return false;
     calls_orphan(s->calls, 0);
-    replay_plan(s, now_ns);
+    replay_plan_lost(s, now_ns);
     pump_settle(s, now_ns);
     session_end_dialogue(s, false, replay_wanted(s));
     leg_drop(s, &s->leg, "dropped", reason);

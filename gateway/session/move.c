@@ -82,6 +82,7 @@ do_ready(struct session *s)
     s->last_error = NULL;
     s->clock_corrected = false;
     s->answered_once = true;
+    s->waiting_loss_told = false;
     if (!trigger_active(s))
         capture_keep(s->capture, s->settings->connect_buffer_ms);
     rotation_arm(s, clock_mono_ns());
@@ -127,7 +128,7 @@ do_recover(struct session *s)
     struct slot_ticket *ticket = s->leg.ticket;
     handover_forget(s, "the current stream is lost");
     calls_orphan(s->calls, 0);
-    replay_plan(s, now_ns);
+    replay_plan_lost(s, now_ns);
     pump_settle(s, now_ns);
     s->leg.ticket = NULL; /* kept for the next stream */
     leg_drop(s, &s->leg, "dropped", "it is lost");

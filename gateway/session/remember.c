@@ -137,6 +137,14 @@ remember_unfinished(struct session *s, const struct response *r)
 }
 
 void
+remember_cut(struct session *s, const struct response *r)
+{
+    remember_unfinished(s, r);
+    if (history_interrupted(s->history, r->turn_id, NULL))
+        remember_tell(s, "added", "the answer was cut off", 0);
+}
+
+void
 remember_not(struct session *s, uint64_t turn)
 {
     if (history_drop_user(s->history, turn))

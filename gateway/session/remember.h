@@ -29,6 +29,10 @@ void remember_response(struct session *session, const struct response *r);
  * and not FINAL yet is kept now, or the next model would answer again. [loop] */
 void remember_unfinished(struct session *session, const struct response *r);
 
+/* An answer was cut off by the loss of its stream: what is planned of it is kept
+ * as interrupted. [loop] */
+void remember_cut(struct session *session, const struct response *r);
+
 /* The user's words of this turn will be heard again. [loop] */
 void remember_not(struct session *session, uint64_t turn);
 

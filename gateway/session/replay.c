@@ -11,6 +11,9 @@
  * old to be; what is deaf takes its time to be noticed. */
 #define PATIENCE_NS (30 * CLOCK_NS_PER_S)
 
+/* An answer of which less was heard is as good as none. */
+#define HARDLY_HEARD_MS 1000
+
 static uint64_t
 patience_ns(const struct session *s)
 {
@@ -81,6 +84,39 @@ replay_plan(struct session *s, uint64_t now_ns)
         s->replay = REPLAY_TEXT;
     if (s->replay != REPLAY_NONE)
         s->counters.replays++;
+}
+
+/* What it answers can be asked again: written words, or the last ones said. */
+static bool
+can_ask_again(struct session *s, const struct response *r)
+{
+    const struct turn *turn = dialogue_turn(s->dialogue, r->turn_id);
+    return utterance_reopen(&s->utterance, r->started_ns) ||
+           (turn && turn->text_input);
+}
+
+static void
+judge_answer(struct session *s, uint64_t now_ns)
+{
+    struct response *r = dialogue_current(s->dialogue);
+    struct playback_heard heard = {0};
+    struct playback_cut cut;
+    if (!r || r->generated || r->interrupted || !r->first_audio_ns)
+        return;
+    playback_heard(s->playback, r->id, now_ns, &heard);
+    if (heard.heard_ms < HARDLY_HEARD_MS && can_ask_again(s, r)) {
+        playback_interrupt(s->playback, r->id, now_ns, &cut);
+        dialogue_unheard(s->dialogue, r);
+    } else {
+        remember_cut(s, r);
+    }
+}
+
+void
+replay_plan_lost(struct session *s, uint64_t now_ns)
+{
+    judge_answer(s, now_ns);
+    replay_plan(s, now_ns);
 }
 
 bool

@@ -12,6 +12,11 @@ struct session;
  * session->replay and replay_frame, and queues texts. [loop] */
 void replay_plan(struct session *session, uint64_t now_ns);
 
+/* The same for a stream that is lost and may have been answering: an answer that
+ * was hardly heard is taken back and comes anew; of any other, what was planned
+ * is kept as interrupted. [loop] */
+void replay_plan_lost(struct session *session, uint64_t now_ns);
+
 /* Whether words of the user wait for the next stream. [loop] */
 bool replay_wanted(const struct session *session);
 

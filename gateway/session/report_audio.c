@@ -105,10 +105,16 @@ on_lost(void *arg, enum capture_loss why, uint64_t frames, uint64_t frame)
         [CAPTURE_LOSS_UNSENT] = "their stream ended before it sent them",
     };
     struct session *s = arg;
+    bool told = why == CAPTURE_LOSS_WAITING && s->waiting_loss_told;
     tell_capture(s, "lost", frames, frame);
-    log_warn(capture, s->context, "%llu frames before %llu are lost: %s",
-             (unsigned long long)frames, (unsigned long long)frame,
-             reasons[why]);
+    s->waiting_loss_told = why == CAPTURE_LOSS_WAITING;
+    if (told) /* an outage loses some each second */
+        log_debug(capture, s->context, "%llu frames more are lost",
+                  (unsigned long long)frames);
+    else
+        log_warn(capture, s->context, "%llu frames before %llu are lost: %s",
+                 (unsigned long long)frames, (unsigned long long)frame,
+                 reasons[why]);
 }
 
 /* Speech by its energy: what a stream is given up for if it does not hear it,

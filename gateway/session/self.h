@@ -96,6 +96,7 @@ struct session {
     uint64_t retry_ns;       /* waiting: when the next one is tried */
     uint64_t gap_since_ns;   /* without a stream since then; 0: not */
     bool slow;               /* the budget is spent, and that was told */
+    bool waiting_loss_told;  /* that audio waits too long for a stream */
     bool clock_corrected;    /* once for each answered stream */
     bool answered_once;      /* some stream was: what failed may come back */
     enum replay replay;      /* of what was being said when it was lost */

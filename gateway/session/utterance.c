@@ -47,8 +47,19 @@ utterance_words(struct utterance *u, uint64_t speech_frame, uint64_t now_ns)
 void
 utterance_answered(struct utterance *u, uint64_t response_ns)
 {
-    if (u->open && response_ns >= u->began_ns)
-        u->open = false;
+    if (!u->open || response_ns < u->began_ns)
+        return;
+    u->open = false;
+    u->answer_ns = response_ns;
+}
+
+bool
+utterance_reopen(struct utterance *u, uint64_t response_ns)
+{
+    if (u->open || !u->answer_ns || u->answer_ns != response_ns)
+        return false;
+    u->open = true;
+    return true;
 }
 
 bool

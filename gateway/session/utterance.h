@@ -13,7 +13,8 @@ struct utterance {
     bool text;            /* its FINAL text is there */
     uint64_t start_frame; /* of the input ring; UINT64_MAX: written, not said */
     uint64_t began_ns;
-    uint64_t sign_ns; /* the last sign of it, by the model or by its energy */
+    uint64_t sign_ns;   /* the last sign of it, by the model or by its energy */
+    uint64_t answer_ns; /* when its answer began, once it is not open */
 };
 
 /* It begins, or goes on after a pause: `frame` is where in the input ring.
@@ -31,6 +32,10 @@ void utterance_words(struct utterance *utterance, uint64_t speech_frame,
 /* Audio of a response that began at `response_ns` came, or its end: if that is
  * later than the utterance, it is its answer. [loop] */
 void utterance_answered(struct utterance *utterance, uint64_t response_ns);
+
+/* The answer that began at `response_ns` was lost before it was heard: what it
+ * answered is open again. False if it answered something else. [loop] */
+bool utterance_reopen(struct utterance *utterance, uint64_t response_ns);
 
 /* An answer must be due: said, or being said, and not answered for less than
  * `patience_ns` since the last sign of it. [loop] */

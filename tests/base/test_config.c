@@ -156,7 +156,7 @@ an_empty_session_lives_on_by_every_default(void **state)
     assert_int_equal(config->bedrock.retry_cap_ms, 20000);
     assert_int_equal(config->bedrock.retry_budget, 8);
     assert_true(config->bedrock.retry_window_s == 300);
-    assert_true(config->bedrock.retry_slow_s == 60);
+    assert_true(config->bedrock.retry_slow_s == 30);
     assert_true(config->bedrock.healthy_after_s == 20);
 }
 

@@ -55,17 +55,36 @@ class StreamEnds(unittest.TestCase):
             self.assertEqual(now["conversation"], conversation)
         return now
 
-    def test_endpoint_killed_while_it_speaks(self):
+    def test_endpoint_killed_before_much_is_heard(self):
+        """The answer comes anew, and to the same caller."""
         with Endpoint() as end, remote(end, QUICK) as g:
             g.wait_streaming()
-            before = g.call("session.get", session="robot")["conversation"]
             with Microphone(g), Loudspeaker(g):
                 asked = Asking(g, "session.text", session="robot",
                                text="tell me a story", wait="response")
                 g.bus.wait("playback", phase="started")
                 end.kill()
                 self.check_loss(g, *CUT)
-                # Some of it was heard: it is not asked again.
+                end.start()
+                self.assertEqual(asked.end()["status"], "complete")
+            ends = check_responses(g.bus)
+            self.assertEqual([e["status"] for e in ends],
+                             ["error", "complete"])
+            self.assertEqual(g.stop(), 0)
+
+    def test_endpoint_killed_while_it_speaks(self):
+        with Endpoint() as end, remote(end, QUICK) as g:
+            g.wait_streaming()
+            before = g.call("session.get", session="robot")["conversation"]
+            with Microphone(g), Loudspeaker(g) as speaker:
+                asked = Asking(g, "session.text", session="robot",
+                               text="tell me a story", wait="response")
+                g.bus.wait("playback", phase="started")
+                wait_until(lambda: len(speaker.heard) > 1.2 * 2 * 24000,
+                           "a second of it is heard")
+                end.kill()
+                self.check_loss(g, *CUT)
+                # Enough of it was heard: it is not asked again.
                 self.assertEqual(asked.end()["status"], "error")
                 ends = check_responses(g.bus)
                 self.assertEqual([e["status"] for e in ends], ["error"])

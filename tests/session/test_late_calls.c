@@ -277,8 +277,9 @@ test_in_an_outage(void **state)
     rig_user_says(&rig, "what time is it");
     rig_plans(&rig, "Let me see.");
     uint64_t audio = rig_audio_begins(&rig);
-    rig_audio(audio, 20);
+    rig_audio(audio, 1200); /* enough to be no question any more, once heard */
     rig_tool_use("use-1", "clock", "{}");
+    rig_run(&rig, 1100);
     fake_stream_end(BEDROCK_END_rst_stream, false);
     fake_broker_end(0, TOOL_OK, "{\"time\":\"noon\"}", NULL);
     assert_true(was_late("1"));

@@ -266,21 +266,60 @@ test_answer_had_begun_and_was_not_heard(void **state)
 }
 
 static void
-test_answer_was_heard_in_part(void **state)
+lose_the_answer(unsigned audio_ms, unsigned heard_ms)
 {
-    (void)state;
     rig_begin(&rig, "{" SPEECH "}");
     speak();
     stop_speaking();
     rig_user_says(&rig, QUESTION);
     rig_plans(&rig, "It is noon.");
-    rig_audio(rig_audio_begins(&rig), 200);
+    rig_audio(rig_audio_begins(&rig), audio_ms);
+    rig_run(&rig, heard_ms);
     lose();
+}
+
+/* It is taken back and asked for again. */
+static void
+test_answer_was_hardly_heard(void **state)
+{
+    (void)state;
+    lose_the_answer(500, 0);
+    assert_string_equal(replay(), "text");
+    assert_int_equal(texts(2, QUESTION, true), 1);
+    assert_int_equal(texts(2, QUESTION, false), 0);
+    assert_int_equal(fake_bus_count("playback", "phase", "flushed"), 1);
+    assert_int_equal(fake_bus_count("turn", NULL, NULL), 0);
+    assert_answered_once(QUESTION);
+}
+
+/* What was heard stays, and the next stream knows it. */
+static void
+test_answer_was_heard_in_part(void **state)
+{
+    (void)state;
+    lose_the_answer(1500, 1100);
     assert_string_equal(replay(), "none");
     assert_int_equal(texts(2, QUESTION, true), 0);
     assert_int_equal(texts(2, QUESTION, false), 1);
+    assert_int_equal(texts(2, "It is noon.", false), 1);
     assert_int_equal(rig_frames(&rig, "input_frames", "resent"), 0);
+    assert_int_equal(fake_bus_count("playback", "phase", "flushed"), 0);
     assert_int_equal(fake_bus_count("turn", NULL, NULL), 1);
+}
+
+/* Written words are words. */
+static void
+test_written_question_was_hardly_answered(void **state)
+{
+    (void)state;
+    rig_begin(&rig, NULL);
+    rig_ask(&rig, 1, "{\"text\":\"" QUESTION "\"}");
+    RIG_UNTIL(&rig, texts(1, QUESTION, true) == 1);
+    rig_plans(&rig, "It is noon.");
+    rig_audio(rig_audio_begins(&rig), 500);
+    lose();
+    RIG_UNTIL(&rig, texts(2, QUESTION, true) == 1);
+    assert_int_equal(texts(2, QUESTION, false), 0);
 }
 
 static void
@@ -467,7 +506,9 @@ main(void)
         TEST(words_are_known_and_they_go_on),
         TEST(first_family_hears_it_again),
         TEST(answer_had_begun_and_was_not_heard),
+        TEST(answer_was_hardly_heard),
         TEST(answer_was_heard_in_part),
+        TEST(written_question_was_hardly_answered),
         TEST(answered),
         TEST(next_question_is_another),
         TEST(text_is_not_said_for_ever),
