@@ -54,6 +54,15 @@ class Bus:
         recv_monitor_message(self.monitor)
         self.drain()  # after a reconnection, this subscribes again
 
+    def wait_subscribed(self):
+        """Until an event has come: only that shows that the publisher has
+        taken note of the subscription. There is a heartbeat if nothing else."""
+        deadline = time.monotonic() + LIMIT_S
+        while not self.seen:
+            if self.poll(deadline - time.monotonic()) is None \
+                    and time.monotonic() >= deadline:
+                raise AssertionError(f"no event within {LIMIT_S} s")
+
     def poll(self, timeout_s):
         if not self.socket.poll(max(0, int(timeout_s * 1000))):
             return None

@@ -26,6 +26,7 @@ class Failing(unittest.TestCase):
         faults.wait_until(
             lambda: g.call("session.get", session="robot")["state"] in states,
             f"{states}")
+        g.bus.wait_subscribed()
         g.bus.drain()
         g.bus.at = len(g.bus.seen)
         g.call("session.open", session="robot")
