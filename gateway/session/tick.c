@@ -101,7 +101,9 @@ static void
 send_texts(struct session *s, uint64_t now_ns)
 {
     struct text_entry *entry;
-    if (is_live(s) && s->texts.count && !s->family->features.interactive_text)
+    if (!s->texts.count)
+        return;
+    if (is_live(s) && !s->family->features.interactive_text)
         refuse_texts(s);
     bool quiet = boundary_quiet(s, now_ns);
     while (is_live(s) && !rotation_resets(s) && link_clear(s->leg.link) &&
