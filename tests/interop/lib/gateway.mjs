@@ -59,7 +59,7 @@ export class Gateway {
     #remove_rings() {
         const rings = path.join(this.runtime, "rings.json");
         if (existsSync(rings)) {
-            remove_rings(JSON.parse(readFileSync(rings)).instance);
+            remove_rings(JSON.parse(readFileSync(rings)));
         }
     }
 

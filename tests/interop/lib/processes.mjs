@@ -1,7 +1,7 @@
 // Children and temporary folders. None outlives this process: what a test
 // left behind is killed and removed when it exits.
 import { spawn } from "node:child_process";
-import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { createInterface } from "node:readline";
@@ -39,12 +39,10 @@ export function temporary_folder(scope) {
     return folder;
 }
 
-/** Removes the rings that a killed gateway could not. */
-export function remove_rings(instance) {
-    for (const name of readdirSync("/dev/shm")) {
-        if (name.startsWith(`voxring-${instance}.`)) {
-            rmSync(path.join("/dev/shm", name), { force: true });
-        }
+/** Removes the rings of that rings.json, which a killed gateway could not. */
+export function remove_rings(index) {
+    for (const { name } of index.rings) {
+        rmSync(path.join("/dev/shm", path.basename(name)), { force: true });
     }
 }
 
