@@ -132,7 +132,8 @@ PRODUCTS += $(READY_CLIP)
 endif
 
 # tests/MODULE/test_NAME.c is one program; other .c files there are helpers
-# that every test of the module links.
+# that every test of the module links, like those in the folder that it shares
+# with other modules (share_MODULE).
 TEST_SRCS := $(wildcard tests/*/test_*.c)
 TESTS := $(patsubst tests/%.c,$(B)/tests/%,$(TEST_SRCS))
 TEST_PEERS := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/*/peer_*.c))
@@ -199,7 +200,9 @@ $(READY_CLIP): Makefile
 
 # ---- tests ----------------------------------------------------------------
 
-test_helpers = $(patsubst %.c,$(O)/%.o,$(filter-out tests/$1/test_% tests/$1/peer_%,$(wildcard tests/$1/*.c)))
+share_bedrock := tests/shared
+share_session := tests/shared
+test_helpers = $(patsubst %.c,$(O)/%.o,$(filter-out tests/$1/test_% tests/$1/peer_%,$(wildcard tests/$1/*.c $(addsuffix /*.c,$(share_$1)))))
 
 define test_rule
 $(B)/tests/$1/test_%: $(O)/tests/$1/test_%.o $(call test_helpers,$1) $(call archives,$1)

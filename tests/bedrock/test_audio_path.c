@@ -1,5 +1,4 @@
-/* What happens for every chunk of audio allocates nothing: counted by standing
- * in for malloc() in this program. */
+/* What happens for every chunk of audio allocates nothing. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,41 +9,7 @@
 #include <cmocka.h>
 
 #include "gateway/bedrock/eventstream.h"
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define CAN_COUNT 0
-#else
-#define CAN_COUNT 1
-#endif
-
-static volatile unsigned long allocations;
-
-#if CAN_COUNT
-void *__libc_malloc(size_t bytes);
-void *__libc_calloc(size_t count, size_t bytes);
-void *__libc_realloc(void *old, size_t bytes);
-
-void *
-malloc(size_t bytes)
-{
-    allocations++;
-    return __libc_malloc(bytes);
-}
-
-void *
-calloc(size_t count, size_t bytes)
-{
-    allocations++;
-    return __libc_calloc(count, bytes);
-}
-
-void *
-realloc(void *old, size_t bytes)
-{
-    allocations++;
-    return __libc_realloc(old, bytes);
-}
-#endif
+#include "tests/shared/starve.h"
 
 #define EVENT_BYTES 1500
 
@@ -62,15 +27,15 @@ make_signer(void)
 static void
 test_counting_works(void **state)
 {
-    unsigned long before = allocations;
+    unsigned long before = starve_count();
     void *volatile block;
 
     (void)state;
-    if (!CAN_COUNT)
+    if (!starve_works())
         skip();
     block = malloc(10);
     free(block);
-    assert_int_equal(allocations, before + 1);
+    assert_int_equal(starve_count(), before + 1);
 }
 
 /* Also over midnight, when the key is derived again. */
@@ -86,14 +51,14 @@ test_encoding_allocates_nothing(void **state)
     (void)state;
     assert_non_null(out);
     memset(json, 'j', sizeof json);
-    before = allocations;
+    before = starve_count();
     for (int64_t i = 0; i < 100; i++)
         bytes += eventstream_encode_event(signer, 1772323190000 + i * 200, json,
                                           sizeof json, out,
                                           eventstream_event_bound(EVENT_BYTES));
     bytes += eventstream_encode_end(signer, 1772323200000, out,
                                     EVENTSTREAM_END_BYTES);
-    assert_int_equal(allocations, before);
+    assert_int_equal(starve_count(), before);
     assert_int_equal(bytes, 100 * eventstream_event_bound(EVENT_BYTES) +
                                 EVENTSTREAM_END_BYTES);
     free(out);
@@ -127,12 +92,12 @@ test_decoding_allocates_no_more(void **state)
     (void)state;
     assert_non_null(decoder);
     assert_true(bytes > 0);
-    before = allocations;
+    before = starve_count();
     for (int i = 0; i < 100; i++)
         assert_int_equal(
             eventstream_decode(decoder, frame, bytes, on_message, &messages),
             VR_OK);
-    assert_int_equal(allocations, before);
+    assert_int_equal(starve_count(), before);
     for (int i = 0; i < 100; i++) {
         assert_int_equal(
             eventstream_decode(decoder, frame, 20, on_message, &messages),
@@ -141,7 +106,7 @@ test_decoding_allocates_no_more(void **state)
                                             on_message, &messages),
                          VR_OK);
     }
-    assert_true(allocations - before <= 2);
+    assert_true(starve_count() - before <= 2);
     assert_int_equal(messages, 200);
     eventstream_decoder_free(&decoder);
 }

@@ -10,7 +10,7 @@
 
 #include "gateway/base64.h"
 #include "tests/session/fake_stream.h"
-#include "tests/session/starve.h"
+#include "tests/shared/starve.h"
 
 #define STREAMS_MAX 4096
 

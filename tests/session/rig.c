@@ -11,7 +11,7 @@
 #include "gateway/base64.h"
 #include "gateway/jsonx.h"
 #include "tests/session/rig.h"
-#include "tests/session/starve.h"
+#include "tests/shared/starve.h"
 
 /* ---- making it ---- */
 

@@ -11,7 +11,7 @@
 #include "gateway/jsonx.h"
 #include "gateway/session/history.h"
 #include "gateway/session/history_time.h"
-#include "tests/session/starve.h"
+#include "tests/shared/starve.h"
 
 static const struct history_limits plenty = {40960, 40};
 
@@ -411,7 +411,7 @@ test_any_allocation_may_fail(void **state)
     bool more = true;
     (void)state;
     if (!starve_works()) {
-        print_message("skipped: the sanitizer has the allocator\n");
+        print_message("skipped: only glibc lets malloc() be stood in for\n");
         skip();
     }
     for (; more; number++) {

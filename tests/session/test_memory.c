@@ -11,7 +11,7 @@
 #include "gateway/jsonx.h"
 #include "gateway/log.h"
 #include "tests/session/rig.h"
-#include "tests/session/starve.h"
+#include "tests/shared/starve.h"
 
 #define STREAMS 5              /* in the whole conversation */
 #define CONVERSATION_MAX 20000 /* allocations; there are far fewer */
@@ -147,7 +147,7 @@ test_any_allocation_may_fail(void **state)
     long number = 0;
     (void)state;
     if (!starve_works()) {
-        print_message("skipped: the sanitizer has the allocator\n");
+        print_message("skipped: only glibc lets malloc() be stood in for\n");
         skip();
     }
     starved_at(CONVERSATION_MAX); /* what is made once is made now */

@@ -17,7 +17,7 @@
 #include "gateway/session/clip.h"
 #include "gateway/session/self.h"
 #include "tests/session/rig.h"
-#include "tests/session/starve.h"
+#include "tests/shared/starve.h"
 
 #define TEST(name) cmocka_unit_test_teardown(name, tear_down)
 
