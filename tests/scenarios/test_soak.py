@@ -86,7 +86,9 @@ class Trouble(threading.Thread):
         self.count = collections.Counter()
 
     def run(self):
-        while not self.ending.wait(self.dice.uniform(0.2, 1.5)):
+        # As many in a day however long it takes, or no stream grows old.
+        pace = max(1, SECONDS / 75)
+        while not self.ending.wait(self.dice.uniform(0.2, 1.5) * pace):
             fault, members = self.dice.choice(TROUBLES)
             phase = "request" if fault == "refuse" \
                 else self.dice.choice(PHASES)
