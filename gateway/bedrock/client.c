@@ -10,6 +10,8 @@ struct bedrock_client {
     uv_loop_t *loop;
     CURLM *multi;
     uv_timer_t timer;
+    /* Have a socket that could not be watched, and are to be told. */
+    struct client_transfer *unwatched;
     bool in_curl;     /* libcurl is on the stack */
     bool dispatching; /* on_done callbacks are */
     bool freed;       /* bedrock_client_free() was called */
@@ -73,6 +75,32 @@ watch_new(struct bedrock_client *client, curl_socket_t descriptor)
     return watch;
 }
 
+static void
+unwatched_add(struct bedrock_client *client, CURL *easy)
+{
+    struct client_transfer *transfer = NULL;
+
+    curl_easy_getinfo(easy, CURLINFO_PRIVATE, &transfer);
+    if (!transfer || transfer->unwatched)
+        return;
+    transfer->unwatched = true;
+    transfer->next_unwatched = client->unwatched;
+    client->unwatched = transfer;
+}
+
+static void
+unwatched_remove(struct bedrock_client *client,
+                 struct client_transfer *transfer)
+{
+    struct client_transfer **at = &client->unwatched;
+
+    while (*at && *at != transfer)
+        at = &(*at)->next_unwatched;
+    if (*at)
+        *at = transfer->next_unwatched;
+    transfer->unwatched = false;
+}
+
 static int
 on_socket(CURL *easy, curl_socket_t descriptor, int what, void *arg,
           void *socket_arg)
@@ -81,7 +109,6 @@ on_socket(CURL *easy, curl_socket_t descriptor, int what, void *arg,
     struct watch *watch = socket_arg;
     int events = 0;
 
-    (void)easy;
     if (what == CURL_POLL_REMOVE) {
         if (watch)
             uv_close((uv_handle_t *)&watch->poll, watch_gone);
@@ -90,8 +117,11 @@ on_socket(CURL *easy, curl_socket_t descriptor, int what, void *arg,
     }
     if (!watch)
         watch = watch_new(client, descriptor);
-    if (!watch)
-        return -1;
+    /* -1 would make libcurl refuse every transfer from now on. */
+    if (!watch) {
+        unwatched_add(client, easy);
+        return 0;
+    }
     curl_multi_assign(client->multi, descriptor, watch);
     if (what & CURL_POLL_IN)
         events |= UV_READABLE;
@@ -152,7 +182,13 @@ client_dispatch(struct bedrock_client *client)
         if (message->msg != CURLMSG_DONE)
             continue;
         curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &transfer);
+        unwatched_remove(client, transfer);
         transfer->on_done(transfer->arg, result);
+    }
+    while (!client->freed && client->unwatched) {
+        struct client_transfer *transfer = client->unwatched;
+        unwatched_remove(client, transfer);
+        transfer->on_done(transfer->arg, CURLE_OUT_OF_MEMORY);
     }
 }
 
@@ -184,8 +220,12 @@ client_add(struct bedrock_client *client, CURL *easy)
 void
 client_remove(struct bedrock_client *client, CURL *easy)
 {
+    struct client_transfer *transfer = NULL;
+
     assert(!client->in_curl);
+    curl_easy_getinfo(easy, CURLINFO_PRIVATE, &transfer);
     curl_multi_remove_handle(client->multi, easy);
+    unwatched_remove(client, transfer);
 }
 
 uv_loop_t *

@@ -15,6 +15,8 @@ typedef void(client_done_fn)(void *arg, CURLcode result);
 struct client_transfer {
     client_done_fn *on_done;
     void *arg;
+    struct client_transfer *next_unwatched; /* client.c's */
+    bool unwatched;
 };
 
 /* Starts a handle whose CURLOPT_PRIVATE is a struct client_transfer. [loop] */
