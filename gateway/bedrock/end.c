@@ -137,9 +137,14 @@ end_by_h2(struct bedrock_end *end, enum h2_close how, const char *problem,
                 end->h2_error, colon, problem);
         break;
     case H2_CLOSE_BROKEN:
-        end_set(end, BEDROCK_END_protocol,
-                "The endpoint broke HTTP/2 with %s (%u)%s%s", name,
-                end->h2_error, colon, problem);
+        /* The peer's breaches have names of their own; this one nghttp2 gives
+         * to what it could not do itself. */
+        if (end->h2_error == H2_ERROR_INTERNAL)
+            end_by_memory(end, "HTTP/2");
+        else
+            end_set(end, BEDROCK_END_protocol,
+                    "The endpoint broke HTTP/2 with %s (%u)%s%s", name,
+                    end->h2_error, colon, problem);
         break;
     }
 }
@@ -185,4 +190,12 @@ end_by_no_answer(struct bedrock_end *end, uint64_t waited_ns)
             "The endpoint lives but sent no response for %llu ms after the "
             "first event",
             (unsigned long long)(waited_ns / CLOCK_NS_PER_MS));
+}
+
+void
+end_by_memory(struct bedrock_end *end, const char *what)
+{
+    end_set(end, BEDROCK_END_network,
+            "This machine had no memory for %s: the stream could not go on",
+            what);
 }

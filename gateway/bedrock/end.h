@@ -43,4 +43,8 @@ void end_by_stall(struct bedrock_end *end, uint64_t stuck_ns,
 /* The peer lives, and has not answered the request. [loop] */
 void end_by_no_answer(struct bedrock_end *end, uint64_t waited_ns);
 
+/* There was no memory for `what`. It is not the peer's fault, and as with the
+ * network waiting may help. [loop] */
+void end_by_memory(struct bedrock_end *end, const char *what);
+
 #endif

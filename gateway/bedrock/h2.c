@@ -25,7 +25,10 @@ struct h2 {
     nghttp2_session *session;
     int32_t stream_id;
     bool finishing;
-    bool closed; /* on_close was called */
+    bool closed;  /* on_close was called */
+    int final;    /* nghttp2's error after which it may only be deleted, or 0 */
+    bool dropped; /* nghttp2 gave up the stream */
+    uint32_t dropped_error;
     bool going_away;
     uint32_t going_away_error;
     char problem[256];
@@ -42,6 +45,31 @@ close_once(struct h2 *h2, enum h2_close how, uint32_t error)
         return;
     h2->closed = true;
     h2->ops->on_close(h2->arg, how, error);
+}
+
+static enum vr_status
+status_of(const struct h2 *h2)
+{
+    return !h2->final                       ? VR_OK
+           : h2->final == NGHTTP2_ERR_NOMEM ? VR_NO_MEMORY
+                                            : VR_PROTOCOL;
+}
+
+static void
+fail(struct h2 *h2, int error)
+{
+    h2->final = error;
+    if (error == NGHTTP2_ERR_NOMEM || !h2->problem[0])
+        snprintf(h2->problem, sizeof(h2->problem), "%s",
+                 nghttp2_strerror(error));
+}
+
+/* What a call returned may concern that call only, or the session. */
+static void
+note(struct h2 *h2, int result)
+{
+    if (!h2->final && nghttp2_is_fatal(result))
+        fail(h2, result);
 }
 
 /* ---- inbound ---- */
@@ -111,7 +139,8 @@ on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *arg)
     return 0;
 }
 
-/* Reached first only if nghttp2 itself gave up the stream. */
+/* Reached first only if nghttp2 itself gave up the stream: it does so before it
+ * tells that it could not make a frame. */
 static int
 on_stream_close(nghttp2_session *session, int32_t stream_id, uint32_t error,
                 void *arg)
@@ -119,7 +148,11 @@ on_stream_close(nghttp2_session *session, int32_t stream_id, uint32_t error,
     struct h2 *h2 = arg;
 
     (void)session;
-    if (stream_id == h2->stream_id)
+    if (stream_id != h2->stream_id)
+        return 0;
+    h2->dropped = true;
+    h2->dropped_error = error;
+    if (!h2->out)
         close_once(h2, H2_CLOSE_BROKEN, error);
     return 0;
 }
@@ -197,20 +230,16 @@ body_send(nghttp2_session *session, nghttp2_frame *frame, const uint8_t *header,
 enum vr_status
 h2_pull(struct h2 *h2, uint8_t *out, size_t capacity, size_t *written)
 {
-    enum vr_status status = VR_OK;
-
     assert(capacity >= 2 * H2_FRAME_BYTES);
     h2->out = out;
     h2->out_bytes = 0;
     h2->out_capacity = capacity;
-    while (h2->out_capacity - h2->out_bytes >= H2_FRAME_BYTES) {
+    while (!h2->final && h2->out_capacity - h2->out_bytes >= H2_FRAME_BYTES) {
         const uint8_t *bytes;
         size_t before = h2->out_bytes;
         ssize_t count = nghttp2_session_mem_send(h2->session, &bytes);
         if (count < 0) {
-            snprintf(h2->problem, sizeof(h2->problem), "%s",
-                     nghttp2_strerror((int)count));
-            status = VR_PROTOCOL;
+            fail(h2, (int)count);
             break;
         }
         if (!count && h2->out_bytes == before)
@@ -222,7 +251,9 @@ h2_pull(struct h2 *h2, uint8_t *out, size_t capacity, size_t *written)
     }
     *written = h2->out_bytes;
     h2->out = NULL;
-    return status;
+    if (h2->dropped && !h2->final)
+        close_once(h2, H2_CLOSE_BROKEN, h2->dropped_error);
+    return status_of(h2);
 }
 
 /* ---- life ---- */
@@ -315,6 +346,7 @@ h2_request(struct h2 *h2, const struct request *request)
     }
     int32_t id = nghttp2_submit_request(h2->session, NULL, fields,
                                         request->header_count, &provider, NULL);
+    note(h2, id);
     if (id < 0)
         return VR_NO_MEMORY;
     h2->stream_id = id;
@@ -324,8 +356,9 @@ h2_request(struct h2 *h2, const struct request *request)
 void
 h2_resume(struct h2 *h2)
 {
-    /* Refused only when nothing was deferred, which is fine. */
-    (void)nghttp2_session_resume_data(h2->session, h2->stream_id);
+    /* Refused when nothing was deferred, which is fine. */
+    if (!h2->final)
+        note(h2, nghttp2_session_resume_data(h2->session, h2->stream_id));
 }
 
 void
@@ -338,31 +371,32 @@ h2_finish(struct h2 *h2)
 void
 h2_ping(struct h2 *h2)
 {
-    (void)nghttp2_submit_ping(h2->session, NGHTTP2_FLAG_NONE, NULL);
+    if (!h2->final)
+        note(h2, nghttp2_submit_ping(h2->session, NGHTTP2_FLAG_NONE, NULL));
 }
 
 void
 h2_terminate(struct h2 *h2, uint32_t error)
 {
     h2->closed = true;
+    if (h2->final)
+        return;
     if (nghttp2_session_find_stream(h2->session, h2->stream_id))
-        (void)nghttp2_submit_rst_stream(h2->session, NGHTTP2_FLAG_NONE,
-                                        h2->stream_id, error);
-    (void)nghttp2_submit_goaway(h2->session, NGHTTP2_FLAG_NONE, 0,
-                                NGHTTP2_NO_ERROR, NULL, 0);
+        note(h2, nghttp2_submit_rst_stream(h2->session, NGHTTP2_FLAG_NONE,
+                                           h2->stream_id, error));
+    note(h2, nghttp2_submit_goaway(h2->session, NGHTTP2_FLAG_NONE, 0,
+                                   NGHTTP2_NO_ERROR, NULL, 0));
 }
 
 enum vr_status
 h2_receive(struct h2 *h2, const uint8_t *bytes, size_t count)
 {
+    if (h2->final)
+        return status_of(h2);
     ssize_t taken = nghttp2_session_mem_recv(h2->session, bytes, count);
-
-    if (taken >= 0)
-        return VR_OK;
-    if (!h2->problem[0])
-        snprintf(h2->problem, sizeof(h2->problem), "%s",
-                 nghttp2_strerror((int)taken));
-    return VR_PROTOCOL;
+    if (taken < 0)
+        fail(h2, (int)taken);
+    return status_of(h2);
 }
 
 const char *

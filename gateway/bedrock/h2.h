@@ -17,6 +17,7 @@
 
 /* The two of RFC 9113's error codes that a stream sends. */
 #define H2_ERROR_PROTOCOL 1u
+#define H2_ERROR_INTERNAL 2u
 #define H2_ERROR_CANCEL 8u
 
 struct h2;
@@ -61,14 +62,16 @@ void h2_ping(struct h2 *h2);
  * [loop] */
 void h2_terminate(struct h2 *h2, uint32_t error);
 
-/* Takes what came; calls ops. VR_PROTOCOL is final (h2_problem()). Not to be
- * called from ops. [loop] */
+/* Takes what came; calls ops. VR_PROTOCOL and VR_NO_MEMORY are final
+ * (h2_problem()): nothing is sent or taken any more. Not to be called from ops.
+ * [loop] */
 enum vr_status h2_receive(struct h2 *h2, const uint8_t *bytes,
                           size_t count) VR_NODISCARD;
 
 /* Copies waiting frames to `out`, which has room for 2 * H2_FRAME_BYTES or
  * more, until it is well filled or nothing waits; `*written` says how much.
- * VR_PROTOCOL is final. May call on_close. Not to be called from ops. [rt] */
+ * Fails as h2_receive(), and where one of the calls above found no memory. May
+ * call on_close. Not to be called from ops. [rt] */
 enum vr_status h2_pull(struct h2 *h2, uint8_t *out, size_t capacity,
                        size_t *written) VR_NODISCARD;
 

@@ -18,6 +18,7 @@ struct response {
     size_t json_capacity;
     char *body; /* of a refusal, allocated when one comes */
     size_t body_bytes;
+    bool body_lost;         /* there was no memory for it */
     struct bedrock_end end; /* what is known so far */
     char content_type[64];
     char retry_after[32];
@@ -179,9 +180,10 @@ refusal_keep(struct response *r, const uint8_t *bytes, size_t count)
 {
     size_t room = RESPONSE_BODY_BYTES - r->body_bytes;
 
-    if (!r->body)
+    if (!r->body && !r->body_lost)
         r->body = malloc(RESPONSE_BODY_BYTES);
-    if (!r->body)
+    r->body_lost = !r->body;
+    if (r->body_lost)
         return;
     if (count > room)
         count = room;
@@ -219,10 +221,13 @@ refusal_read(struct response *r)
         end_set(end, BEDROCK_END_http_status, "HTTP %d, body: %.*s",
                 end->http_status,
                 (int)(r->body_bytes < 300 ? r->body_bytes : 300), r->body);
+    else if (r->body_lost && !*end->code) /* the status alone says too little */
+        end_by_memory(end, "the endpoint's refusal");
     else
         end_set(end, BEDROCK_END_http_status,
-                "The endpoint answered HTTP %d without a message",
-                end->http_status);
+                "The endpoint answered HTTP %d %s", end->http_status,
+                r->body_lost ? "and there was no memory for the message"
+                             : "without a message");
     cJSON_Delete(json);
 }
 
@@ -299,11 +304,13 @@ json_reserve(struct response *r, size_t bytes)
 static void
 take_chunk(struct response *r, const struct eventstream_message *message)
 {
-    long bytes = -1;
-
-    if (json_reserve(r, message->payload_bytes))
-        bytes = eventstream_payload_decode(message->payload,
-                                           message->payload_bytes, r->json);
+    if (!json_reserve(r, message->payload_bytes)) {
+        end_by_memory(&r->end, "an event");
+        verdict_give(r);
+        return;
+    }
+    long bytes = eventstream_payload_decode(message->payload,
+                                            message->payload_bytes, r->json);
     if (bytes >= 0) {
         r->ops->on_event(r->arg, (const char *)r->json, (size_t)bytes);
         return;
@@ -344,8 +351,11 @@ events_take(struct response *r, const uint8_t *bytes, size_t count)
         eventstream_decode(r->decoder, bytes, count, on_message, r);
     if (status == VR_OK || r->verdict)
         return;
-    end_set(&r->end, BEDROCK_END_bad_frame, "Malformed event stream: %s",
-            eventstream_decoder_error(r->decoder));
+    if (status == VR_NO_MEMORY)
+        end_by_memory(&r->end, "an event");
+    else
+        end_set(&r->end, BEDROCK_END_bad_frame, "Malformed event stream: %s",
+                eventstream_decoder_error(r->decoder));
     verdict_give(r);
 }
 
@@ -363,6 +373,8 @@ response_body(struct response *r, const uint8_t *bytes, size_t count)
 bool
 response_end(struct response *r, struct bedrock_end *end)
 {
+    if (!r->headers_done)
+        return false;
     if (!r->verdict && r->end.http_status && r->end.http_status != 200) {
         refusal_read(r);
         r->verdict = true;

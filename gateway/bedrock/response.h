@@ -50,10 +50,9 @@ void response_body(struct response *response, const uint8_t *bytes,
                    size_t count);
 
 /* No more bytes come. Puts into `end` what the response itself says about how
- * the stream ended: status, request id, date and Retry-After always; cause,
- * code and message if it is a verdict (a refusal, an exception, a malformed
- * frame).
- * Returns whether it is. [loop] */
+ * the stream ended: status, request id, date and Retry-After if its headers
+ * came whole; cause, code and message if it is a verdict (a refusal, an
+ * exception, a malformed frame, no memory). Returns whether it is. [loop] */
 bool response_end(struct response *response, struct bedrock_end *end);
 
 /* 0 until the headers came. [loop] */

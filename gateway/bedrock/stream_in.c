@@ -130,7 +130,7 @@ take(struct bedrock_stream *s, const uint8_t *bytes, size_t count)
     enum vr_status status = h2_receive(s->h2, bytes, count);
     s->receiving = false;
     if (status != VR_OK)
-        stream_verdict_peer_broke(s);
+        stream_verdict_h2_failed(s, status);
     else
         stream_out_flush(
             s); /* what callbacks answered does not wait for more input */

@@ -21,9 +21,10 @@ static bool
 frames_fill(struct bedrock_stream *s)
 {
     s->frames_head = 0;
-    if (h2_pull(s->h2, s->frames, sizeof(s->frames), &s->frames_tail) !=
-        VR_OK) {
-        stream_verdict_peer_broke(s);
+    enum vr_status status =
+        h2_pull(s->h2, s->frames, sizeof(s->frames), &s->frames_tail);
+    if (status != VR_OK) {
+        stream_verdict_h2_failed(s, status);
         s->frames_tail = 0;
     }
     return s->frames_tail > 0;

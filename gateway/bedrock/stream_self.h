@@ -92,8 +92,9 @@ void stream_verdict_wire_lost(struct bedrock_stream *s, enum vr_status status);
  * and that is still to be read: the end waits until there is no more. [rt] */
 void stream_verdict_send_failed(struct bedrock_stream *s);
 
-/* nghttp2 found a breach of HTTP/2. [rt] */
-void stream_verdict_peer_broke(struct bedrock_stream *s);
+/* nghttp2 found a breach of HTTP/2, or no memory: `status` is h2_receive()'s or
+ * h2_pull()'s. [rt] */
+void stream_verdict_h2_failed(struct bedrock_stream *s, enum vr_status status);
 
 /* ---- stream_out ---- */
 

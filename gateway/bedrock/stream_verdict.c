@@ -65,10 +65,13 @@ stream_verdict_send_failed(struct bedrock_stream *s)
 }
 
 void
-stream_verdict_peer_broke(struct bedrock_stream *s)
+stream_verdict_h2_failed(struct bedrock_stream *s, enum vr_status status)
 {
     if (s->state >= STREAM_ENDING)
         return;
-    end_set(&s->end, BEDROCK_END_protocol, "HTTP/2: %s", h2_problem(s->h2));
+    if (status == VR_NO_MEMORY)
+        end_by_memory(&s->end, "HTTP/2");
+    else
+        end_set(&s->end, BEDROCK_END_protocol, "HTTP/2: %s", h2_problem(s->h2));
     stream_verdict_give(s);
 }
