@@ -127,7 +127,7 @@ trimmed(const char *value, size_t *chars)
     return value;
 }
 
-static bool
+static enum credentials_outcome
 take_variable(int i, struct credentials *out, struct credentials_report *tried)
 {
     const char *value = getenv(credentials_fields[i].variable), *fault;
@@ -135,20 +135,23 @@ take_variable(int i, struct credentials *out, struct credentials_report *tried)
     size_t chars;
 
     if (!value)
-        return true;
+        return CREDENTIALS_ABSENT;
     value = trimmed(value, &chars);
     copy = strndup(value, chars);
-    fault = !copy ? "does not fit into memory"
-                  : credentials_fault_of(copy, credentials_fields[i].size);
+    if (!copy) {
+        credentials_report(tried, "environment: no memory for %s. ",
+                           credentials_fields[i].variable);
+        return CREDENTIALS_NO_MEMORY;
+    }
+    fault = credentials_fault_of(copy, credentials_fields[i].size);
     if (fault)
         credentials_report(tried, "environment: %s %s. ",
                            credentials_fields[i].variable, fault);
     else
         memcpy(credentials_field_of(out, i), copy, chars + 1);
-    if (copy)
-        OPENSSL_cleanse(copy, chars);
+    OPENSSL_cleanse(copy, chars);
     free(copy);
-    return !fault;
+    return fault ? CREDENTIALS_WRONG : CREDENTIALS_FOUND;
 }
 
 static void
@@ -173,8 +176,9 @@ from_environment(struct credentials *out, struct credentials_report *tried)
     bool has_key, has_secret;
 
     for (int i = 0; i < CREDENTIALS_FIELD_COUNT; i++) {
-        if (!take_variable(i, out, tried))
-            return CREDENTIALS_WRONG;
+        enum credentials_outcome outcome = take_variable(i, out, tried);
+        if (credentials_ends_search(outcome))
+            return outcome;
     }
     has_key = *out->access_key_id;
     has_secret = *out->secret_access_key;
@@ -228,6 +232,10 @@ credentials_load(const char *profile, struct credentials *out, char *text,
         return VR_OK;
     }
     credentials_wipe(out);
+    if (outcome == CREDENTIALS_NO_MEMORY) {
+        credentials_report(&tried, "Free some memory");
+        return VR_NO_MEMORY;
+    }
     if (outcome == CREDENTIALS_ABSENT)
         credentials_report(
             &tried, named ? "Put aws_access_key_id and "

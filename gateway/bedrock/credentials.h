@@ -28,10 +28,11 @@ struct credentials {
  * go before those of the latter. Half a pair of keys, a malformed file or a
  * profile that asks for what is not built in (a role, single sign-on, a
  * process) ends the search, so that no other identity is used by surprise. On
- * failure (VR_AUTH) `out` is empty and `tried` holds sentences that name each
- * source tried, what was wrong with it and what to do, and no secret; on
- * success `tried` is "". 1 KiB is enough but for long paths. Reads files, so it
- * may block for a local file system's time.
+ * failure `out` is empty and `tried` holds sentences that name each source
+ * tried, what was wrong with it and what to do, and no secret; on success
+ * `tried` is "". 1 KiB is enough but for long paths. VR_AUTH, or VR_NO_MEMORY,
+ * after which the same search may find some. Reads files, so it may block for
+ * a local file system's time.
  *
  * When they expire is told beside the keys, and only there: by
  * AWS_CREDENTIAL_EXPIRATION in the environment ('aws configure

@@ -61,6 +61,8 @@ read_all(int fd, char *text, size_t size)
     return (long)used;
 }
 
+static const char no_memory[] = "there is no memory for it";
+
 /* NULL, or why the open file cannot be read. */
 static const char *
 load_open(int fd, char **text, size_t *bytes)
@@ -76,7 +78,7 @@ load_open(int fd, char **text, size_t *bytes)
         return "is larger than 1 MiB";
     *text = malloc((size_t)status.st_size + 1);
     if (!*text)
-        return "does not fit into memory";
+        return no_memory;
     count = read_all(fd, *text, (size_t)status.st_size);
     if (count < 0) {
         const char *why = strerror(errno);
@@ -159,13 +161,13 @@ on_property(void *arg, const char *profile, const char *key, const char *value)
     }
 }
 
-/* Reads one file: ABSENT when it is not there, WRONG when it cannot be read. */
+/* Reads one file: ABSENT when it is not there. */
 static enum credentials_outcome
 search_file(struct search *search, enum profile_file file,
             struct credentials_report *tried)
 {
     static const struct profile_sink sink = {on_profile, on_property};
-    char *text = NULL, problem[128] = "it does not fit into memory";
+    char *text = NULL, problem[128];
     const char *why = NULL;
     size_t bytes = 0;
     enum vr_status status = VR_OK;
@@ -182,14 +184,18 @@ search_file(struct search *search, enum profile_file file,
     if (!why) {
         status = profile_parse(file, text, bytes, &sink, search, problem,
                                sizeof problem);
-        why = status ? problem : NULL;
+        why = status == VR_OK          ? NULL
+              : status == VR_NO_MEMORY ? no_memory
+                                       : problem;
     }
     if (text)
         OPENSSL_cleanse(text, bytes);
     free(text);
     if (why)
         credentials_report(tried, "%s: %s. ", search->path, why);
-    return why ? CREDENTIALS_WRONG : CREDENTIALS_FOUND;
+    return !why               ? CREDENTIALS_FOUND
+           : why == no_memory ? CREDENTIALS_NO_MEMORY
+                              : CREDENTIALS_WRONG;
 }
 
 /* The key by which the profile asks for what is not built in, or NULL. */
@@ -289,8 +295,8 @@ from_files(struct search files[2], struct credentials *out,
 
     for (int i = 0; i < 2; i++) {
         read[i] = search_file(&files[i], kinds[i], tried);
-        if (read[i] == CREDENTIALS_WRONG)
-            return CREDENTIALS_WRONG;
+        if (credentials_ends_search(read[i]))
+            return read[i];
     }
     for (int i = 0; i < 2; i++) {
         if (report_unsupported(&files[i], asks_for(&files[i], 0, ROLE_KEYS),
@@ -320,7 +326,7 @@ credentials_from_profile(const char *profile, struct credentials *out,
 
     if (!files) {
         credentials_report(tried, "profile %s: no memory. ", profile);
-        return CREDENTIALS_WRONG;
+        return CREDENTIALS_NO_MEMORY;
     }
     files[0].wanted = files[1].wanted = profile;
     file_path("AWS_SHARED_CREDENTIALS_FILE", "credentials", files[0].path);

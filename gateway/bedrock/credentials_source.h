@@ -16,12 +16,20 @@ struct credentials_report {
 void credentials_report(struct credentials_report *report, const char *format,
                         ...) VR_PRINTF(2, 3);
 
-/* What a source says: WRONG is reported and ends the search. */
+/* What a source says: WRONG and NO_MEMORY are reported and end the search. */
 enum credentials_outcome {
     CREDENTIALS_FOUND,
     CREDENTIALS_ABSENT,
-    CREDENTIALS_WRONG
+    CREDENTIALS_WRONG,
+    CREDENTIALS_NO_MEMORY
 };
+
+/* Whether no other source or file is asked after it. [any] */
+static inline bool
+credentials_ends_search(enum credentials_outcome outcome)
+{
+    return outcome == CREDENTIALS_WRONG || outcome == CREDENTIALS_NO_MEMORY;
+}
 
 enum {
     CREDENTIALS_ACCESS_KEY,

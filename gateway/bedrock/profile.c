@@ -316,14 +316,14 @@ profile_parse(enum profile_file file, const char *text, size_t bytes,
         .sink = sink,
         .arg = arg,
         .rest = without_bom((struct span){text, bytes}),
-        .profile = copies,
-        .key = copies + room,
-        .value = copies + 2 * room,
     };
     bool good;
 
     if (!copies)
         return VR_NO_MEMORY;
+    parser.profile = copies;
+    parser.key = copies + room;
+    parser.value = copies + 2 * room;
     parser.skip_plain_default =
         file == PROFILE_CONFIG && has_prefixed_default(parser.rest);
     good = take_lines(&parser);
