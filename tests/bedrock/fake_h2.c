@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/shared/starve.h"
+
 /* ---- growing bytes ---- */
 
 void
@@ -14,9 +16,7 @@ fake_bytes_add(struct fake_bytes *bytes, const void *from, size_t count)
         size_t capacity = bytes->capacity ? bytes->capacity : 4096;
         while (capacity < bytes->count + count)
             capacity *= 2;
-        bytes->at = realloc(bytes->at, capacity);
-        if (!bytes->at)
-            abort();
+        bytes->at = starve_spare(bytes->at, capacity);
         bytes->capacity = capacity;
     }
     if (count)
@@ -219,6 +219,36 @@ fake_h2_raw(struct fake_h2 *h2, const void *bytes, size_t count)
     fake_bytes_add(&h2->out, bytes, count);
 }
 
+/* ---- memory that a starving test leaves to the server ---- */
+
+static void *
+spare_malloc(size_t bytes, void *arg)
+{
+    (void)arg;
+    return starve_spare(NULL, bytes);
+}
+
+static void *
+spare_calloc(size_t items, size_t bytes, void *arg)
+{
+    (void)arg;
+    return memset(starve_spare(NULL, items * bytes), 0, items * bytes);
+}
+
+static void *
+spare_realloc(void *old, size_t bytes, void *arg)
+{
+    (void)arg;
+    return starve_spare(old, bytes);
+}
+
+static void
+spare_free(void *block, void *arg)
+{
+    (void)arg;
+    free(block);
+}
+
 /* ---- life ---- */
 
 static void
@@ -229,10 +259,13 @@ session_new(struct fake_h2 *h2, const struct fake_h2_options *options)
          options->window_bytes ? options->window_bytes : 1024 * 1024},
         {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, 1},
     };
+    nghttp2_mem memory = {NULL, spare_malloc, spare_free, spare_calloc,
+                          spare_realloc};
     nghttp2_session_callbacks *c;
     nghttp2_option *option;
     nghttp2_session *session;
 
+    starve_pause();
     nghttp2_session_callbacks_new(&c);
     nghttp2_session_callbacks_set_on_header_callback(c, on_header);
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(c, on_data);
@@ -240,10 +273,11 @@ session_new(struct fake_h2 *h2, const struct fake_h2_options *options)
     nghttp2_option_new(&option);
     nghttp2_option_set_no_auto_window_update(option,
                                              options->no_window_updates);
-    if (nghttp2_session_server_new2(&session, c, h2, option))
+    if (nghttp2_session_server_new3(&session, c, h2, option, &memory))
         abort();
     nghttp2_option_del(option);
     nghttp2_session_callbacks_del(c);
+    starve_resume();
     nghttp2_submit_settings(session, 0, settings, 2);
     h2->session = session;
     pull(h2);
@@ -252,9 +286,9 @@ session_new(struct fake_h2 *h2, const struct fake_h2_options *options)
 struct fake_h2 *
 fake_h2_new(const struct fake_h2_options *options)
 {
-    struct fake_h2 *h2 = calloc(1, sizeof(*h2));
-    if (!h2)
-        abort();
+    struct fake_h2 *h2 = starve_spare(NULL, sizeof(*h2));
+
+    *h2 = (struct fake_h2){0};
     session_new(h2, options);
     return h2;
 }

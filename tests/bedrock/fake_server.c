@@ -10,6 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "tests/shared/starve.h"
+
 static void
 must(bool good, const char *what)
 {
@@ -118,9 +120,8 @@ on_written(uv_write_t *write, int status)
 static void
 tcp_send(struct fake_peer *peer, const void *bytes, size_t count)
 {
-    struct pending *pending = malloc(sizeof(*pending) + count);
+    struct pending *pending = starve_spare(NULL, sizeof(*pending) + count);
 
-    must(pending != NULL, "malloc");
     memcpy(pending->bytes, bytes, count);
     pending->write.data = pending;
     uv_buf_t buffer = uv_buf_init((char *)pending->bytes, (unsigned)count);
@@ -244,11 +245,10 @@ static void
 on_connection(uv_stream_t *listener, int status)
 {
     struct fake_server *server = listener->data;
-    struct fake_peer *peer = calloc(1, sizeof(*peer));
+    struct fake_peer *peer = starve_spare(NULL, sizeof(*peer));
 
-    must(!status && peer, "accept");
-    peer->server = server;
-    peer->next = server->peers;
+    must(!status, "accept");
+    *peer = (struct fake_peer){.server = server, .next = server->peers};
     server->peers = peer;
     server->accepted++;
     peer->tcp.data = peer;
@@ -273,7 +273,7 @@ on_shut(uv_shutdown_t *shutdown, int status)
 void
 fake_peer_fin(struct fake_peer *peer, bool notify)
 {
-    uv_shutdown_t *shutdown = malloc(sizeof(*shutdown));
+    uv_shutdown_t *shutdown = starve_spare(NULL, sizeof(*shutdown));
 
     if (notify)
         SSL_shutdown(peer->ssl);

@@ -10,6 +10,7 @@
 
 #include "gateway/bedrock/eventstream.h"
 #include "tests/bedrock/fake_wire.h"
+#include "tests/shared/starve.h"
 
 const struct credentials test_credentials = {
     .access_key_id = "AKIDEXAMPLE",
@@ -309,8 +310,7 @@ size_t
 frame_event(const char *json, uint8_t *out, size_t capacity)
 {
     size_t bytes = strlen(json);
-    char *payload = malloc(bytes * 2 + 64);
-    assert_non_null(payload);
+    char *payload = starve_spare(NULL, bytes * 2 + 64);
     int used = snprintf(payload, bytes * 2 + 64, "{\"bytes\":\"");
     used += EVP_EncodeBlock((uint8_t *)payload + used, (const uint8_t *)json,
                             (int)bytes);

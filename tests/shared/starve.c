@@ -19,12 +19,13 @@
 #define REAL(name) __libc_##name
 #endif
 
-static long left = -1; /* allocations until the one that fails; -1: none */
-static bool ours_only;
-static bool reached;
-static unsigned paused;
-static long live;
-static unsigned long count;
+/* Volatile, as compilers take for granted that malloc() looks at none. */
+static volatile long left = -1; /* allocations until one fails; -1: none does */
+static volatile bool ours_only;
+static volatile bool reached;
+static volatile unsigned paused;
+static volatile long live;
+static volatile unsigned long count;
 
 /* What a sanitizer stands in for, such as realpath(), allocates unseen. */
 long
@@ -77,7 +78,7 @@ void *
 starve_spare(void *old, size_t bytes)
 {
     starve_pause();
-    void *block = realloc(old, bytes);
+    void *block = realloc(old, bytes ? bytes : 1);
     starve_resume();
     if (!block)
         abort();
