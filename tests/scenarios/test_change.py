@@ -128,6 +128,9 @@ class Change(unittest.TestCase):
             g.bus.wait("response", phase="ended")
             self.update(g, voice="amy")
             g.bus.wait("stream", phase="opening", stream=2)
+            # Before it is begun it would just be begun with both.
+            wait_until(lambda: g.call("session.get", session="robot")
+                       ["stream"]["next"] == "ready", "the next is begun")
             self.update(g, voice="tiffany")
             g.bus.wait("stream", phase="dropped")
             news = self.current(g, reason="the settings changed")
