@@ -189,14 +189,25 @@ def check_account(stats):
                              + o["lost"]), o
 
 
-def check_responses(bus):
-    """One start and one end each, in that order; returns the ends."""
+def responses(bus):
     told, ends = {}, []
     for e in bus.all("response"):
         which = e["subject"], e["data"]["response"]
         told.setdefault(which, []).append(e["data"]["phase"])
         if e["data"]["phase"] == "ended":
             ends.append(e["data"])
+    return told, ends
+
+
+def check_responses(bus, limit_s=5):
+    """One start and one end each, in that order; returns the ends. Control's
+    answer may be here before what the bus told earlier."""
+    deadline = time.monotonic() + limit_s
+    told, ends = responses(bus)
+    while any(len(phases) < 2 for phases in told.values()) \
+            and time.monotonic() < deadline:
+        bus.poll(0.1)
+        told, ends = responses(bus)
     for response, phases in told.items():
         assert phases == ["started", "ended"], (response, phases)
     return ends
