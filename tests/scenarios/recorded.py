@@ -5,11 +5,9 @@ import json
 import os
 import random
 import re
-import subprocess
 import unittest
 
 from faults import Endpoint, check_account, remote, wait_until
-from harness import program
 from speech import Microphone
 
 # Below every threshold of speech, and never zero: a zero is inserted silence.
@@ -17,34 +15,14 @@ MARK = 100
 
 
 class Recorder(Endpoint):
-    """An Endpoint with --record and --control."""
-
-    def start(self):
-        self.records_dir = os.path.join(self.folder, "streams")
-        os.makedirs(self.records_dir, exist_ok=True)
-        command = [program("voxring-local"), "--log", "json", "--ear", self.ear,
-                   "--state-dir", self.folder, "--port", str(self.port),
-                   "--script", self.script, "--record", self.records_dir,
-                   "--exit-with-parent"]
-        if self.time_scale:
-            command += ["--time-scale", str(self.time_scale)]
-        with open(self.log_path, "ab") as log:
-            self.process = subprocess.Popen(command, stdout=subprocess.PIPE,
-                                            stderr=log, env=self.environment)
-        line = self.process.stdout.readline().decode()
-        found = re.match(r"voxring-local listening (https://\S+:(\d+)) ca=(.*)",
-                         line)
-        if not found:
-            raise AssertionError(f"voxring-local said {line!r}")
-        self.url, self.ca_file = found[1], found[3]
-        self.port = int(found[2])
+    """An Endpoint whose records and log are read stream by stream."""
 
     def path(self, number, ending):
-        return os.path.join(self.records_dir, f"{number:04}.{ending}")
+        return os.path.join(self.record, f"{number:04}.{ending}")
 
     def streams(self):
         """Numbers of the streams that were answered."""
-        return sorted(int(f[:4]) for f in os.listdir(self.records_dir)
+        return sorted(int(f[:4]) for f in os.listdir(self.record)
                       if f.endswith(".s16"))
 
     def audio(self, number):
