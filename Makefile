@@ -44,7 +44,7 @@ WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes \
 CPPFLAGS_ALL := -I. -D_GNU_SOURCE -DVOXRING_VERSION='"$(VERSION)"'
 CFLAGS_ALL := -std=c11 -g -fPIC -fvisibility=hidden -pthread $(WARNINGS) \
 	$(flags_$(VARIANT)) $(CFLAGS)
-LDFLAGS_ALL := -pthread $(filter -fsanitize=%,$(flags_$(VARIANT))) $(LDFLAGS)
+LDFLAGS_ALL := -pthread -Wl,--as-needed $(filter -fsanitize=%,$(flags_$(VARIANT))) $(LDFLAGS)
 
 # ---- modules --------------------------------------------------------------
 
@@ -62,8 +62,10 @@ dir_control := gateway/control
 dir_toolbroker := gateway/toolbroker
 dir_local := gateway/local
 dir_toolhost := tools/toolhost
+dir_mcp := tools/mcp
+dir_plugin := tools/plugins/shared
 MODULES := ipc cli base capture bedrock sonic session playback events control \
-	toolbroker local toolhost
+	toolbroker local toolhost mcp plugin
 
 # module: the archives it links, itself first.
 STATIONS := capture playback bedrock sonic events control toolbroker
@@ -79,23 +81,25 @@ use_control := control base ipc
 use_toolbroker := toolbroker base ipc
 use_session := session $(STATIONS) base ipc
 use_local := local
-use_toolhost := toolhost ipc
-use_tools := toolhost ipc
+use_toolhost := toolhost mcp ipc
+use_mcp := mcp toolhost ipc
+use_plugin := plugin
+use_tools := toolhost mcp plugin ipc
 
 # module: the libraries that come with its archive.
-lib_ipc := -lpthread
+lib_ipc := -lzmq -lcjson -lpthread
 lib_cli := -lzmq -lcjson -lspeexdsp -lm
 lib_base := -luv -lcjson -lzmq -lspeexdsp -lm
 lib_capture := -lspeexdsp -lm
 lib_playback := -lspeexdsp -lm
-lib_plugin_echo := -lcjson
-lib_plugin_clock := -lcjson
+lib_plugin := -lcurl -lzmq -lcjson -lm
 lib_bedrock := -lcurl -lnghttp2 -lssl -lcrypto
 lib_events := -lzmq
 lib_control := -lzmq
 lib_toolbroker := -lzmq
 lib_local := -lnghttp2 -lssl -lcrypto -luv -lcjson -lm
 lib_toolhost := -lltdl -lzmq -lcjson
+lib_mcp := -lcurl -luv -lzmq -lcjson
 
 # Speech for the local endpoint is built in where its libraries are.
 ifeq ($(shell pkg-config --exists espeak-ng 2>/dev/null && echo 1),1)
@@ -120,7 +124,12 @@ libs = $(foreach m,$(use_$1),$(lib_$m))
 
 # ---- products -------------------------------------------------------------
 
-PLUGINS := $(patsubst tools/plugins/%.c,$(B)/plugins/%.so,$(wildcard tools/plugins/*.c))
+# tools/plugins/NAME.c is one plugin, and so is the folder tools/plugins/NAME;
+# what several need is in tools/plugins/shared.
+PLUGIN_NAMES := $(basename $(notdir $(wildcard tools/plugins/*.c))) \
+	$(filter-out shared,$(notdir $(patsubst %/,%,$(dir $(wildcard tools/plugins/*/*.c)))))
+PLUGINS := $(patsubst %,$(B)/plugins/%.so,$(sort $(PLUGIN_NAMES)))
+plugin_srcs = $(wildcard tools/plugins/$1.c tools/plugins/$1/*.c)
 PROGRAMS := $(B)/voxringd $(B)/voxring $(B)/voxring-toolhost $(B)/voxring-local
 LIBRARIES := $(B)/libvoxring.so $(B)/libvoxring.a
 PRODUCTS := $(PROGRAMS) $(LIBRARIES) $(PLUGINS)
@@ -188,11 +197,16 @@ $(B)/libvoxring.a: $(call objs,ipc)
 
 $(B)/libvoxring.so: $(call objs,ipc)
 	$(link)
-	$(Q)$(CC) $(LDFLAGS_ALL) -shared -Wl,-soname,libvoxring.so -o $@ $^
+	$(Q)$(CC) $(LDFLAGS_ALL) -shared -Wl,-soname,libvoxring.so -o $@ $^ \
+		-Wl,--as-needed $(lib_ipc)
 
-$(B)/plugins/%.so: $(O)/tools/plugins/%.o
-	$(link)
-	$(Q)$(CC) $(LDFLAGS_ALL) -shared -o $@ $< $(lib_plugin_$*)
+define plugin_rule
+$(B)/plugins/$1.so: $(patsubst %.c,$(O)/%.o,$(call plugin_srcs,$1)) $(O)/libplugin.a
+	$$(link)
+	$$(Q)$$(CC) $$(LDFLAGS_ALL) -shared -o $$@ $$(filter %.o,$$^) \
+		$(O)/libplugin.a -Wl,--as-needed $(lib_plugin)
+endef
+$(foreach p,$(sort $(PLUGIN_NAMES)),$(eval $(call plugin_rule,$p)))
 
 $(READY_CLIP): Makefile
 	@mkdir -p $(@D); echo '  CLIP  $@'
@@ -214,7 +228,7 @@ $(B)/tests/$1/peer_%: $(O)/tests/$1/peer_%.o $(call test_helpers,$1) $(call arch
 endef
 testlib_ipc := -lm
 $(foreach m,ipc cli base capture bedrock sonic session playback events control \
-	toolbroker local tools,$(eval $(call test_rule,$m)))
+	toolbroker local mcp tools,$(eval $(call test_rule,$m)))
 
 tests: $(TESTS) $(TEST_PEERS)
 
@@ -280,7 +294,8 @@ install: all ## install below PREFIX (DESTDIR honoured)
 		$(DESTDIR)$(PREFIX)/lib/voxring/plugins \
 		$(DESTDIR)$(PREFIX)/share/voxring
 	install -m 755 $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin
-	install -m 644 ipc/voxring.h tools/voxring_tool.h $(DESTDIR)$(PREFIX)/include
+	install -m 644 ipc/voxring.h $(wildcard ipc/voxring_worker.h) \
+		tools/voxring_tool.h $(DESTDIR)$(PREFIX)/include
 	install -m 644 $(LIBRARIES) $(DESTDIR)$(PREFIX)/lib
 	install -m 644 $(PLUGINS) $(DESTDIR)$(PREFIX)/lib/voxring/plugins
 	install -m 644 gateway/voxring.example.jsonc ipc/voxring.py \
