@@ -11,7 +11,8 @@
 #include "gateway/clock.h"
 #include "gateway/log.h"
 #include "gateway/toolbroker/broker_internal.h"
-#include "gateway/toolbroker/plugin_queue.h"
+#include "gateway/toolbroker/builtin.h"
+#include "gateway/toolbroker/provider_queue.h"
 #include "gateway/toolbroker/schema.h"
 #include "gateway/toolbroker/tool_content.h"
 
@@ -25,6 +26,14 @@ broker_outcome_name(enum tool_outcome outcome)
                                         "crashed"};
 
     return names[outcome];
+}
+
+const char *
+broker_provider_kind_name(enum broker_provider_kind kind)
+{
+    static const char *const names[] = {"plugin", "mcp", "worker", "builtin"};
+
+    return names[kind];
 }
 
 const char *
@@ -72,7 +81,7 @@ expire_calls(struct broker *b, uint64_t now_ns)
         }
         snprintf(why, sizeof why, "The tool %s did not answer within %u ms",
                  call->tool, call->timeout_ms);
-        plugin_queue_drop(call->plugin, call, TOOL_TIMEOUT, why);
+        provider_queue_drop(call->owner, call, TOOL_TIMEOUT, why);
     }
     return due_ns;
 }
@@ -84,8 +93,11 @@ on_timer(uv_timer_t *timer)
     uint64_t now_ns = clock_mono_ns();
     uint64_t due_ns = expire_calls(b, now_ns);
 
-    for (struct plugin *p = b->plugins; p; p = p->next) {
-        uint64_t next_ns = plugin_tick(p, now_ns);
+    for (struct provider *p = b->providers; p; p = p->next) {
+        uint64_t next_ns = provider_queue_tick(p, now_ns);
+        if (next_ns < due_ns)
+            due_ns = next_ns;
+        next_ns = p->ops->tick(p, now_ns);
         if (next_ns < due_ns)
             due_ns = next_ns;
     }
@@ -174,11 +186,11 @@ copy_config(struct broker *b, const struct broker_config *config)
 static void
 broker_free(struct broker *b)
 {
-    struct plugin *next;
+    struct provider *next;
 
-    for (struct plugin *p = b->plugins; p; p = next) {
+    for (struct provider *p = b->providers; p; p = next) {
         next = p->next;
-        plugin_free(&p);
+        provider_free(&p);
     }
     toolcall_table_fini(&b->calls);
     tool_set_fini(&b->set);
@@ -228,7 +240,7 @@ broker_open(struct broker **broker, uv_loop_t *loop,
     if (!b)
         return VR_NO_MEMORY;
     b->loop = loop;
-    b->plugins_tail = &b->plugins;
+    b->providers_tail = &b->providers;
     b->unsettled = 1;
     if (callbacks)
         b->callbacks = *callbacks;
@@ -249,6 +261,32 @@ broker_open(struct broker **broker, uv_loop_t *loop,
     return VR_OK;
 }
 
+enum vr_status
+broker_add_builtin(struct broker *b, const char *name, const char *description,
+                   const char *schema_json, broker_builtin_fn *run, void *arg)
+{
+    cJSON *answer = cJSON_CreateObject();
+    cJSON *tools = cJSON_AddArrayToObject(answer, "tools");
+    cJSON *entry = cJSON_CreateObject();
+    struct tool_list list;
+    struct provider *p = NULL;
+    char why[128];
+
+    cJSON_AddStringToObject(entry, "name", name);
+    cJSON_AddStringToObject(entry, "description", description);
+    cJSON_AddItemToObject(entry, "inputSchema", cJSON_Parse(schema_json));
+    cJSON_AddItemToArray(tools, entry);
+    if (tool_list_read(&list, name, answer, why, sizeof why) == VR_OK)
+        p = builtin_new(&b->context, name, &list, run, arg);
+    cJSON_Delete(answer);
+    if (!p)
+        return VR_NO_MEMORY;
+    *b->providers_tail = p;
+    b->providers_tail = &p->next;
+    b->context.tools_changed(b);
+    return VR_OK;
+}
+
 /* ---- close ----------------------------------------------------------------- */
 
 static void
@@ -263,7 +301,7 @@ on_handle_closed(uv_handle_t *handle)
 static bool
 has_workers(const struct broker *b)
 {
-    for (const struct plugin *p = b->plugins; p; p = p->next) {
+    for (const struct provider *p = b->providers; p; p = p->next) {
         if (p->workers)
             return true;
     }
@@ -309,10 +347,10 @@ broker_close(struct broker **broker, void (*on_closed)(void *arg), void *arg)
     b->closed_arg = arg;
     for (call = toolcall_next(&b->calls, NULL); call;
          call = toolcall_next(&b->calls, call))
-        plugin_queue_drop(call->plugin, call, TOOL_CANCELLED,
-                          "The gateway is closing");
-    for (struct plugin *p = b->plugins; p; p = p->next)
-        plugin_stop(p);
+        provider_queue_drop(call->owner, call, TOOL_CANCELLED,
+                            "The gateway is closing");
+    for (struct provider *p = b->providers; p; p = p->next)
+        p->ops->stop(p);
     broker_deliver_soon(b);
 }
 
@@ -350,14 +388,14 @@ broker_each(const struct broker *b,
         visit(arg, b->set.tools[i]);
 }
 
-static struct plugin *
-plugin_of(const struct broker *b, const struct tool *tool)
+struct provider *
+broker_provider(const struct broker *b, const char *name)
 {
-    struct plugin *p = b->plugins;
-
-    while (strcmp(p->name, tool->provider) != 0)
-        p = p->next;
-    return p;
+    for (struct provider *p = b->providers; p; p = p->next) {
+        if (strcmp(p->name, name) == 0)
+            return p;
+    }
+    return NULL;
 }
 
 /* What is wrong with a call before any plugin sees it, as a sentence; false
@@ -429,7 +467,7 @@ broker_call(struct broker *b, const char *name, const char *arguments_json,
     call->timeout_ms = timeout_ms != 0 ? timeout_ms : tool->timeout_ms;
     call->deadline_ns = call->begin_ns + call->timeout_ms * CLOCK_NS_PER_MS;
     broker_wake_at(b, call->deadline_ns);
-    plugin_queue_add(plugin_of(b, tool), call);
+    provider_queue_add(broker_provider(b, tool->provider), call);
     return id;
 }
 
@@ -439,8 +477,8 @@ broker_cancel(struct broker *b, uint64_t call_id)
     struct toolcall *call = b ? toolcall_find(&b->calls, call_id) : NULL;
 
     if (call)
-        plugin_queue_drop(call->plugin, call, TOOL_CANCELLED,
-                          "The call was cancelled");
+        provider_queue_drop(call->owner, call, TOOL_CANCELLED,
+                            "The call was cancelled");
 }
 
 size_t

@@ -20,6 +20,7 @@
 #include <uv.h>
 #include <cjson/cJSON.h>
 
+#include "gateway/config.h"
 #include "ipc/status.h"
 
 struct broker;
@@ -27,16 +28,31 @@ struct broker;
 /* SYNC: the model waits for the result. ASYNC: it may go on talking. */
 enum tool_mode { TOOL_SYNC, TOOL_ASYNC };
 
+/* Who offers tools: a plugin (.so) and an MCP server run in children of the
+ * gateway; a worker is a process of somebody's own that has connected; a
+ * builtin is a function of the gateway. */
+enum broker_provider_kind {
+    BROKER_PROVIDER_PLUGIN,
+    BROKER_PROVIDER_MCP,
+    BROKER_PROVIDER_WORKER,
+    BROKER_PROVIDER_BUILTIN
+};
+
+/* "plugin", "mcp", "worker", "builtin". Static storage. [any] */
+const char *broker_provider_kind_name(enum broker_provider_kind kind);
+
 /* What a tool offers. Valid until the next on_tools_changed callback or
  * broker_close(), whichever is first; copy what must outlive that. */
 struct tool {
-    char *name;          /* 1 to 64 of A-Z a-z 0-9 _ - */
-    char *description;   /* for the model, never empty */
-    char *schema_json;   /* JSON Schema of the input, compact, an object */
-    char *provider;      /* the plugin's name: its file without ".so" */
-    uint32_t timeout_ms; /* from broker_call() to the result */
+    char *name;        /* 1 to 64 of A-Z a-z 0-9 _ - */
+    char *description; /* for the model, never empty */
+    char *schema_json; /* JSON Schema of the input, compact, an object */
+    char *provider;    /* its name; a plugin's is its file without ".so" */
+    enum broker_provider_kind kind; /* of the provider */
+    uint32_t timeout_ms; /* from broker_call() to the result; 0: no limit */
     enum tool_mode mode;
-    bool serial; /* one call at a time */
+    bool serial;              /* one call at a time */
+    bool cancel_on_interrupt; /* for the session: barge-in cancels its calls */
     /* the broker's own */
     cJSON *schema;
     bool clash_told;
@@ -63,6 +79,8 @@ struct tool_result {
     const char *tool;     /* the name that was called */
     const char *provider; /* NULL if no such tool */
     const char *reason;   /* a sentence; NULL when TOOL_OK */
+    const char *failure;  /* how its provider failed, NULL if it did not */
+    const char *next;     /* what happens next to it, NULL if nothing does */
     uint64_t duration_ns; /* since broker_call(), queueing included */
 };
 
@@ -84,9 +102,37 @@ const char *broker_notice_name(enum broker_notice_kind kind);
 /* Lives during the callback only. */
 struct broker_notice {
     enum broker_notice_kind kind;
-    const char *provider; /* the plugin's name */
-    const char *tool;     /* NULL when the whole plugin is meant */
-    const char *reason;   /* a sentence with the remedy; NULL if none */
+    const char *provider; /* its name */
+    enum broker_provider_kind provider_kind;
+    const char *tool;   /* NULL when the whole provider is meant */
+    const char *reason; /* a sentence with the remedy; NULL if none */
+};
+
+/* On whose behalf a tool is called; members may be NULL. Told to the tool. */
+struct broker_caller {
+    const char *session;
+    const char *conversation;
+    const char *turn;
+};
+
+/* What a running call asks for in its conversation (tools/README.md). */
+enum broker_ask_kind {
+    BROKER_ASK_PUBLISH, /* {name, data?} */
+    BROKER_ASK_TEXT,    /* {text} */
+    BROKER_ASK_UPDATE,  /* {config} */
+    BROKER_ASK_HISTORY, /* {append?: {role, text}} */
+    BROKER_ASK_END      /* {reason?, within_ms?} */
+};
+
+/* Lives during the callback only. What config does not grant never gets this
+ * far. */
+struct broker_ask {
+    enum broker_ask_kind kind;
+    uint64_t call_id; /* 0: of no call, BROKER_ASK_PUBLISH only */
+    const char *provider;
+    const char *tool; /* NULL if of no call */
+    struct broker_caller caller;
+    const cJSON *params; /* an object; its members are not checked */
 };
 
 /* Any member may be NULL. */
@@ -102,6 +148,11 @@ struct broker_callbacks {
      * be NULL. */
     void (*on_progress)(void *arg, uint64_t call_id, double done, double total,
                         const char *message);
+    /* Answers at once: VR_OK with *answer an object (taken; NULL is {}), or a
+     * status with a sentence in `why`: VR_INVALID for params that are wrong,
+     * VR_UNSUPPORTED, VR_NOT_FOUND for a conversation that is over. */
+    enum vr_status (*on_ask)(void *arg, const struct broker_ask *ask,
+                             cJSON **answer, char *why, size_t why_size);
 };
 
 /* Copied by broker_open(); a 0 or NULL takes the default in brackets. */
@@ -112,13 +163,22 @@ struct broker_config {
     size_t plugin_path_count;
     const char *toolhost_path;  /* [voxring-toolhost beside this program] */
     const cJSON *plugin_config; /* {NAME: {...}}, NAME as in tool.provider */
-    uint32_t calls_max;         /* calls not yet ended [1024, also the most] */
-    uint32_t result_max_bytes;  /* [262144] */
-    uint32_t start_timeout_ms;  /* from start to offered tools [30000] */
-    uint32_t hang_grace_ms;  /* after a deadline, before a new child [2000] */
-    uint32_t stop_grace_ms;  /* after SIGTERM, before SIGKILL [1000] */
-    uint32_t restart_min_ms; /* first wait after a crash, doubling [100] */
-    uint32_t restart_max_ms; /* longest wait [30000] */
+    /* How providers are run; not copied, outlive the broker. NULL: defaults,
+     * no MCP servers, any process that can open the socket may be a worker. */
+    const struct config_providers *plugin_rules;
+    const struct config_providers *mcp;
+    const struct config_providers *worker_rules;
+    const struct config_tools *tool_settings;
+    int workers_accept;        /* enum config_accept; 0: any */
+    int plugin_watch;          /* whether the folders are watched */
+    uint32_t settle_ms;        /* a new file has been still so long [300] */
+    uint32_t calls_max;        /* calls not yet ended [1024, also the most] */
+    uint32_t result_max_bytes; /* [262144] */
+    uint32_t start_timeout_ms; /* from start to offered tools [30000] */
+    uint32_t hang_grace_ms;    /* after a deadline, before a new child [2000] */
+    uint32_t stop_grace_ms;    /* after SIGTERM, before SIGKILL [1000] */
+    uint32_t restart_min_ms;   /* first wait after a crash, doubling [100] */
+    uint32_t restart_max_ms;   /* longest wait [30000] */
 };
 
 struct broker_counters {
@@ -150,6 +210,48 @@ void broker_close(struct broker **broker, void (*on_closed)(void *arg),
  * first start: a tool that is missing now is not about to come. [loop] */
 bool broker_ready(const struct broker *broker);
 
+/* A tool that the gateway itself has. Called from broker_call(), it returns
+ * the result: an object's text for a TOOL_OK, a sentence otherwise; malloc'ed,
+ * NULL when memory is out. [loop] */
+typedef enum tool_outcome broker_builtin_fn(void *arg,
+                                            const struct broker_caller *caller,
+                                            const cJSON *arguments,
+                                            char **text);
+
+/* Offers one, of the name, description and schema given (copied). Its provider
+ * has the name of the tool; nobody else's tool can. To be called before the
+ * loop runs. [loop] */
+enum vr_status broker_add_builtin(struct broker *broker, const char *name,
+                                  const char *description,
+                                  const char *schema_json,
+                                  broker_builtin_fn *run,
+                                  void *arg) VR_NODISCARD;
+
+/* One provider as it stands now, for people. Lives during the visit only. */
+struct broker_provider {
+    const char *name;
+    enum broker_provider_kind kind;
+    const char *state;  /* "starting", "ready", "waiting", "refused", ... */
+    const char *source; /* a file, a command, the processes */
+    const char *reason; /* why it is refused; NULL if it is not */
+    size_t tools, calls, workers;
+    int pid; /* of its newest child; 0: none, or not ours */
+};
+
+/* Calls visit for each provider; visit must not close the broker. [loop] */
+void broker_each_provider(const struct broker *broker,
+                          void (*visit)(void *arg,
+                                        const struct broker_provider *provider),
+                          void *arg);
+
+/* Looks at the plugin folders now, and starts anew the provider of that name,
+ * NULL: all that are plugins or MCP servers; calls in them end first. *count
+ * gets how many. VR_NOT_FOUND with a sentence in `why` if there is none of that
+ * name. [loop] */
+enum vr_status broker_reload(struct broker *broker, const char *name,
+                             size_t *count, char *why,
+                             size_t why_size) VR_NODISCARD;
+
 /* The tool of that name, or NULL. [loop] */
 const struct tool *broker_find(const struct broker *broker, const char *name);
 
@@ -162,13 +264,6 @@ const struct tool *broker_tool_at(const struct broker *broker, size_t index);
  * [loop] */
 void broker_each(const struct broker *broker,
                  void (*visit)(void *arg, const struct tool *tool), void *arg);
-
-/* On whose behalf a tool is called; members may be NULL. Told to the tool. */
-struct broker_caller {
-    const char *session;
-    const char *conversation;
-    const char *turn;
-};
 
 /* Calls a tool. `arguments_json` is JSON text: NULL, empty or null count as
  * {}, and a JSON string that holds an object as that object. `timeout_ms` 0

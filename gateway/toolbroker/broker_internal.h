@@ -2,7 +2,7 @@
 #ifndef GATEWAY_TOOLBROKER_BROKER_INTERNAL_H
 #define GATEWAY_TOOLBROKER_BROKER_INTERNAL_H
 
-#include "gateway/toolbroker/plugin.h"
+#include "gateway/toolbroker/provider.h"
 #include "gateway/toolbroker/router.h"
 #include "gateway/toolbroker/tool_set.h"
 #include "gateway/toolbroker/toolcall.h"
@@ -11,15 +11,15 @@ struct broker {
     uv_loop_t *loop;
     struct broker_callbacks callbacks;
     struct broker_counters counters;
-    struct plugin_context context;
+    struct provider_context context;
     char *endpoint;
     char *toolhost_path;
     char **plugin_paths;
     size_t plugin_path_count;
     cJSON *plugin_config;
     struct router *router;
-    struct plugin *plugins; /* in the order of folders and file names */
-    struct plugin **plugins_tail;
+    struct provider *providers; /* in the order of folders and file names */
+    struct provider **providers_tail;
     size_t unsettled; /* plugins, and one until the folders are read */
     bool ready_told;
     struct tool_set set;
@@ -39,6 +39,17 @@ struct broker {
 
 /* Arms the timer for `due_ns` if that is earlier. [loop] */
 void broker_wake_at(struct broker *broker, uint64_t due_ns);
+
+/* The provider of that name, or NULL. [loop] */
+struct provider *broker_provider(const struct broker *broker, const char *name);
+
+/* Tells the outside; texts are copied and cleaned. [loop] */
+void broker_notice(struct broker *broker, enum broker_notice_kind kind,
+                   enum broker_provider_kind provider_kind,
+                   const char *provider, const char *tool, const char *reason);
+
+/* One of those that `unsettled` counts has come to some end. [loop] */
+void broker_settled(struct broker *broker);
 
 /* Makes on_result happen soon. [loop] */
 void broker_deliver_soon(struct broker *broker);

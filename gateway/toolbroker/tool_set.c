@@ -3,10 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct plugin *
-holder_of(struct plugin *plugins, const char *tool)
+static struct provider *
+holder_of(struct provider *providers, const char *tool)
 {
-    for (struct plugin *p = plugins; p; p = p->next) {
+    for (struct provider *p = providers; p; p = p->next) {
         for (size_t i = 0; i < p->tools.count; i++) {
             if (strcmp(p->tools.tools[i].name, tool) == 0)
                 return p;
@@ -16,12 +16,12 @@ holder_of(struct plugin *plugins, const char *tool)
 }
 
 static void
-add_tools_of(struct tool_set *set, struct plugin *plugins, struct plugin *p,
-             tool_set_clash_fn *clash, void *arg)
+add_tools_of(struct tool_set *set, struct provider *providers,
+             struct provider *p, tool_set_clash_fn *clash, void *arg)
 {
     for (size_t i = 0; i < p->tools.count; i++) {
         struct tool *tool = &p->tools.tools[i];
-        struct plugin *holder = holder_of(plugins, tool->name);
+        struct provider *holder = holder_of(providers, tool->name);
         if (holder == p) {
             tool->clash_told = false;
             set->tools[set->count++] = tool;
@@ -33,19 +33,19 @@ add_tools_of(struct tool_set *set, struct plugin *plugins, struct plugin *p,
 }
 
 enum vr_status
-tool_set_make(struct tool_set *set, struct plugin *plugins,
+tool_set_make(struct tool_set *set, struct provider *providers,
               tool_set_clash_fn *clash, void *arg)
 {
     size_t most = 0;
 
     memset(set, 0, sizeof *set);
-    for (struct plugin *p = plugins; p; p = p->next)
+    for (struct provider *p = providers; p; p = p->next)
         most += p->tools.count;
     set->tools = calloc(most + 1, sizeof *set->tools);
     if (!set->tools)
         return VR_NO_MEMORY;
-    for (struct plugin *p = plugins; p; p = p->next)
-        add_tools_of(set, plugins, p, clash, arg);
+    for (struct provider *p = providers; p; p = p->next)
+        add_tools_of(set, providers, p, clash, arg);
     return VR_OK;
 }
 

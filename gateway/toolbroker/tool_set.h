@@ -2,7 +2,7 @@
 #ifndef GATEWAY_TOOLBROKER_TOOL_SET_H
 #define GATEWAY_TOOLBROKER_TOOL_SET_H
 
-#include "gateway/toolbroker/plugin.h"
+#include "gateway/toolbroker/provider.h"
 
 struct tool_set {
     const struct tool **tools; /* owned by the plugins */
@@ -10,13 +10,13 @@ struct tool_set {
 };
 
 /* Two plugins offer one name: the first keeps it. */
-typedef void tool_set_clash_fn(void *arg, const struct plugin *holder,
-                               const struct plugin *other,
+typedef void tool_set_clash_fn(void *arg, const struct provider *holder,
+                               const struct provider *other,
                                const struct tool *refused);
 
 /* Makes the set of a list of plugins, in its order. Each clash is told once
  * in the life of a tool. VR_NO_MEMORY leaves an empty set. [loop] */
-enum vr_status tool_set_make(struct tool_set *set, struct plugin *plugins,
+enum vr_status tool_set_make(struct tool_set *set, struct provider *providers,
                              tool_set_clash_fn *clash, void *arg) VR_NODISCARD;
 
 /* Frees the set, not the tools. [loop] */

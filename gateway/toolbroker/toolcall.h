@@ -11,7 +11,7 @@
 
 #define TOOLCALL_MAX 1024u
 
-struct plugin;
+struct provider;
 struct worker;
 
 /* One call. */
@@ -30,7 +30,7 @@ struct toolcall {
     broker_result_fn *on_result;
     void *arg;
     /* where it is: in a plugin's queue, or sent to a worker */
-    struct plugin *plugin;
+    struct provider *owner;
     struct worker *worker;
     struct toolcall *next; /* in the plugin's queue or the ended list */
     /* its end */

@@ -7,13 +7,13 @@
 #include "gateway/clock.h"
 
 struct worker *
-worker_new(struct plugin *plugin)
+worker_new(struct provider *provider)
 {
     struct worker *w = calloc(1, sizeof *w);
 
     if (!w)
         return NULL;
-    w->plugin = plugin;
+    w->provider = provider;
     w->begin_ns = clock_mono_ns();
     uuid_make(w->token);
     return w;

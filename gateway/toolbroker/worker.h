@@ -32,7 +32,7 @@ struct worker_call {
 };
 
 struct worker {
-    struct plugin *plugin;
+    struct provider *provider;
     struct worker *next; /* of the same plugin */
     struct child *child;
     enum worker_state state;
@@ -47,7 +47,7 @@ struct worker {
 
 /* A worker with a fresh token and no child yet; NULL when memory is out.
  * [loop] */
-struct worker *worker_new(struct plugin *plugin);
+struct worker *worker_new(struct provider *provider);
 void worker_free(struct worker **worker);
 
 /* Whether it could take a call of `tool` now. [loop] */

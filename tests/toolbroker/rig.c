@@ -164,8 +164,11 @@ is_ready(const struct rig *rig)
 void
 rig_open(struct rig *rig)
 {
-    struct broker_callbacks callbacks = {rig, on_changed, on_ready, on_notice,
-                                         on_progress};
+    struct broker_callbacks callbacks = {.arg = rig,
+                                         .on_tools_changed = on_changed,
+                                         .on_ready = on_ready,
+                                         .on_notice = on_notice,
+                                         .on_progress = on_progress};
     char plugins[128], toolhost[512], why[512] = "";
     const char *paths[] = {plugins};
 

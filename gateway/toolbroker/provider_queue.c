@@ -1,4 +1,4 @@
-#include "gateway/toolbroker/plugin_queue.h"
+#include "gateway/toolbroker/provider_queue.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,14 +8,13 @@
 #include "gateway/log.h"
 #include "gateway/toolbroker/tool_content.h"
 
-/* A worker that is nearer than this is worth waiting for. */
-#define NEAR_NS (1000 * CLOCK_NS_PER_MS)
 /* When a worker's queue was full, it is tried again after this. */
 #define RESEND_NS (5 * CLOCK_NS_PER_MS)
 
-static void
-end_call(struct plugin *p, struct toolcall *call, enum tool_outcome outcome,
-         char *content_json, const char *reason)
+void
+provider_queue_end(struct provider *p, struct toolcall *call,
+                   enum tool_outcome outcome, char *content_json,
+                   const char *reason)
 {
     struct broker_counters *n = p->context->counters;
 
@@ -41,7 +40,7 @@ end_call(struct plugin *p, struct toolcall *call, enum tool_outcome outcome,
 }
 
 static void
-unlink_call(struct plugin *p, struct toolcall *call)
+unlink_call(struct provider *p, struct toolcall *call)
 {
     struct toolcall **at = &p->queue;
 
@@ -55,45 +54,34 @@ unlink_call(struct plugin *p, struct toolcall *call)
     call->next = NULL;
 }
 
-static void
-not_running(const struct plugin *p, char *reason, size_t size)
-{
-    uint64_t now_ns = clock_mono_ns();
-    uint64_t wait_ms =
-        p->due_ns > now_ns ? (p->due_ns - now_ns) / CLOCK_NS_PER_MS : 0;
-
-    snprintf(reason, size,
-             "The plugin %s is not running: %s. It starts again in %llu s",
-             p->name, p->last_death,
-             (unsigned long long)((wait_ms + 999) / 1000));
-}
-
 void
-plugin_queue_add(struct plugin *p, struct toolcall *call)
+provider_queue_add(struct provider *p, struct toolcall *call)
 {
     char reason[320];
 
-    call->plugin = p;
-    if (p->state == PLUGIN_WAITING && p->due_ns > clock_mono_ns() + NEAR_NS) {
-        not_running(p, reason, sizeof reason);
-        end_call(p, call, TOOL_CRASHED, NULL, reason);
+    call->owner = p;
+    p->calls_total++;
+    if (p->ops->run && p->ops->run(p, call))
+        return;
+    if (!p->ops->is_near(p, reason, sizeof reason)) {
+        provider_queue_end(p, call, TOOL_CRASHED, NULL, reason);
         return;
     }
     call->next = NULL;
     *p->queue_tail = call;
     p->queue_tail = &call->next;
-    plugin_queue_send(p);
+    provider_queue_send(p);
 }
 
 /* Tries one call. False if no other should be tried now. */
 static bool
-send_one(struct plugin *p, struct toolcall *call, uint64_t now_ns)
+send_one(struct provider *p, struct toolcall *call, uint64_t now_ns)
 {
-    struct worker *w = p->current;
+    struct worker *w = p->ops->pick(p, call);
     enum vr_status status;
 
-    if (!worker_can_take(w, call->tool, call->serial))
-        return w->call_count < WORKER_CALLS_MAX;
+    if (!w)
+        return true;
     status = worker_send_call(w, p->context->router, call, now_ns);
     switch (status) {
     case VR_OK:
@@ -106,23 +94,22 @@ send_one(struct plugin *p, struct toolcall *call, uint64_t now_ns)
         return false;
     case VR_NO_MEMORY:
         unlink_call(p, call);
-        end_call(p, call, TOOL_ERROR, NULL, "The gateway is out of memory");
+        provider_queue_end(p, call, TOOL_ERROR, NULL,
+                           "The gateway is out of memory");
         return true;
     default:
-        plugin_fail_worker(w, "it closed its connection");
+        p->ops->fail_worker(w, "it closed its connection");
         return false;
     }
 }
 
 void
-plugin_queue_send(struct plugin *p)
+provider_queue_send(struct provider *p)
 {
     uint64_t now_ns = clock_mono_ns();
     struct toolcall *call, *next;
 
     p->resend_ns = 0;
-    if (!p->current || p->current->state != WORKER_READY)
-        return;
     for (call = p->queue; call; call = next) {
         next = call->next;
         if (!send_one(p, call, now_ns))
@@ -130,11 +117,19 @@ plugin_queue_send(struct plugin *p)
     }
 }
 
-void
-plugin_queue_drop(struct plugin *p, struct toolcall *call,
-                  enum tool_outcome outcome, const char *why)
+uint64_t
+provider_queue_tick(struct provider *p, uint64_t now_ns)
 {
-    const struct plugin_context *context = p->context;
+    if (p->resend_ns != 0 && now_ns >= p->resend_ns)
+        provider_queue_send(p);
+    return p->resend_ns != 0 ? p->resend_ns : UINT64_MAX;
+}
+
+void
+provider_queue_drop(struct provider *p, struct toolcall *call,
+                    enum tool_outcome outcome, const char *why)
+{
+    const struct provider_context *context = p->context;
     uint64_t now_ns = clock_mono_ns();
     struct worker *w = call->worker;
 
@@ -146,29 +141,28 @@ plugin_queue_drop(struct plugin *p, struct toolcall *call,
         unlink_call(p, call);
     }
     if (outcome == TOOL_CANCELLED)
-        end_call(p, call, outcome, tool_content_error("cancelled"), why);
+        provider_queue_end(p, call, outcome, tool_content_error("cancelled"),
+                           why);
     else
-        end_call(p, call, outcome, NULL, why);
-    if (w && w->state == WORKER_RETIRED && worker_wanted(w) == 0) {
-        w->state = WORKER_STOPPING;
-        child_stop(w->child);
-    }
+        provider_queue_end(p, call, outcome, NULL, why);
+    if (w && w->state == WORKER_RETIRED && worker_wanted(w) == 0)
+        p->ops->release_worker(w);
 }
 
 void
-plugin_queue_fail(struct plugin *p, const char *reason)
+provider_queue_fail(struct provider *p, const char *reason)
 {
     while (p->queue) {
         struct toolcall *call = p->queue;
         unlink_call(p, call);
-        end_call(p, call, TOOL_CRASHED, NULL, reason);
+        provider_queue_end(p, call, TOOL_CRASHED, NULL, reason);
     }
 }
 
 void
-plugin_queue_fail_worker(struct worker *w, const char *how)
+provider_queue_fail_worker(struct worker *w, const char *how)
 {
-    struct plugin *p = w->plugin;
+    struct provider *p = w->provider;
     char reason[320];
 
     for (size_t i = 0; i < w->call_count; i++) {
@@ -180,14 +174,14 @@ plugin_queue_fail_worker(struct worker *w, const char *how)
                  "The tool %s failed: its program stopped in the middle of "
                  "the call, %s",
                  call->tool, how);
-        end_call(p, call, TOOL_CRASHED, NULL, reason);
+        provider_queue_end(p, call, TOOL_CRASHED, NULL, reason);
     }
     w->call_count = 0;
 }
 
 /* A worker that drains had not begun this call: another one gets it. */
 static void
-give_back(struct plugin *p, struct toolcall *call)
+give_back(struct provider *p, struct toolcall *call)
 {
     call->worker = NULL;
     call->next = p->queue;
@@ -197,7 +191,7 @@ give_back(struct plugin *p, struct toolcall *call)
 }
 
 static void
-end_with_answer(struct plugin *p, struct toolcall *call,
+end_with_answer(struct provider *p, struct toolcall *call,
                 const struct worker_message *m)
 {
     struct tool_content content;
@@ -206,24 +200,25 @@ end_with_answer(struct plugin *p, struct toolcall *call,
     if (m->kind == WORKER_FAILED) {
         snprintf(reason, sizeof reason, "The tool %s failed: %.200s",
                  call->tool, m->text);
-        end_call(p, call, TOOL_ERROR, NULL, reason);
+        provider_queue_end(p, call, TOOL_ERROR, NULL, reason);
         return;
     }
     tool_content_read(m->body, p->context->result_max_bytes, &content);
     if (!content.json) {
-        end_call(p, call, TOOL_ERROR, NULL, "The gateway is out of memory");
+        provider_queue_end(p, call, TOOL_ERROR, NULL,
+                           "The gateway is out of memory");
         return;
     }
     if (content.outcome == TOOL_OK)
-        p->streak = 0;
-    end_call(p, call, content.outcome, content.json,
-             content.outcome == TOOL_OK ? NULL : content.reason);
+        p->ops->good_result(p);
+    provider_queue_end(p, call, content.outcome, content.json,
+                       content.outcome == TOOL_OK ? NULL : content.reason);
 }
 
 void
-plugin_queue_answer(struct worker *w, const struct worker_message *m)
+provider_queue_answer(struct worker *w, const struct worker_message *m)
 {
-    struct plugin *p = w->plugin;
+    struct provider *p = w->provider;
     struct toolcall *call = toolcall_find(p->context->calls, m->call_id);
     bool known = worker_answered(w, m->call_id);
 
@@ -237,9 +232,7 @@ plugin_queue_answer(struct worker *w, const struct worker_message *m)
     } else {
         end_with_answer(p, call, m);
     }
-    if (w->state == WORKER_RETIRED && worker_wanted(w) == 0) {
-        w->state = WORKER_STOPPING;
-        child_stop(w->child);
-    }
-    plugin_queue_send(p);
+    if (w->state == WORKER_RETIRED && worker_wanted(w) == 0)
+        p->ops->release_worker(w);
+    provider_queue_send(p);
 }

@@ -1,14 +1,15 @@
-#include "gateway/toolbroker/plugin_talk.h"
+#include "gateway/toolbroker/provider_talk.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "gateway/log.h"
-#include "gateway/toolbroker/plugin_queue.h"
+#include "gateway/toolbroker/provider_queue.h"
 
 struct worker *
-plugin_talk_find_peer(const struct plugin *p, const struct router_peer *peer)
+provider_talk_find_peer(const struct provider *p,
+                        const struct router_peer *peer)
 {
     for (struct worker *w = p->workers; w; w = w->next) {
         if (w->peer.count > 0 && w->peer.count == peer->count &&
@@ -32,7 +33,7 @@ same_token(const char *a, const char *b)
 }
 
 struct worker *
-plugin_talk_find_token(const struct plugin *p, const char *token)
+provider_talk_find_token(const struct provider *p, const char *token)
 {
     for (struct worker *w = p->workers; w; w = w->next) {
         if (w->state == WORKER_STARTING && same_token(w->token, token))
@@ -42,17 +43,17 @@ plugin_talk_find_token(const struct plugin *p, const char *token)
 }
 
 void
-plugin_talk_send(struct worker *w, char *text)
+provider_talk_send(struct worker *w, char *text)
 {
     if (!text ||
-        router_send(w->plugin->context->router, &w->peer, text) != VR_OK)
-        w->plugin->context->counters->unsent_total++;
+        router_send(w->provider->context->router, &w->peer, text) != VR_OK)
+        w->provider->context->counters->unsent_total++;
     free(text);
 }
 
 void
-plugin_talk_hello(struct worker *w, const struct router_peer *peer,
-                  const struct worker_message *m)
+provider_talk_hello(struct worker *w, const struct router_peer *peer,
+                    const struct worker_message *m)
 {
     char reason[600];
 
@@ -62,42 +63,18 @@ plugin_talk_hello(struct worker *w, const struct router_peer *peer,
                  "its toolhost speaks worker protocol %d, this gateway %d; "
                  "install both from one version of voxring",
                  m->protocol, WORKER_PROTOCOL);
-        plugin_refuse(w->plugin, reason);
+        provider_refuse(w->provider, reason);
         return;
     }
-    plugin_talk_send(w, worker_message_welcome(m->id));
+    provider_talk_send(w, worker_message_welcome(m->id));
     if (m->text) {
         snprintf(reason, sizeof reason, "%.*s", (int)sizeof reason - 1,
                  m->text);
-        plugin_refuse(w->plugin, reason);
+        provider_refuse(w->provider, reason);
         return;
     }
     w->state = WORKER_LISTING;
-    plugin_talk_send(w, worker_message_list());
-}
-
-static void
-become_ready(struct worker *w, struct tool_list *list)
-{
-    struct plugin *p = w->plugin;
-    bool again = p->was_ready;
-
-    w->state = WORKER_READY;
-    p->state = PLUGIN_READY;
-    p->was_ready = true;
-    if (again && tool_list_same(list, &p->tools)) {
-        tool_list_fini(list);
-    } else {
-        log_info(tools, p->name, "offers %zu tools", list->count);
-        plugin_set_tools(p, list);
-    }
-    if (p->state != PLUGIN_READY)
-        return;
-    if (again)
-        p->context->notice(p->context->arg, BROKER_RESTARTED, p->name, NULL,
-                           NULL);
-    plugin_settle(p);
-    plugin_queue_send(p);
+    provider_talk_send(w, worker_message_list());
 }
 
 static void
@@ -108,22 +85,18 @@ on_listed(struct worker *w, const cJSON *result)
 
     if (w->state != WORKER_LISTING)
         return;
-    if (tool_list_read(&list, w->plugin->name, result, why, sizeof why) !=
+    if (tool_list_read(&list, w->provider->name, result, why, sizeof why) !=
         VR_OK) {
-        plugin_refuse(w->plugin, why);
-    } else if (list.count == 0) {
-        tool_list_fini(&list);
-        plugin_refuse(w->plugin,
-                      "it offers no tools; remove it from the folder");
+        provider_refuse(w->provider, why);
     } else {
-        become_ready(w, &list);
+        w->provider->ops->listed(w, &list);
     }
 }
 
 static void
 on_log(struct worker *w, const struct worker_message *m)
 {
-    const char *name = w->plugin->name;
+    const char *name = w->provider->name;
 
     if (strcmp(m->level, "error") == 0)
         log_error(tools, name, "%s", m->text);
@@ -136,34 +109,34 @@ on_log(struct worker *w, const struct worker_message *m)
 }
 
 void
-plugin_talk_message(struct worker *w, const struct worker_message *m)
+provider_talk_message(struct worker *w, const struct worker_message *m)
 {
     switch (m->kind) {
     case WORKER_LISTED:
         on_listed(w, m->body);
         break;
     case WORKER_RESULT:
-        plugin_queue_answer(w, m);
+        provider_queue_answer(w, m);
         break;
     case WORKER_FAILED:
         if (m->call_id != 0)
-            plugin_queue_answer(w, m);
+            provider_queue_answer(w, m);
         else if (w->state == WORKER_LISTING)
-            plugin_refuse(w->plugin, m->text);
+            provider_refuse(w->provider, m->text);
         break;
     case WORKER_LOG:
         on_log(w, m);
         break;
     case WORKER_PING:
-        plugin_talk_send(w, worker_message_pong(m->id));
+        provider_talk_send(w, worker_message_pong(m->id));
         break;
     case WORKER_REQUEST:
-        plugin_talk_send(
+        provider_talk_send(
             w, worker_message_error(m->id, WORKER_ERROR_METHOD,
                                     "The gateway has no such method"));
         break;
     default:
-        w->plugin->context->counters->malformed_total++;
+        w->provider->context->counters->malformed_total++;
         break;
     }
 }

@@ -1,0 +1,136 @@
+/* One provider of tools: who it is, what it offers, its workers and the calls
+ * that wait for one.
+ *
+ * What a provider is made of differs: a plugin (.so) and an MCP server run in
+ * children that the gateway starts and supervises (plugin.h), a worker is a
+ * process of somebody else's that connects and leaves as it likes (remote.h),
+ * a builtin is a function of the gateway (builtin.h). The table of operations
+ * is all that the rest of the broker knows of that. */
+#ifndef GATEWAY_TOOLBROKER_PROVIDER_H
+#define GATEWAY_TOOLBROKER_PROVIDER_H
+
+#include "gateway/toolbroker/tool.h"
+#include "gateway/toolbroker/worker.h"
+
+enum provider_state {
+    PROVIDER_STARTING, /* no tools yet */
+    PROVIDER_READY,
+    PROVIDER_WAITING, /* its worker is gone, the next one is about to come */
+    PROVIDER_REFUSED, /* not used; `refusal` says why */
+    PROVIDER_STOPPED
+};
+
+/* What all providers of a broker share; outlives them. */
+struct provider_context {
+    uv_loop_t *loop;
+    struct router *router;
+    struct toolcall_table *calls;
+    struct broker_counters *counters;
+    const char *toolhost_path;
+    const char *endpoint;
+    uint32_t result_max_bytes;
+    uint32_t start_timeout_ms;
+    uint32_t hang_grace_ms;
+    uint32_t stop_grace_ms;
+    uint32_t restart_min_ms;
+    uint32_t restart_max_ms;
+    /* how a provider reaches its broker */
+    void *arg;
+    void (*wake_at)(void *arg, uint64_t due_ns); /* ops->tick() then */
+    void (*notice)(void *arg, enum broker_notice_kind kind,
+                   const struct provider *provider, const char *tool,
+                   const char *reason);
+    void (*tools_changed)(void *arg);
+    void (*settled)(void *arg);       /* once per provider */
+    void (*calls_ended)(void *arg);   /* deliver them soon */
+    void (*worker_closed)(void *arg); /* one worker less */
+};
+
+/* All of them [loop]. */
+struct provider_ops {
+    /* Frees what only this kind has. */
+    void (*free)(struct provider *provider);
+    /* Makes it come to life. */
+    void (*start)(struct provider *provider);
+    /* Asks all its workers to end; no other comes. */
+    void (*stop)(struct provider *provider);
+    /* Does what is due; returns when to come again, UINT64_MAX for never. */
+    uint64_t (*tick)(struct provider *provider, uint64_t now_ns);
+    /* The worker that a call is to be sent to now, NULL if it must wait. */
+    struct worker *(*pick)(struct provider *provider,
+                           const struct toolcall *call);
+    /* False if no worker is near: then `reason` says why, and the call ends
+     * at once. */
+    bool (*is_near)(const struct provider *provider, char *reason,
+                    size_t reason_size);
+    /* It is not used any more; state, queue and tools are taken care of. */
+    void (*refused)(struct provider *provider);
+    /* A worker's connection is of no more use, for `fault` (static storage). */
+    void (*fail_worker)(struct worker *worker, const char *fault);
+    /* A RETIRED worker has no call that anybody waits for. */
+    void (*release_worker)(struct worker *worker);
+    /* A worker's list of tools arrived; takes what is in `list`. */
+    void (*listed)(struct worker *worker, struct tool_list *list);
+    /* Ends the call here and now, and returns true; NULL: workers do that. */
+    bool (*run)(struct provider *provider, struct toolcall *call);
+    /* Where it comes from, for messages: a file, a command, a process. */
+    const char *(*source)(const struct provider *provider);
+    /* A call has ended with a result: it is healthy. */
+    void (*good_result)(struct provider *provider);
+};
+
+struct plugin;
+struct remote;
+struct builtin;
+
+struct provider {
+    const struct provider_context *context;
+    const struct provider_ops *ops;
+    struct provider *next;
+    enum broker_provider_kind kind;
+    char *name;
+    enum provider_state state;
+    bool settled;
+    char *refusal; /* NULL if not refused, or memory was out */
+    struct tool_list tools;
+    struct worker *workers; /* all that have not closed, the newest first */
+    struct toolcall *queue; /* calls not sent yet */
+    struct toolcall **queue_tail;
+    uint64_t resend_ns; /* a worker's queue was full: try again; 0: none was */
+    uint64_t calls_total;
+    /* of its kind; the others are NULL */
+    struct plugin *plugin;
+    struct remote *remote;
+    struct builtin *builtin;
+};
+
+/* A provider that has not been started. Copies the name. NULL when memory is
+ * out. [loop] */
+struct provider *provider_new(const struct provider_context *context,
+                              const struct provider_ops *ops,
+                              enum broker_provider_kind kind, const char *name);
+
+/* Frees one without workers and calls. Accepts NULL inside. [loop] */
+void provider_free(struct provider **provider);
+
+/* For good: as it is, it cannot be used; `reason` says why. Its calls fail, its
+ * tools are gone. [loop] */
+void provider_refuse(struct provider *provider, const char *reason);
+
+/* Its first start has come to some end. [loop] */
+void provider_settle(struct provider *provider);
+
+/* Takes a new list, whose content is moved, and tells the broker. [loop] */
+void provider_set_tools(struct provider *provider, struct tool_list *list);
+
+/* The broker hears of something. [loop] */
+void provider_notice(struct provider *provider, enum broker_notice_kind kind,
+                     const char *tool, const char *reason);
+
+/* ops->source(): valid as long as the provider. [loop] */
+const char *provider_source(const struct provider *provider);
+
+/* As people name it: "The plugin clock". Static text of the kind. [any] */
+const char *provider_kind_noun(enum broker_provider_kind kind);
+
+#endif
