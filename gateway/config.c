@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "gateway/config_file.h"
+#include "gateway/config_provider.h"
 #include "gateway/config_session.h"
 #include "gateway/config_table.h"
 #include "gateway/jsonc.h"
@@ -135,6 +136,7 @@ derive(struct config *config, const cJSON *json, struct config_reader *reader)
     derive_endpoint(config, &config->bus.control, "control", reader);
     derive_endpoint(config, &config->bus.tools, "tools", reader);
     check_endpoints(config, json, reader);
+    config_providers_check(config, json, reader);
 }
 
 /* ---- sessions ---- */

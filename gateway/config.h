@@ -71,6 +71,22 @@ enum config_mode {
     CONFIG_MODE_MANUAL
 };
 
+/* A setting that is "on" or "off". */
+enum config_switch { CONFIG_ON = 1, CONFIG_OFF };
+
+/* How the model chooses its words while tools are offered. */
+enum config_for_tools {
+    CONFIG_FOR_TOOLS_AS_SET = 1, /* by inference.top_p and temperature */
+    CONFIG_FOR_TOOLS_GREEDY      /* both sent as 1 */
+};
+
+/* What the model is sent for a call that was cancelled. */
+enum config_cancelled {
+    CONFIG_CANCELLED_BY_FAMILY = 1, /* what its family expects */
+    CONFIG_CANCELLED_ERROR,
+    CONFIG_CANCELLED_NOTHING
+};
+
 /* When a changed setting takes effect in a session that is open. */
 enum config_applies {
     CONFIG_APPLIES_RESTART,  /* with the next start of voxringd */
@@ -129,15 +145,87 @@ struct config_session {
         uint32_t max_tokens;
         double top_p;
         double temperature;
+        int for_tools; /* enum config_for_tools */
     } inference;
     char *endpointing_sensitivity; /* HIGH, MEDIUM, LOW; NULL: not sent */
     int listen;                    /* enum config_listen */
     uint32_t interrupt_on;         /* enum config_interrupt, or'ed */
-    char *tool_choice; /* "auto", "any" or a tool's name; NULL: not sent */
+    char *tool_choice;     /* "auto", "any" or a tool's name; NULL: not sent */
+    int end_conversation;  /* enum config_switch */
+    int cancelled_result;  /* enum config_cancelled */
+    double async_result_s; /* 0: not kept */
+    int async_guidance;    /* enum config_switch */
     struct {
         cJSON *session_start; /* merged into sessionStart; NULL: nothing */
         cJSON *prompt_start;
     } extra;
+};
+
+/* ---- who offers tools ---- */
+
+enum config_provider_kind {
+    CONFIG_PROVIDER_PLUGIN, /* an entry of plugins.rules */
+    CONFIG_PROVIDER_MCP,    /* of mcp */
+    CONFIG_PROVIDER_WORKER  /* of workers.rules */
+};
+
+/* What a provider's tools may do to the conversation and on the bus. */
+enum config_grant {
+    CONFIG_GRANT_PUBLISH = 1,
+    CONFIG_GRANT_TEXT = 2,
+    CONFIG_GRANT_UPDATE = 4,
+    CONFIG_GRANT_HISTORY = 8,
+    CONFIG_GRANT_END = 16
+};
+
+/* Which workers of somebody's own may offer tools. */
+enum config_accept {
+    CONFIG_ACCEPT_ANY = 1,
+    CONFIG_ACCEPT_LISTED, /* those that workers.rules names */
+    CONFIG_ACCEPT_NONE
+};
+
+/* The settings of one provider. What its kind has no key for is zero, except
+ * the lists of names, which then are `all`. */
+struct config_provider {
+    char *name;         /* "*" for those without an entry of their own */
+    uint32_t memory_mb; /* of its process; 0: no limit */
+    double timeout_s;   /* of each call; 0: what the tool says */
+    uint32_t result_bytes;
+    uint32_t concurrent_calls;
+    uint32_t grants;            /* enum config_grant, or'ed */
+    struct config_strings env;  /* "NAME" to pass on, "NAME=value" to set */
+    char *command;              /* mcp: this or `url`, the other is NULL */
+    struct config_strings args; /* beside `command` */
+    char *cwd;                  /* NULL: voxringd's */
+    char *url;
+    char *headers_file;          /* NULL: none */
+    char *prefix;                /* NULL: none */
+    struct config_strings allow; /* the server's names of tools, or all */
+    struct config_strings tools; /* a worker may offer these, or all */
+    char *token_file;            /* NULL: no token is asked for */
+    bool catch_all;
+};
+
+struct config_providers {
+    struct config_provider *items;
+    size_t count;
+};
+
+enum config_tool_mode { CONFIG_TOOL_SYNC = 1, CONFIG_TOOL_ASYNC };
+
+/* What the configuration says of one tool, before what its provider says. */
+struct config_tool {
+    char *name;
+    int mode;                /* enum config_tool_mode; 0: not said */
+    double timeout_s;        /* 0: no limit; < 0: not said */
+    int cancel_on_interrupt; /* 0 or 1; < 0: not said */
+    char *description;       /* NULL: not said */
+};
+
+struct config_tools {
+    struct config_tool *items;
+    size_t count;
 };
 
 struct config {
@@ -169,7 +257,16 @@ struct config {
     struct {
         struct config_strings path; /* folders, none: the built-in search */
         cJSON *config;              /* {NAME: {...}}, or NULL */
+        int watch;                  /* enum config_switch */
+        uint32_t settle_ms;
+        struct config_providers rules;
     } plugins;
+    struct config_providers mcp;
+    struct {
+        int accept; /* enum config_accept */
+        struct config_providers rules;
+    } workers;
+    struct config_tools tool_settings;
     char *runtime_dir; /* absolute, filled in */
     char *instance;    /* NULL: derived from the runtime folder */
     char *log;         /* for log_levels() */
@@ -232,11 +329,28 @@ void config_session_free(struct config_session **session);
 const struct config_session *config_session_find(const struct config *config,
                                                  const char *name);
 
+/* The entry of that name, else the entry "*", else NULL. Lives as long as
+ * `providers`. [any] */
+const struct config_provider *
+config_provider_find(const struct config_providers *providers,
+                     const char *name);
+
+/* What an empty entry would say; its name is "*". Static storage. [any] */
+const struct config_provider *
+config_provider_default(enum config_provider_kind kind);
+
+/* The entry of that name, NULL if there is none. Lives as long as `tools`.
+ * [any] */
+const struct config_tool *config_tool_find(const struct config_tools *tools,
+                                           const char *name);
+
 /* Whether a text may name a session: ^[a-z0-9][a-z0-9_-]{0,31}$. [any] */
 bool config_name_valid(const char *name);
 
 /* All settings in force, in the file's own shape, so that they can be read
- * again. Caller frees; NULL when memory is out. [any] */
+ * again. What may be a secret is shown as "…": values of environment variables,
+ * what follows the ? of a url, and texts in plugins.config whose name says so.
+ * Caller frees; NULL when memory is out. [any] */
 cJSON *config_to_json(const struct config *config);
 cJSON *config_session_to_json(const struct config_session *session);
 

@@ -7,7 +7,8 @@
  *
  * kind: TEXT, PATH (relative ones start at the file's folder), PATHS (one or a
  * list), UINT, NUMBER, CHOICE (an enum, from 1), CHOICES (bits), NAMES (a list
- * or "*"), HISTORY, TARGETS, OBJECT, OBJECTS (an object of objects). fallback:
+ * or "*"), HISTORY, TARGETS, OBJECT, OBJECTS (an object of objects), PLUGINS,
+ * MCP, WORKERS and TOOLS (entries by name, see config_provider.tbl.h). fallback:
  * JSON; null stands for "unset" or for what the code derives, as `what` says.
  * min and max: of a number, or of a text's bytes. choices: "a|b|c" or NULL.
  * check: a function of config_check.h, or NULL. applies: when session.update
@@ -92,6 +93,31 @@ CONFIG_ROOT("plugins.path", PATHS, plugins.path, "null", 1, 4095, NULL, NULL,
             "the one installed with voxringd")
 CONFIG_ROOT("plugins.config", OBJECTS, plugins.config, "null", 0, 0, NULL, NULL,
             "", "settings handed to plugins, by the plugin's name")
+CONFIG_ROOT("plugins.watch", CHOICE, plugins.watch, "\"on\"", 0, 0, "on|off",
+            NULL, "",
+            "on: plugins are loaded, replaced and removed when their files "
+            "are; off: with tool.reload only")
+CONFIG_ROOT("plugins.settle_ms", UINT, plugins.settle_ms, "300", 10, 60000,
+            NULL, NULL, "ms",
+            "a plugin's file is loaded once it has not changed for so long")
+CONFIG_ROOT("plugins.rules", PLUGINS, plugins.rules, "{}", 0, 0, NULL, NULL, "",
+            "limits and grants of plugins, by the plugin's name; \"*\" is for "
+            "those not named")
+
+CONFIG_ROOT("mcp", MCP, mcp, "{}", 0, 0, NULL, NULL, "",
+            "servers of the Model Context Protocol, by a name for each; their "
+            "tools are offered to the model")
+
+CONFIG_ROOT("workers.accept", CHOICE, workers.accept, "\"any\"", 0, 0,
+            "any|listed|none", NULL, "",
+            "which processes may offer tools at bus.tools: any, those that "
+            "workers.rules names, or none")
+CONFIG_ROOT("workers.rules", WORKERS, workers.rules, "{}", 0, 0, NULL, NULL, "",
+            "limits and grants of workers, by the name they say; \"*\" is for "
+            "those not named")
+
+CONFIG_ROOT("tool_settings", TOOLS, tool_settings, "{}", 0, 0, NULL, NULL, "",
+            "by a tool's name, what holds instead of what its provider says")
 
 CONFIG_ROOT("runtime_dir", TEXT, runtime_dir, "null", 1, 90, NULL,
             config_check_absolute, "",
@@ -240,6 +266,10 @@ CONFIG_SESSION("inference.top_p", NUMBER, inference.top_p, "0.9", 0, 1, NULL,
                NULL, ROTATION, "", "nucleus sampling")
 CONFIG_SESSION("inference.temperature", NUMBER, inference.temperature, "0.7", 0,
                1, NULL, NULL, ROTATION, "", "0 is dull, 1 lively")
+CONFIG_SESSION("inference.for_tools", CHOICE, inference.for_tools,
+               "\"as_set\"", 0, 0, "as_set|greedy", NULL, ROTATION, "",
+               "greedy: while tools are offered, temperature 1 and top_p 1 are "
+               "sent, with which some call tools more reliably")
 CONFIG_SESSION("endpointing_sensitivity", TEXT, endpointing_sensitivity, "null",
                0, 0, "HIGH|MEDIUM|LOW", NULL, ROTATION, "",
                "how short a pause ends the user's turn (HIGH 1.5 s, LOW 2 s); "
@@ -257,6 +287,22 @@ CONFIG_SESSION("tool_choice", TEXT, tool_choice, "null", 1, 64, NULL, NULL,
                ROTATION, "",
                "\"auto\", \"any\" or the name of the tool each answer begins "
                "with; by default not sent, which is auto")
+CONFIG_SESSION("end_conversation", CHOICE, end_conversation, "\"off\"", 0, 0,
+               "on|off", NULL, ROTATION, "",
+               "on: the model is offered a tool of that name, with which it "
+               "ends the conversation once its goodbye was played")
+CONFIG_SESSION("cancelled_result", CHOICE, cancelled_result, "\"by_family\"", 0,
+               0, "by_family|error|nothing", NULL, LIVE, "",
+               "what the model is sent for a call that was cancelled; by "
+               "default what its family expects")
+CONFIG_SESSION("async_result_s", NUMBER, async_result_s, "300", 0, 3600, NULL,
+               NULL, LIVE, "s",
+               "the result of an asynchronous call is kept so long for the "
+               "model to ask again")
+CONFIG_SESSION("async_guidance", CHOICE, async_guidance, "\"on\"", 0, 0,
+               "on|off", NULL, ROTATION, "",
+               "on: models that are silent while a tool runs are told in the "
+               "system prompt how to ask for the result again")
 CONFIG_SESSION(
     "extra.session_start", OBJECT, extra.session_start, "null", 0, 0, NULL,
     NULL, ROTATION, "",

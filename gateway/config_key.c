@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "gateway/config_provider.h"
 #include "gateway/config_table.h"
 
 #define COLUMNS 78
@@ -23,8 +24,32 @@ kind_name(const struct config_row *row)
         [CONFIG_TARGETS] = "list of models to fall back to",
         [CONFIG_OBJECT] = "object",
         [CONFIG_OBJECTS] = "object of objects",
+        [CONFIG_FLAG] = "true or false",
+        [CONFIG_TEXTS] = "list of texts",
+        [CONFIG_ENV] = "list of names or object of texts",
+        [CONFIG_MAYBE_FLAG] = "true or false",
+        [CONFIG_MAYBE_NUMBER] = "number",
+        [CONFIG_PLUGINS] = "plugins by name",
+        [CONFIG_MCP] = "servers by name",
+        [CONFIG_WORKERS] = "workers by name",
+        [CONFIG_TOOLS] = "tools by name",
     };
     return names[row->kind];
+}
+
+/* The tables, in the order of the keys. */
+static const struct config_table *const tables[] = {
+    &config_root_table,   &config_plugin_table, &config_mcp_table,
+    &config_worker_table, &config_tool_table,   &config_session_table};
+
+/* Row `index` of all tables together. */
+static const struct config_row *
+row_at(size_t index)
+{
+    size_t t = 0;
+    while (index >= tables[t]->row_count)
+        index -= tables[t++]->row_count;
+    return &tables[t]->rows[index];
 }
 
 const struct config_key *
@@ -33,16 +58,21 @@ config_key_at(size_t index)
     static const char *const paths[] = {
 #define CONFIG_ROOT(path, ...) path,
 #include "gateway/config.tbl.h"
+#define CONFIG_PLUGIN(path, ...) "plugins.rules.NAME." path,
+#include "gateway/config_provider.tbl.h"
+#define CONFIG_MCP(path, ...) "mcp.NAME." path,
+#include "gateway/config_provider.tbl.h"
+#define CONFIG_WORKER(path, ...) "workers.rules.NAME." path,
+#include "gateway/config_provider.tbl.h"
+#define CONFIG_TOOL(path, ...) "tool_settings.TOOL." path,
+#include "gateway/config_provider.tbl.h"
 #define CONFIG_SESSION(path, ...) "sessions.NAME." path,
 #include "gateway/config.tbl.h"
     };
     static struct config_key keys[COUNT(paths)];
     if (index >= COUNT(keys))
         return NULL;
-    size_t root_count = config_root_table.row_count;
-    const struct config_row *row =
-        index < root_count ? &config_root_table.rows[index]
-                           : &config_session_table.rows[index - root_count];
+    const struct config_row *row = row_at(index);
     keys[index] = (struct config_key){
         .path = paths[index],
         .type = kind_name(row),

@@ -11,27 +11,16 @@
 #define MEMBERS_MAX 1024 /* of one object */
 #define WORD_BYTES_MAX 48
 
-/* clang-format off */
-#define ROW(type, path_, kind_, member, fallback_, min_, max_, choices_,       \
-            check_, applies_, unit_, what_)                                    \
-    {                                                                          \
-        .path = path_, .kind = CONFIG_##kind_,                                 \
-        .offset = offsetof(struct type, member), .fallback = fallback_,        \
-        .min = min_, .max = max_, .choices = choices_, .check = check_,        \
-        .applies = CONFIG_APPLIES_##applies_, .unit = unit_, .what = what_     \
-    },
-/* clang-format on */
-
 static const struct config_row root_rows[] = {
-#define CONFIG_ROOT(path, kind, member, fallback, min, max, choices, check, \
-                    unit, what)                                             \
-    ROW(config, path, kind, member, fallback, min, max, choices, check,     \
-        RESTART, unit, what)
+#define CONFIG_ROOT(path, kind, member, fallback, min, max, choices, check,    \
+                    unit, what)                                                \
+    CONFIG_ROW(config, path, kind, member, fallback, min, max, choices, check, \
+               RESTART, unit, what)
 #include "gateway/config.tbl.h"
 };
 
 static const struct config_row session_rows[] = {
-#define CONFIG_SESSION(...) ROW(config_session, __VA_ARGS__)
+#define CONFIG_SESSION(...) CONFIG_ROW(config_session, __VA_ARGS__)
 #include "gateway/config.tbl.h"
 };
 

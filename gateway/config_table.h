@@ -26,7 +26,16 @@ enum config_kind {
     CONFIG_HISTORY,
     CONFIG_TARGETS,
     CONFIG_OBJECT,
-    CONFIG_OBJECTS
+    CONFIG_OBJECTS,
+    CONFIG_FLAG,
+    CONFIG_TEXTS,
+    CONFIG_ENV,
+    CONFIG_MAYBE_FLAG,
+    CONFIG_MAYBE_NUMBER,
+    CONFIG_PLUGINS,
+    CONFIG_MCP,
+    CONFIG_WORKERS,
+    CONFIG_TOOLS
 };
 
 struct config_row {
@@ -41,6 +50,23 @@ struct config_row {
     const char *what;
     enum config_applies applies;
 };
+
+/* A row of a table of its own, made from a line of a .tbl.h. */
+#define CONFIG_ROW(type, path_, kind_, member, fallback_, min_, max_, \
+                   choices_, check_, applies_, unit_, what_)          \
+    {                                                                 \
+        .path = path_,                                                \
+        .kind = CONFIG_##kind_,                                       \
+        .offset = offsetof(struct type, member),                      \
+        .fallback = fallback_,                                        \
+        .min = min_,                                                  \
+        .max = max_,                                                  \
+        .choices = choices_,                                          \
+        .check = check_,                                              \
+        .applies = CONFIG_APPLIES_##applies_,                         \
+        .unit = unit_,                                                \
+        .what = what_,                                                \
+    },
 
 struct config_table {
     const struct config_row *rows;

@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "gateway/config.h"
+#include "gateway/config_entry.h"
+#include "gateway/config_env.h"
 #include "gateway/config_list.h"
 #include "gateway/config_table.h"
 #include "gateway/jsonx.h"
@@ -82,6 +84,7 @@ describe(const struct config_row *row, char *text, size_t text_size)
         describe_uint(row, text, text_size);
         break;
     case CONFIG_NUMBER:
+    case CONFIG_MAYBE_NUMBER:
         snprintf(text, text_size, "a number from %g to %.10g%s%s", row->min,
                  row->max, *row->unit ? " " : "", row->unit);
         break;
@@ -112,6 +115,24 @@ describe(const struct config_row *row, char *text, size_t text_size)
     case CONFIG_OBJECTS:
         snprintf(text, text_size, "{\"NAME\": { ... }}");
         break;
+    case CONFIG_FLAG:
+    case CONFIG_MAYBE_FLAG:
+        snprintf(text, text_size, "true or false");
+        break;
+    case CONFIG_TEXTS:
+        snprintf(text, text_size, "a list of at most %d texts",
+                 CONFIG_ITEMS_MAX);
+        break;
+    case CONFIG_ENV:
+        snprintf(text, text_size, "[\"NAME\"] or {\"NAME\": \"value\"}");
+        break;
+    case CONFIG_PLUGINS:
+    case CONFIG_MCP:
+    case CONFIG_WORKERS:
+    case CONFIG_TOOLS:
+        snprintf(text, text_size, "at most %d entries, {\"NAME\": { ... }}",
+                 CONFIG_ENTRIES_MAX);
+        break;
     }
 }
 
@@ -121,11 +142,15 @@ config_value_complain(const struct config_row *row, const cJSON *item,
                       struct config_reader *reader)
 {
     char described[256];
-    char *shown = cJSON_PrintUnformatted(item);
     if (!right) {
         describe(row, described, sizeof described);
         right = described;
     }
+    if (row->check == config_check_url) { /* may hold a secret */
+        config_problem(reader->problems, item, path, "is none; use %s", right);
+        return;
+    }
+    char *shown = cJSON_PrintUnformatted(item);
     config_problem(reader->problems, item, path, "is %.48s%s; use %s",
                    shown ? shown : "?",
                    shown && strlen(shown) > 48 ? "..." : "", right);
@@ -265,6 +290,15 @@ read_choices(const struct config_row *row, uint32_t *member, const cJSON *item,
     *member = bits;
 }
 
+static bool
+good_flag(const struct config_row *row, const cJSON *item, const char *path,
+          struct config_reader *reader)
+{
+    if (!cJSON_IsBool(item))
+        config_value_complain(row, item, path, NULL, reader);
+    return cJSON_IsBool(item);
+}
+
 /* ---- objects ---- */
 
 static void
@@ -304,6 +338,7 @@ config_value_read(const struct config_row *row, void *base, const cJSON *item,
         read_uint(row, member, item, path, reader);
         break;
     case CONFIG_NUMBER:
+    case CONFIG_MAYBE_NUMBER:
         read_number(row, member, item, path, reader);
         break;
     case CONFIG_CHOICE:
@@ -313,8 +348,26 @@ config_value_read(const struct config_row *row, void *base, const cJSON *item,
     case CONFIG_CHOICES:
         read_choices(row, member, item, path, reader);
         break;
+    case CONFIG_FLAG:
+        if (good_flag(row, item, path, reader))
+            *(bool *)member = cJSON_IsTrue(item);
+        break;
+    case CONFIG_MAYBE_FLAG:
+        if (good_flag(row, item, path, reader))
+            *(int *)member = cJSON_IsTrue(item);
+        break;
+    case CONFIG_ENV:
+        config_env_read(member, item, path, reader);
+        break;
+    case CONFIG_PLUGINS:
+    case CONFIG_MCP:
+    case CONFIG_WORKERS:
+    case CONFIG_TOOLS:
+        config_entries_read(row, member, item, path, reader);
+        break;
     case CONFIG_PATHS:
     case CONFIG_NAMES:
+    case CONFIG_TEXTS:
         config_strings_read(row, member, item, path, reader);
         break;
     case CONFIG_HISTORY:
@@ -342,6 +395,8 @@ config_value_free(const struct config_row *row, void *base)
         break;
     case CONFIG_PATHS:
     case CONFIG_NAMES:
+    case CONFIG_TEXTS:
+    case CONFIG_ENV:
         config_strings_free(member);
         break;
     case CONFIG_HISTORY:
@@ -364,6 +419,21 @@ config_value_free(const struct config_row *row, void *base)
         break;
     case CONFIG_CHOICE:
         *(int *)member = 0;
+        break;
+    case CONFIG_FLAG:
+        *(bool *)member = false;
+        break;
+    case CONFIG_MAYBE_FLAG:
+        *(int *)member = -1;
+        break;
+    case CONFIG_MAYBE_NUMBER:
+        *(double *)member = -1;
+        break;
+    case CONFIG_PLUGINS:
+    case CONFIG_MCP:
+    case CONFIG_WORKERS:
+    case CONFIG_TOOLS:
+        config_entries_free(row, member);
         break;
     }
 }
@@ -403,6 +473,57 @@ show_choices(const char *choices, uint32_t bits, bool list)
     return array;
 }
 
+/* A text, without what may be a secret: the query of an address. */
+static cJSON *
+show_text(const struct config_row *row, const char *text)
+{
+    const char *query =
+        text && row->check == config_check_url ? strchr(text, '?') : NULL;
+    if (!text)
+        return NULL;
+    if (!query || !query[1])
+        return cJSON_CreateString(text);
+    char shown[2112];
+    snprintf(shown, sizeof shown, "%.*s?%.*s", (int)(query - text), text,
+             (int)strnlen(query + 1, 3), "...");
+    return cJSON_CreateString(shown);
+}
+
+static bool
+sounds_secret(const char *name)
+{
+    static const char *const words[] = {"key", "token", "secret", "password",
+                                        "authorization"};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        if (name && strcasestr(name, words[i]))
+            return true;
+    }
+    return false;
+}
+
+/* Puts CONFIG_HIDDEN in the place of every text whose name sounds like a
+ * secret's. Depth is bounded by the parsers. */
+static void
+hide_secrets(cJSON *json)
+{
+    cJSON *item;
+    cJSON_ArrayForEach(item, json)
+    {
+        if (cJSON_IsString(item) && sounds_secret(item->string))
+            cJSON_SetValuestring(item, CONFIG_HIDDEN);
+        hide_secrets(item);
+    }
+}
+
+static cJSON *
+show_object(const struct config_row *row, const cJSON *object)
+{
+    cJSON *shown = object ? cJSON_Duplicate(object, true) : NULL;
+    if (row->kind == CONFIG_OBJECTS)
+        hide_secrets(shown);
+    return shown;
+}
+
 cJSON *
 config_value_to_json(const struct config_row *row, const void *base)
 {
@@ -410,19 +531,20 @@ config_value_to_json(const struct config_row *row, const void *base)
     switch (row->kind) {
     case CONFIG_TEXT:
     case CONFIG_PATH:
-        return *(char *const *)member
-                   ? cJSON_CreateString(*(char *const *)member)
-                   : NULL;
+        return show_text(row, *(char *const *)member);
     case CONFIG_PATHS:
     case CONFIG_NAMES:
+    case CONFIG_TEXTS:
         return config_strings_to_json(member);
     case CONFIG_UINT:
         return cJSON_CreateNumber(*(const uint32_t *)member);
     case CONFIG_NUMBER:
         return cJSON_CreateNumber(*(const double *)member);
     case CONFIG_CHOICE:
-        return show_choices(row->choices, 1u << (*(const int *)member - 1),
-                            false);
+        return *(const int *)member
+                   ? show_choices(row->choices,
+                                  1u << (*(const int *)member - 1), false)
+                   : NULL;
     case CONFIG_CHOICES:
         return show_choices(row->choices, *(const uint32_t *)member, true);
     case CONFIG_HISTORY:
@@ -431,9 +553,24 @@ config_value_to_json(const struct config_row *row, const void *base)
         return config_targets_to_json(member);
     case CONFIG_OBJECT:
     case CONFIG_OBJECTS:
-        return *(cJSON *const *)member
-                   ? cJSON_Duplicate(*(cJSON *const *)member, true)
-                   : NULL;
+        return show_object(row, *(cJSON *const *)member);
+    case CONFIG_FLAG:
+        return cJSON_CreateBool(*(const bool *)member);
+    case CONFIG_MAYBE_FLAG:
+        return *(const int *)member < 0
+                   ? NULL
+                   : cJSON_CreateBool(*(const int *)member);
+    case CONFIG_MAYBE_NUMBER:
+        return *(const double *)member < 0
+                   ? NULL
+                   : cJSON_CreateNumber(*(const double *)member);
+    case CONFIG_ENV:
+        return config_env_to_json(member);
+    case CONFIG_PLUGINS:
+    case CONFIG_MCP:
+    case CONFIG_WORKERS:
+    case CONFIG_TOOLS:
+        return config_entries_to_json(row, member);
     }
     return NULL;
 }

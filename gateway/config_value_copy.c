@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gateway/config_entry.h"
 #include "gateway/config_list.h"
 
 /* Equal but for what printing as JSON takes away. */
@@ -154,6 +155,8 @@ config_value_copy(const struct config_row *row, const void *from, void *to)
         return copy_text(old, new);
     case CONFIG_PATHS:
     case CONFIG_NAMES:
+    case CONFIG_TEXTS:
+    case CONFIG_ENV:
         return copy_strings(old, new);
     case CONFIG_HISTORY:
         return copy_history(old, new);
@@ -162,15 +165,25 @@ config_value_copy(const struct config_row *row, const void *from, void *to)
     case CONFIG_OBJECT:
     case CONFIG_OBJECTS:
         return copy_object(old, new);
+    case CONFIG_PLUGINS:
+    case CONFIG_MCP:
+    case CONFIG_WORKERS:
+    case CONFIG_TOOLS:
+        return config_entries_copy(row, old, new);
     case CONFIG_UINT:
     case CONFIG_CHOICES:
         *(uint32_t *)new = *(const uint32_t *)old;
         break;
     case CONFIG_NUMBER:
+    case CONFIG_MAYBE_NUMBER:
         *(double *)new = *(const double *)old;
         break;
     case CONFIG_CHOICE:
+    case CONFIG_MAYBE_FLAG:
         *(int *)new = *(const int *)old;
+        break;
+    case CONFIG_FLAG:
+        *(bool *)new = *(const bool *)old;
         break;
     }
     return true;
@@ -187,6 +200,8 @@ config_value_same(const struct config_row *row, const void *a, const void *b)
         return same_text(*(char *const *)x, *(char *const *)y);
     case CONFIG_PATHS:
     case CONFIG_NAMES:
+    case CONFIG_TEXTS:
+    case CONFIG_ENV:
         return same_strings(x, y);
     case CONFIG_HISTORY:
         return same_history(x, y);
@@ -195,13 +210,22 @@ config_value_same(const struct config_row *row, const void *a, const void *b)
     case CONFIG_OBJECT:
     case CONFIG_OBJECTS:
         return same_object(*(cJSON *const *)x, *(cJSON *const *)y);
+    case CONFIG_PLUGINS:
+    case CONFIG_MCP:
+    case CONFIG_WORKERS:
+    case CONFIG_TOOLS:
+        return config_entries_same(row, x, y);
     case CONFIG_UINT:
     case CONFIG_CHOICES:
         return *(const uint32_t *)x == *(const uint32_t *)y;
     case CONFIG_NUMBER:
+    case CONFIG_MAYBE_NUMBER:
         return same_number(*(const double *)x, *(const double *)y);
     case CONFIG_CHOICE:
+    case CONFIG_MAYBE_FLAG:
         return *(const int *)x == *(const int *)y;
+    case CONFIG_FLAG:
+        return *(const bool *)x == *(const bool *)y;
     }
     return false;
 }

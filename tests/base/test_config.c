@@ -371,7 +371,8 @@ unknown_keys_get_a_suggestion(void **state)
                    "3: bedrok: unknown key; did you mean \"bedrock\"?");
     expect_problem("{\"a\\u000ab\":1}",
                    "1: a?b: unknown key; remove it, or use one of: bedrock, "
-                   "bus, plugins, runtime_dir, instance, log, ring");
+                   "bus, plugins, mcp, workers, tool_settings, runtime_dir, "
+                   "instance, log, ring");
     expect_problem("{\"log\":\"info\",\n\"log\":\"warn\"}",
                    "2: log: given twice; keep one (the first is on line 1)");
 }
@@ -610,16 +611,39 @@ no_allocation_of_json_is_taken_for_granted(void **state)
 
 /* ---- one list ---- */
 
+/* NAME and TOOL stand for the first entry there is. */
 static const cJSON *
 at_path(const cJSON *json, const char *path)
 {
     char copy[128];
     char *rest = copy;
     snprintf(copy, sizeof copy, "%s", path);
-    for (char *word; json && (word = strsep(&rest, "."));)
-        json = cJSON_GetObjectItemCaseSensitive(
-            json, strcmp(word, "NAME") ? word : "robot");
+    for (char *word; json && (word = strsep(&rest, "."));) {
+        bool any = !strcmp(word, "NAME") || !strcmp(word, "TOOL");
+        json = any ? json->child : cJSON_GetObjectItemCaseSensitive(json, word);
+    }
     return json;
+}
+
+/* Whether the key is an object of entries, whose keys have rows of their own. */
+static bool
+has_entries(const struct config_key *key)
+{
+    return strstr(key->type, " by name") != NULL;
+}
+
+/* Takes the comment signs from the lines of the example's `mcp`. */
+static void
+uncomment_mcp(char *text)
+{
+    char *line = strstr(text, "\n    \"mcp\": {\n");
+    assert_non_null(line);
+    char *end = strstr(line, "\n    },\n");
+    assert_non_null(end);
+    for (line++; line < end; line = strchr(line, '\n') + 1) {
+        if (!strncmp(line, "        //", 10))
+            memset(line, ' ', 10);
+    }
 }
 
 static void
@@ -634,6 +658,7 @@ the_example_documents_every_key_with_its_default(void **state)
     size_t bytes = fread(text, 1, sizeof text, f);
     fclose(f);
     assert_true(bytes < sizeof text);
+    uncomment_mcp(text);
     struct jsonc *example =
         jsonc_parse(text, bytes, &line, wrong, sizeof wrong);
     assert_non_null(example);
@@ -641,13 +666,18 @@ the_example_documents_every_key_with_its_default(void **state)
     for (size_t i = 0; (key = config_key_at(i)); i++) {
         const cJSON *shown = at_path(jsonc_root(example), key->path);
         cJSON *fallback = cJSON_Parse(key->fallback);
-        if (!shown || !cJSON_Compare(shown, fallback, true))
+        bool given = !strcmp(key->path, "mcp.NAME.command");
+        if (!shown || (!given && !has_entries(key) &&
+                       !cJSON_Compare(shown, fallback, true)))
             fail_msg("%s is %s in the example; its default is %s", key->path,
                      shown ? "different" : "missing", key->fallback);
         assert_true(strlen(key->what) > 4);
         cJSON_Delete(fallback);
     }
     jsonc_free(&example);
+    expect_valid(text);
+    assert_int_equal(config->mcp.count, 1);
+    config_free(&config);
     assert_int_equal(
         config_load("gateway/voxring.example.jsonc", &config, &problems),
         VR_OK);
@@ -657,7 +687,11 @@ static void
 what_is_shown_loads_again_and_matches_the_table(void **state)
 {
     (void)state;
-    expect_valid("{\"sessions\": {\"robot\": {}}}");
+    expect_valid("{\"sessions\": {\"robot\": {}},"
+                 " \"plugins\": {\"rules\": {\"*\": {}}},"
+                 " \"mcp\": {\"files\": {\"command\": \"x\"}},"
+                 " \"workers\": {\"rules\": {\"arm\": {}}},"
+                 " \"tool_settings\": {\"move\": {}}}");
     cJSON *shown = config_to_json(config);
     const struct config_key *key;
     for (size_t i = 0; (key = config_key_at(i)); i++) {
@@ -665,7 +699,8 @@ what_is_shown_loads_again_and_matches_the_table(void **state)
         cJSON *fallback = cJSON_Parse(key->fallback);
         if (!value)
             fail_msg("%s is not shown", key->path);
-        if (!cJSON_IsNull(fallback) && !cJSON_Compare(value, fallback, true))
+        if (!cJSON_IsNull(fallback) && !has_entries(key) &&
+            !cJSON_Compare(value, fallback, true))
             fail_msg("%s is shown otherwise than its default %s", key->path,
                      key->fallback);
         cJSON_Delete(fallback);

@@ -2,13 +2,14 @@
  * crash, no leak; a file that is accepted is shown as a file that is accepted
  * and shown the same, and changed settings read as the same settings.
  *
- * fuzz-module: gateway/config.c gateway/config_check.c gateway/config_file.c
+ * fuzz-module: gateway/config.c gateway/config_check.c gateway/config_entry.c
+ * fuzz-module: gateway/config_env.c gateway/config_file.c
  * fuzz-module: gateway/config_key.c gateway/config_list.c
- * fuzz-module: gateway/config_problem.c gateway/config_session.c
- * fuzz-module: gateway/config_table.c gateway/config_value.c
- * fuzz-module: gateway/config_value_copy.c gateway/jsonc.c
- * fuzz-module: gateway/jsonx.c gateway/strbuf.c gateway/clock.c gateway/log.c
- * fuzz-module: gateway/log_sink.c ipc
+ * fuzz-module: gateway/config_problem.c gateway/config_provider.c
+ * fuzz-module: gateway/config_session.c gateway/config_table.c
+ * fuzz-module: gateway/config_value.c gateway/config_value_copy.c
+ * fuzz-module: gateway/jsonc.c gateway/jsonx.c gateway/strbuf.c
+ * fuzz-module: gateway/clock.c gateway/log.c gateway/log_sink.c ipc
  */
 #include <stdint.h>
 #include <stdlib.h>
