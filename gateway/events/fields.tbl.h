@@ -145,7 +145,20 @@
     F(JSON, arguments, "arguments", MUST, "what it is called with")            \
     F(U64, turn, "turn", MAY, "the turn that called it, if the model did")     \
     F(U64, response, "response", MAY, "the response that called it")           \
-    F(TEXT, tool_use_id, "tool_use_id", MAY, "the model's id of the call")
+    F(TEXT, tool_use_id, "tool_use_id", MAY, "the model's id of the call")     \
+    F(TEXT, provider, "provider", MAY, "who offers the tool")                  \
+    F(TEXT, kind, "kind", MAY, "plugin, mcp, worker or builtin")               \
+    F(TEXT, mode, "mode", MAY,                                                 \
+      "sync (the model waits) or async (it talks on)")                         \
+    F(U64, joins, "joins", MAY,                                                \
+      "the call, running already, whose result it gets")
+
+#define EVENT_FIELDS_tool_progress(F)                                          \
+    F(U64, call, "call", MUST, "the gateway's id of the call")                 \
+    F(TEXT, tool, "tool", MUST, "the tool's name")                             \
+    F(NUMBER, done, "done", MUST, "how much is done, in the tool's own unit")  \
+    F(NUMBER, total, "total", MAY, "of how much")                              \
+    F(TEXT, message, "message", MAY, "what it is doing")
 
 #define EVENT_FIELDS_tool_result(F)                                            \
     F(U64, call, "call", MUST, "the gateway's id of the call")                 \
@@ -156,13 +169,26 @@
       "from the call to its end, queueing included")                           \
     F(TEXT, reason, "reason", MAY, "why there is no result")                   \
     F(FLAG, late, "late", MAY,                                                 \
-      "its stream was gone: told to the next one as text, or kept")
+      "its stream was gone: told to the next one as text, or kept")            \
+    F(TEXT, provider, "provider", MAY, "who offers the tool")                  \
+    F(TEXT, failure, "failure", MAY, "how its provider failed")                \
+    F(TEXT, next, "next", MAY, "what happens to its provider next")            \
+    F(TEXT, delivery, "delivery", MAY,                                         \
+      "answer, text, kept or nothing: how the model gets it")
 
 #define EVENT_FIELDS_tool_registered(F)                                        \
     F(TEXT, tool, "tool", MUST, "the tool's name")                             \
-    F(TEXT, provider, "provider", MUST, "the worker or file it comes from")    \
-    F(TEXT, state, "state", MUST, "offered, refused or gone")                  \
-    F(TEXT, reason, "reason", MAY, "why it was refused or is gone")
+    F(TEXT, provider, "provider", MUST, "who offers it")                       \
+    F(TEXT, state, "state", MUST, "offered, replaced, refused or gone")        \
+    F(TEXT, reason, "reason", MAY, "why it was refused or is gone")            \
+    F(TEXT, kind, "kind", MAY, "plugin, mcp, worker or builtin")
+
+#define EVENT_FIELDS_tool_event(F)                                             \
+    F(TEXT, provider, "provider", MUST, "who tells it")                        \
+    F(TEXT, name, "name", MUST, "the provider's name for it")                  \
+    F(JSON, data, "data", MAY, "what it tells")                                \
+    F(U64, call, "call", MAY, "the call it belongs to")                        \
+    F(TEXT, tool, "tool", MAY, "that call's tool")
 
 #define EVENT_FIELDS_usage(F)                                                  \
     F(COUNT, delta_input_speech_tokens, "delta.input.speech_tokens", MUST,     \

@@ -521,11 +521,12 @@ fill(enum event_type type, void *event, bool all)
     static const struct {
         const char *path;
         const char *text;
-    } words[] = {{"phase", "started"},   {"role", "user"},
-                 {"stage", "final"},     {"source", "model"},
-                 {"status", "complete"}, {"reason", "marker"},
-                 {"state", "offered"},   {"outcome", "result"},
-                 {"class", "config"},    {"replay", "audio"}};
+    } words[] = {
+        {"phase", "started"}, {"role", "user"},       {"stage", "final"},
+        {"source", "model"},  {"status", "complete"}, {"reason", "marker"},
+        {"state", "offered"}, {"outcome", "result"},  {"class", "config"},
+        {"replay", "audio"},  {"kind", "plugin"},     {"mode", "async"},
+        {"delivery", "kept"}};
     static const char *const phases[EVENT_TYPE_COUNT] = {
         [EVENT_capture] = "lost",
         [EVENT_stream] = "current",
