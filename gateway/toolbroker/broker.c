@@ -40,7 +40,7 @@ const char *
 broker_notice_name(enum broker_notice_kind kind)
 {
     static const char *const names[] = {"offered", "gone", "refused", "crashed",
-                                        "restarted"};
+                                        "restarted", "replaced"};
 
     return names[kind];
 }
@@ -65,12 +65,27 @@ broker_wake_at(struct broker *b, uint64_t due_ns)
     uv_timer_start(&b->timer, on_timer, wait_ms, 0);
 }
 
+static void
+time_out(struct toolcall *call)
+{
+    struct provider *p = call->owner;
+    char why[160], failure[80], next[160] = "";
+
+    snprintf(why, sizeof why, "The tool %s did not answer within %u ms",
+             call->tool, call->timeout_ms);
+    snprintf(failure, sizeof failure, "it did not answer within %u ms",
+             call->timeout_ms);
+    if (p->ops->after_timeout)
+        p->ops->after_timeout(p, call, next, sizeof next);
+    toolcall_explain(call, failure, next);
+    provider_queue_drop(p, call, TOOL_TIMEOUT, why);
+}
+
 static uint64_t
 expire_calls(struct broker *b, uint64_t now_ns)
 {
     uint64_t due_ns = UINT64_MAX;
     struct toolcall *call;
-    char why[160];
 
     for (call = toolcall_next(&b->calls, NULL); call;
          call = toolcall_next(&b->calls, call)) {
@@ -79,9 +94,7 @@ expire_calls(struct broker *b, uint64_t now_ns)
                 due_ns = call->deadline_ns;
             continue;
         }
-        snprintf(why, sizeof why, "The tool %s did not answer within %u ms",
-                 call->tool, call->timeout_ms);
-        provider_queue_drop(call->owner, call, TOOL_TIMEOUT, why);
+        time_out(call);
     }
     return due_ns;
 }
@@ -111,6 +124,24 @@ broker_deliver_soon(struct broker *b)
         uv_idle_start(&b->work, on_work);
 }
 
+/* Nobody holds a provider here: this is the loop's own turn. */
+static void
+free_those_that_left(struct broker *b)
+{
+    struct provider **at = &b->providers;
+
+    while (*at) {
+        struct provider *p = *at;
+        if (p->leaving && provider_is_empty(p)) {
+            *at = p->next;
+            provider_free(&p);
+        } else {
+            at = &p->next;
+        }
+    }
+    b->providers_tail = at;
+}
+
 static void
 on_work(uv_idle_t *idle)
 {
@@ -124,6 +155,8 @@ on_work(uv_idle_t *idle)
         next = call->next;
         toolcall_deliver(call);
     }
+    if (!b->closing)
+        free_those_that_left(b);
     broker_finish(b);
 }
 
@@ -299,10 +332,10 @@ on_handle_closed(uv_handle_t *handle)
 }
 
 static bool
-has_workers(const struct broker *b)
+is_busy(const struct broker *b)
 {
     for (const struct provider *p = b->providers; p; p = p->next) {
-        if (p->workers)
+        if (!provider_is_empty(p))
             return true;
     }
     return false;
@@ -317,7 +350,7 @@ broker_finish(struct broker *b)
     if (!b->closing)
         return;
     if (!b->finishing) {
-        if (b->calls.ended || has_workers(b))
+        if (b->calls.ended || is_busy(b))
             return;
         b->finishing = true;
         router_close(&b->router);
@@ -392,7 +425,7 @@ struct provider *
 broker_provider(const struct broker *b, const char *name)
 {
     for (struct provider *p = b->providers; p; p = p->next) {
-        if (strcmp(p->name, name) == 0)
+        if (!p->leaving && strcmp(p->name, name) == 0)
             return p;
     }
     return NULL;
@@ -465,7 +498,10 @@ broker_call(struct broker *b, const char *name, const char *arguments_json,
     }
     call->serial = tool->serial;
     call->timeout_ms = timeout_ms != 0 ? timeout_ms : tool->timeout_ms;
-    call->deadline_ns = call->begin_ns + call->timeout_ms * CLOCK_NS_PER_MS;
+    call->deadline_ns =
+        call->timeout_ms != 0
+            ? call->begin_ns + call->timeout_ms * CLOCK_NS_PER_MS
+            : UINT64_MAX;
     broker_wake_at(b, call->deadline_ns);
     provider_queue_add(broker_provider(b, tool->provider), call);
     return id;

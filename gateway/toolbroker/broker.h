@@ -93,10 +93,12 @@ enum broker_notice_kind {
     BROKER_GONE,     /* a tool can no longer be called */
     BROKER_REFUSED,  /* a plugin (tool NULL) or one of its tools is not taken */
     BROKER_CRASHED,  /* a child died; calls in it were failed; tools stay */
-    BROKER_RESTARTED /* its successor is ready */
+    BROKER_RESTARTED, /* its successor is ready */
+    BROKER_REPLACED   /* a newer version has taken over from it */
 };
 
-/* "offered", "gone", "refused", "crashed", "restarted". Static. [any] */
+/* "offered", "gone", "refused", "crashed", "restarted", "replaced". Static.
+ * [any] */
 const char *broker_notice_name(enum broker_notice_kind kind);
 
 /* Lives during the callback only. */
@@ -173,7 +175,7 @@ struct broker_config {
     int plugin_watch;          /* whether the folders are watched */
     uint32_t settle_ms;        /* a new file has been still so long [300] */
     uint32_t calls_max;        /* calls not yet ended [1024, also the most] */
-    uint32_t result_max_bytes; /* [262144] */
+    uint32_t result_max_bytes; /* [each provider's own] */
     uint32_t start_timeout_ms; /* from start to offered tools [30000] */
     uint32_t hang_grace_ms;    /* after a deadline, before a new child [2000] */
     uint32_t stop_grace_ms;    /* after SIGTERM, before SIGKILL [1000] */

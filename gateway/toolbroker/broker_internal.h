@@ -40,7 +40,7 @@ struct broker {
 /* Arms the timer for `due_ns` if that is earlier. [loop] */
 void broker_wake_at(struct broker *broker, uint64_t due_ns);
 
-/* The provider of that name, or NULL. [loop] */
+/* The provider of that name that is not leaving, or NULL. [loop] */
 struct provider *broker_provider(const struct broker *broker, const char *name);
 
 /* Tells the outside; texts are copied and cleaned. [loop] */

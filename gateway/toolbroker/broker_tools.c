@@ -113,6 +113,7 @@ on_provider_calls_ended(void *arg)
 static void
 on_provider_worker_closed(void *arg)
 {
+    broker_deliver_soon(arg);
     broker_finish(arg);
 }
 
@@ -132,7 +133,10 @@ broker_fill_context(struct broker *b, const struct broker_config *config)
         .counters = &b->counters,
         .toolhost_path = b->toolhost_path,
         .endpoint = b->endpoint,
-        .result_max_bytes = or_default(config->result_max_bytes, 262144),
+        .plugin_rules = config->plugin_rules,
+        .mcp = config->mcp,
+        .worker_rules = config->worker_rules,
+        .result_max_bytes = or_default(config->result_max_bytes, UINT32_MAX),
         .start_timeout_ms = or_default(config->start_timeout_ms, 30000),
         .hang_grace_ms = or_default(config->hang_grace_ms, 2000),
         .stop_grace_ms = or_default(config->stop_grace_ms, 1000),

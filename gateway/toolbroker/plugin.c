@@ -166,7 +166,7 @@ boot_text(const struct provider *p, const struct worker *w)
     cJSON_AddStringToObject(root, "token", w->token);
     cJSON_AddStringToObject(root, "name", p->name);
     cJSON_AddNumberToObject(root, "result_max_bytes",
-                            p->context->result_max_bytes);
+                            p->result_max_bytes);
     if (cJSON_AddRawToObject(root, "config", p->plugin->config_json))
         text = cJSON_PrintUnformatted(root);
     cJSON_Delete(root);

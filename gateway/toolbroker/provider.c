@@ -16,6 +16,60 @@ provider_kind_noun(enum broker_provider_kind kind)
     return nouns[kind];
 }
 
+static const struct config_provider *
+rule_of(const struct provider_context *context, enum broker_provider_kind kind,
+        const char *name)
+{
+    const struct config_providers *rules = NULL;
+    enum config_provider_kind config_kind = CONFIG_PROVIDER_PLUGIN;
+    const struct config_provider *rule = NULL;
+
+    if (kind == BROKER_PROVIDER_PLUGIN)
+        rules = context->plugin_rules;
+    if (kind == BROKER_PROVIDER_MCP) {
+        rules = context->mcp;
+        config_kind = CONFIG_PROVIDER_MCP;
+    }
+    if (kind == BROKER_PROVIDER_WORKER) {
+        rules = context->worker_rules;
+        config_kind = CONFIG_PROVIDER_WORKER;
+    }
+    if (rules)
+        rule = config_provider_find(rules, name);
+    return rule ? rule : config_provider_default(config_kind);
+}
+
+static const struct config_provider *
+find_settings(const struct provider_context *context,
+              enum broker_provider_kind kind, const char *name)
+{
+    const struct config_providers *all = NULL;
+    enum config_provider_kind fallback = CONFIG_PROVIDER_WORKER;
+    const struct config_provider *found = NULL;
+
+    if (kind == BROKER_PROVIDER_PLUGIN) {
+        all = context->plugin_rules;
+        fallback = CONFIG_PROVIDER_PLUGIN;
+    } else if (kind == BROKER_PROVIDER_MCP) {
+        all = context->mcp;
+        fallback = CONFIG_PROVIDER_MCP;
+    } else if (kind == BROKER_PROVIDER_WORKER) {
+        all = context->worker_rules;
+    }
+    if (all)
+        found = config_provider_find(all, name);
+    return found ? found : config_provider_default(fallback);
+}
+
+size_t
+provider_result_bytes(const struct provider *p)
+{
+    size_t own = p->settings->result_bytes;
+    size_t most = p->context->result_max_bytes;
+
+    return own < most || most == 0 ? own : most;
+}
+
 struct provider *
 provider_new(const struct provider_context *context,
              const struct provider_ops *ops, enum broker_provider_kind kind,
@@ -28,7 +82,13 @@ provider_new(const struct provider_context *context,
     p->context = context;
     p->ops = ops;
     p->kind = kind;
+    p->settings = find_settings(context, kind, name);
     p->queue_tail = &p->queue;
+    p->rule = rule_of(context, kind, name);
+    p->result_max_bytes = context->result_max_bytes;
+    if (p->rule->result_bytes != 0 &&
+        p->rule->result_bytes < p->result_max_bytes)
+        p->result_max_bytes = p->rule->result_bytes;
     p->name = strdup(name);
     if (!p->name)
         provider_free(&p);
@@ -101,6 +161,32 @@ provider_refuse(struct provider *p, const char *reason)
     if (p->tools.count > 0)
         provider_set_tools(p, &none);
     provider_settle(p);
+}
+
+void
+provider_leave(struct provider *p, const char *reason)
+{
+    struct tool_list none = {NULL, 0};
+
+    if (p->leaving)
+        return;
+    p->leaving = true;
+    p->state = PROVIDER_STOPPED;
+    provider_queue_fail(p, reason);
+    if (p->tools.count > 0)
+        provider_set_tools(p, &none);
+    provider_settle(p);
+    p->context->calls_ended(p->context->arg);
+}
+
+bool
+provider_is_empty(const struct provider *p)
+{
+    for (const struct worker *w = p->workers; w; w = w->next) {
+        if (w->child)
+            return false;
+    }
+    return !p->queue;
 }
 
 const char *

@@ -9,6 +9,7 @@
 #ifndef GATEWAY_TOOLBROKER_PROVIDER_H
 #define GATEWAY_TOOLBROKER_PROVIDER_H
 
+#include "gateway/config.h"
 #include "gateway/toolbroker/tool.h"
 #include "gateway/toolbroker/worker.h"
 
@@ -28,7 +29,11 @@ struct provider_context {
     struct broker_counters *counters;
     const char *toolhost_path;
     const char *endpoint;
-    uint32_t result_max_bytes;
+    /* how providers are run; NULL: by default */
+    const struct config_providers *plugin_rules;
+    const struct config_providers *mcp;
+    const struct config_providers *worker_rules;
+    uint32_t result_max_bytes; /* whatever the rules say */
     uint32_t start_timeout_ms;
     uint32_t hang_grace_ms;
     uint32_t stop_grace_ms;
@@ -48,7 +53,7 @@ struct provider_context {
 
 /* All of them [loop]. */
 struct provider_ops {
-    /* Frees what only this kind has. */
+    /* Frees what only this kind has, its workers that have no child too. */
     void (*free)(struct provider *provider);
     /* Makes it come to life. */
     void (*start)(struct provider *provider);
@@ -69,8 +74,16 @@ struct provider_ops {
     void (*fail_worker)(struct worker *worker, const char *fault);
     /* A RETIRED worker has no call that anybody waits for. */
     void (*release_worker)(struct worker *worker);
-    /* A worker's list of tools arrived; takes what is in `list`. */
+    /* A worker's list of tools arrived; takes what is in `list`. It may come
+     * again from a READY worker, whose tools have changed. */
     void (*listed)(struct worker *worker, struct tool_list *list);
+    /* A worker said that it cannot be used, or what it said showed it. */
+    void (*refuse_worker)(struct worker *worker, const char *reason);
+    /* A call's deadline has passed: what happens next to the provider, "" if
+     * nothing does. May be NULL. */
+    void (*after_timeout)(const struct provider *provider,
+                          const struct toolcall *call, char *next,
+                          size_t next_size);
     /* Ends the call here and now, and returns true; NULL: workers do that. */
     bool (*run)(struct provider *provider, struct toolcall *call);
     /* Where it comes from, for messages: a file, a command, a process. */
@@ -89,8 +102,11 @@ struct provider {
     struct provider *next;
     enum broker_provider_kind kind;
     char *name;
+    const struct config_provider *rule; /* never NULL; outlives it */
+    uint32_t result_max_bytes;          /* of one answer */
     enum provider_state state;
     bool settled;
+    bool leaving;  /* is freed as soon as nothing is in it */
     char *refusal; /* NULL if not refused, or memory was out */
     struct tool_list tools;
     struct worker *workers; /* all that have not closed, the newest first */
@@ -98,24 +114,34 @@ struct provider {
     struct toolcall **queue_tail;
     uint64_t resend_ns; /* a worker's queue was full: try again; 0: none was */
     uint64_t calls_total;
+    /* what happens next to it, told with the calls that fail; "" if nothing */
+    char next_step[160];
     /* of its kind; the others are NULL */
     struct plugin *plugin;
     struct remote *remote;
     struct builtin *builtin;
 };
 
-/* A provider that has not been started. Copies the name. NULL when memory is
- * out. [loop] */
+/* A provider that has not been started, with the rule that is for its kind and
+ * name. Copies the name. NULL when memory is out. [loop] */
 struct provider *provider_new(const struct provider_context *context,
                               const struct provider_ops *ops,
                               enum broker_provider_kind kind, const char *name);
 
-/* Frees one without workers and calls. Accepts NULL inside. [loop] */
+/* Frees one that is empty. Accepts NULL inside. [loop] */
 void provider_free(struct provider **provider);
 
 /* For good: as it is, it cannot be used; `reason` says why. Its calls fail, its
  * tools are gone. [loop] */
 void provider_refuse(struct provider *provider, const char *reason);
+
+/* It is not there any more: it offers nothing, its waiting calls fail with
+ * `reason`, and the broker frees it when its children and the calls in them
+ * have ended. [loop] */
+void provider_leave(struct provider *provider, const char *reason);
+
+/* Whether it has no children and no calls. [loop] */
+bool provider_is_empty(const struct provider *provider);
 
 /* Its first start has come to some end. [loop] */
 void provider_settle(struct provider *provider);
@@ -126,6 +152,9 @@ void provider_set_tools(struct provider *provider, struct tool_list *list);
 /* The broker hears of something. [loop] */
 void provider_notice(struct provider *provider, enum broker_notice_kind kind,
                      const char *tool, const char *reason);
+
+/* The most bytes that a result of its tools may have. [loop] */
+size_t provider_result_bytes(const struct provider *provider);
 
 /* ops->source(): valid as long as the provider. [loop] */
 const char *provider_source(const struct provider *provider);

@@ -160,7 +160,7 @@ provider_queue_fail(struct provider *p, const char *reason)
 }
 
 void
-provider_queue_fail_worker(struct worker *w, const char *how)
+provider_queue_fail_worker(struct worker *w, const char *how, const char *next)
 {
     struct provider *p = w->provider;
     char reason[320];
@@ -174,6 +174,7 @@ provider_queue_fail_worker(struct worker *w, const char *how)
                  "The tool %s failed: its program stopped in the middle of "
                  "the call, %s",
                  call->tool, how);
+        toolcall_blame(call, how, p->next_step);
         provider_queue_end(p, call, TOOL_CRASHED, NULL, reason);
     }
     w->call_count = 0;
@@ -203,7 +204,7 @@ end_with_answer(struct provider *p, struct toolcall *call,
         provider_queue_end(p, call, TOOL_ERROR, NULL, reason);
         return;
     }
-    tool_content_read(m->body, p->context->result_max_bytes, &content);
+    tool_content_read(m->body, p->result_max_bytes, &content);
     if (!content.json) {
         provider_queue_end(p, call, TOOL_ERROR, NULL,
                            "The gateway is out of memory");

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "gateway/clock.h"
 #include "gateway/toolbroker/tool_content.h"
@@ -10,10 +11,23 @@
 static_assert((TOOLCALL_MAX & (TOOLCALL_MAX - 1)) == 0,
               "ids are taken apart by a mask");
 
+static uint64_t
+random_generation(void)
+{
+    uint32_t start = 0;
+
+    if (getrandom(&start, sizeof start, 0) != sizeof start)
+        start = (uint32_t)clock_mono_ns();
+    return start;
+}
+
 void
 toolcall_table_init(struct toolcall_table *table, uint32_t count_max)
 {
     memset(table, 0, sizeof *table);
+    /* ids of an earlier life of the gateway, which workers that outlived it
+     * may still answer, mean nothing in this one */
+    table->generation = random_generation();
     table->count_max =
         count_max > 0 && count_max < TOOLCALL_MAX ? count_max : TOOLCALL_MAX;
     table->ended_tail = &table->ended;
@@ -30,6 +44,8 @@ toolcall_free(struct toolcall *call)
     free(call->turn);
     free(call->content_json);
     free(call->reason);
+    free(call->failure);
+    free(call->next_step);
     free(call);
 }
 
@@ -147,6 +163,40 @@ toolcall_end(struct toolcall_table *table, struct toolcall *call,
     table->ended_tail = &call->next;
 }
 
+static void
+take_sentence(char **at, const char *sentence)
+{
+    free(*at);
+    *at = sentence && sentence[0] ? strdup(sentence) : NULL;
+    if (*at)
+        tool_content_clean(*at);
+}
+
+void
+toolcall_blame(struct toolcall *call, const char *failure,
+               const char *next_step)
+{
+    take_sentence(&call->failure, failure);
+    take_sentence(&call->next_step, next_step);
+}
+
+static void
+replace_text(char **text, const char *with)
+{
+    free(*text);
+    *text = with && with[0] ? strdup(with) : NULL;
+    if (*text)
+        tool_content_clean(*text);
+}
+
+void
+toolcall_explain(struct toolcall *call, const char *failure,
+                 const char *next_step)
+{
+    replace_text(&call->failure, failure);
+    replace_text(&call->next_step, next_step);
+}
+
 struct toolcall *
 toolcall_take_ended(struct toolcall_table *table)
 {
@@ -166,6 +216,10 @@ toolcall_deliver(struct toolcall *call)
         .tool = call->tool,
         .provider = call->provider,
         .reason = call->reason,
+        .failure = call->failure,
+        .next = call->next_step,
+        .failure = call->failure,
+        .next = call->next_step,
         .duration_ns = call->end_ns - call->begin_ns,
     };
 

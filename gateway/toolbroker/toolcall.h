@@ -18,7 +18,7 @@ struct worker;
 struct toolcall {
     uint64_t id;
     uint64_t begin_ns;
-    uint64_t deadline_ns;
+    uint64_t deadline_ns; /* UINT64_MAX: none */
     uint32_t timeout_ms;
     char *tool;
     char *provider;  /* NULL: no such tool */
@@ -38,6 +38,8 @@ struct toolcall {
     uint64_t end_ns;
     char *content_json;
     char *reason;
+    char *failure; /* how its provider failed; NULL if it did not */
+    char *next_step;
 };
 
 struct toolcall_table {
@@ -81,6 +83,16 @@ struct toolcall *toolcall_next(const struct toolcall_table *table,
 void toolcall_end(struct toolcall_table *table, struct toolcall *call,
                   enum tool_outcome outcome, char *content_json,
                   const char *reason);
+
+/* Notes how the call's provider failed and what happens next to it, before
+ * the call is ended for it; NULL or "" if nothing is to be told. [loop] */
+void toolcall_blame(struct toolcall *call, const char *failure,
+                    const char *next_step);
+
+/* Notes how the provider of a call that is about to end has failed, and what
+ * happens next to it; both are copied and may be NULL. [loop] */
+void toolcall_explain(struct toolcall *call, const char *failure,
+                      const char *next_step);
 
 /* Takes all ended calls, linked by `next`, the first to end first; NULL if
  * there are none. [loop] */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "gateway/clock.h"
+#include "gateway/toolbroker/provider.h"
 
 struct worker *
 worker_new(struct provider *provider)
@@ -16,6 +17,9 @@ worker_new(struct provider *provider)
     w->provider = provider;
     w->begin_ns = clock_mono_ns();
     uuid_make(w->token);
+    w->calls_max = provider->rule->concurrent_calls;
+    if (w->calls_max < 1 || w->calls_max > WORKER_CALLS_MAX)
+        w->calls_max = WORKER_CALLS_MAX;
     return w;
 }
 
@@ -29,7 +33,7 @@ worker_free(struct worker **worker)
 bool
 worker_can_take(const struct worker *w, const char *tool, bool serial)
 {
-    if (w->state != WORKER_READY || w->call_count >= WORKER_CALLS_MAX)
+    if (w->state != WORKER_READY || w->call_count >= w->calls_max)
         return false;
     for (size_t i = 0; serial && i < w->call_count; i++) {
         if (strcmp(w->calls[i].tool, tool) == 0)
@@ -38,9 +42,14 @@ worker_can_take(const struct worker *w, const char *tool, bool serial)
     return true;
 }
 
+/* 0: as long as it likes. */
 static uint32_t
 time_left_ms(const struct toolcall *call, uint64_t now_ns)
 {
+    if (call->deadline_ns == UINT64_MAX)
+        return 0;
+    if (call->deadline_ns == UINT64_MAX)
+        return 0;
     if (call->deadline_ns <= now_ns)
         return 1;
     return (uint32_t)((call->deadline_ns - now_ns) / CLOCK_NS_PER_MS) + 1;

@@ -12,8 +12,9 @@
 #include "gateway/toolbroker/worker_message.h"
 #include "gateway/uuid.h"
 
-/* Calls in one worker at once; more wait in the plugin's queue. */
-#define WORKER_CALLS_MAX 16
+/* The most calls in one worker at once, whatever its rule says; more wait in
+ * the provider's queue. */
+#define WORKER_CALLS_MAX 64
 
 enum worker_state {
     WORKER_STARTING, /* no hello yet */
@@ -43,6 +44,7 @@ struct worker {
     const char *fault; /* why we killed it; NULL: its own death */
     struct worker_call calls[WORKER_CALLS_MAX];
     size_t call_count;
+    size_t calls_max; /* of the provider's rule */
 };
 
 /* A worker with a fresh token and no child yet; NULL when memory is out.

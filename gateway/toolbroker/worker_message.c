@@ -270,7 +270,8 @@ worker_message_call(uint64_t call_id, const char *tool,
     meta = cJSON_AddObjectToObject(params, "_meta");
     cJSON_AddStringToObject(meta, "progressToken", id);
     add_caller(meta, caller);
-    cJSON_AddNumberToObject(meta, "voxring/timeout_ms", timeout_ms);
+    if (timeout_ms != 0)
+        cJSON_AddNumberToObject(meta, "voxring/timeout_ms", timeout_ms);
     return print_and_delete(root);
 }
 

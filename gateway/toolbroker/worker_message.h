@@ -73,7 +73,8 @@ char *worker_message_pong(const cJSON *id);
 /* tools/list. [any] */
 char *worker_message_list(void);
 
-/* tools/call; `arguments_json` must be an object's text. [any] */
+/* tools/call; `arguments_json` must be an object's text, `timeout_ms` 0 means
+ * no limit. [any] */
 char *worker_message_call(uint64_t call_id, const char *tool,
                           const char *arguments_json,
                           const struct broker_caller *caller,
