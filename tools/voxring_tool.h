@@ -13,16 +13,26 @@
  *   [worker] the plugin's worker thread: init, the calls and fini all run on
  *            it, so a plugin without threads of its own needs no locks,
  *            unless it offers a VOXRING_PARALLEL tool: calls of such a tool
- *            may come from other threads of the host as well, several at once;
+ *            come from a pool of other threads, several at once;
  *   [any]    any thread, at any time between init's begin and fini's return.
  *
  * Growth. The layout below is frozen for ABI major 1. A later minor only adds
  * members at the end of a struct (struct_size and tool_bytes tell how much of
  * it the other side has) and services behind get_service(). A host takes every
- * plugin of its own major, older or newer.
+ * plugin of its own major, older or newer; a plugin that is to run in older
+ * hosts asks VOXRING_HAS() before it uses what came later.
+ *
+ * Processes. What a plugin forks is not the plugin: in a forked copy the
+ * functions of voxring_host and its services do nothing, and the copy ends when
+ * it returns from a function that the host called.
  *
  * Changelog:
  *   1.0  the first.
+ *   1.1  voxring_tool.flags (was reserved, 0): VOXRING_CANCEL_ON_INTERRUPT.
+ *        timeout_ms 0 is no limit for VOXRING_ASYNC (was 1 h), and
+ *        voxring_call.deadline_ns is then UINT64_MAX.
+ *        voxring_host.config and .publish.
+ *        The service "voxring.conversation/1". VOXRING_HAS().
  */
 #ifndef VOXRING_TOOL_H
 #define VOXRING_TOOL_H
@@ -35,13 +45,21 @@ extern "C" {
 #endif
 
 #define VOXRING_TOOL_ABI_MAJOR 1
-#define VOXRING_TOOL_ABI_MINOR 0
+#define VOXRING_TOOL_ABI_MINOR 1
 
 #if defined(__GNUC__)
 #define VOXRING_EXPORT __attribute__((visibility("default")))
 #else
 #define VOXRING_EXPORT
 #endif
+
+/* Whether the other side's struct, which begins with struct_size, reaches as
+ * far as this member: VOXRING_HAS(host, publish). */
+#define VOXRING_HAS(object, member)                           \
+    ((size_t)((const char *)(const void *)&(object)->member - \
+              (const char *)(const void *)(object)) +         \
+         sizeof((object)->member) <=                          \
+     (object)->struct_size)
 
 /* How a call ended, for voxring_host.complete(). */
 enum voxring_status {
@@ -63,6 +81,10 @@ enum voxring_mode { VOXRING_SYNC = 0, VOXRING_ASYNC = 1 };
 /* voxring_tool.threading: SERIAL, the next call of this tool begins when the
  * last has been completed and has returned. PARALLEL, calls may overlap. */
 enum voxring_threading { VOXRING_SERIAL = 0, VOXRING_PARALLEL = 1 };
+
+/* Bits of voxring_tool.flags. CANCEL_ON_INTERRUPT: a call is cancelled when the
+ * user interrupts the assistant; without it calls run on. */
+enum voxring_flags { VOXRING_CANCEL_ON_INTERRUPT = 1 };
 
 /* What the host does for a plugin. Valid from init to the end of the process.
  * Check struct_size before using a member that a later minor added. */
@@ -96,9 +118,56 @@ struct voxring_host {
     /* Nanoseconds of CLOCK_MONOTONIC. [any] */
     uint64_t (*now_ns)(void);
 
-    /* What later versions add, by name, such as "voxring.text/1": a pointer
-     * to that service's own struct, or NULL where the host has none. [any] */
+    /* What there is besides, by name: "voxring.conversation/1" is a struct
+     * voxring_conversation. A pointer to that service's own struct, valid like
+     * this one, or NULL where the host has none. [any] */
     const void *(*get_service)(const char *id);
+
+    /* The plugin's own section of the gateway's config, the same JSON text
+     * that init gets. Valid to the end of the process. Since 1.1. [any] */
+    const char *(*config)(void);
+
+    /* Publishes an event on the gateway's bus, as `tool.event` with this
+     * `name`, such as timer_rang, and `data_json`, JSON text or NULL for none. `token` is the call that it belongs to, or 0 for none. Waits
+     * for the gateway's answer, at most 5 s. Returns 0 when the event is out,
+     * anything else when it was dropped: config does not grant "publish", the
+     * call is over, init has not returned yet, the data is no JSON. Since 1.1.
+     * [any] */
+    int (*publish)(uint64_t token, const char *name, const char *data_json);
+};
+
+/* The service "voxring.conversation/1": acts on the conversation of a call that
+ * is not completed yet, as far as the gateway's config grants it (plugins.rules
+ * NAME.grants). Each function waits until the gateway has answered, at most
+ * 5 s, and returns 0 when it is done; else `why` (why_bytes of it, may be NULL)
+ * gets a sentence: not granted, the call is over, what is wrong with the
+ * arguments. Since 1.1. */
+struct voxring_conversation {
+    uint32_t struct_size; /* bytes the host has of this struct */
+    uint32_t reserved;    /* 0 */
+
+    /* Says a text to the model as if the user had written it. [any] */
+    int (*text)(uint64_t token, const char *text, char *why, size_t why_bytes);
+
+    /* Changes settings of the session, as control's session.update does:
+     * {"voice":"tiffany"}. [any] */
+    int (*update)(uint64_t token, const char *config_json, char *why,
+                  size_t why_bytes);
+
+    /* What was said so far, {"messages":[{"role","text"}...],"revision":n}, as
+     * text that the caller gives to free(); NULL when it could not be had.
+     * [any] */
+    char *(*history)(uint64_t token, char *why, size_t why_bytes);
+
+    /* Adds an entry to the history; `role` is "user" or "assistant". [any] */
+    int (*append)(uint64_t token, const char *role, const char *text, char *why,
+                  size_t why_bytes);
+
+    /* Ends the conversation when the response that follows this call has been
+     * played to its end, at most `within_ms` later (0: 30 s). `reason`, for
+     * logs and the bus, may be NULL. [any] */
+    int (*end)(uint64_t token, const char *reason, uint32_t within_ms,
+               char *why, size_t why_bytes);
 };
 
 /* One call. Valid while tool.call runs; only the token may be kept. */
@@ -112,7 +181,8 @@ struct voxring_call {
     const char *session;      /* whose conversation; "" if none */
     const char *conversation; /* its id; "" if none */
     const char *turn;         /* the turn's id; "" if none */
-    uint64_t deadline_ns;     /* now_ns() at which nobody waits any more */
+    uint64_t deadline_ns;     /* now_ns() at which nobody waits any more;
+                               UINT64_MAX if there is no limit */
 };
 
 /* One tool. Strings are UTF-8 and constant for the life of the process. */
@@ -124,8 +194,8 @@ struct voxring_tool {
                                  no input */
     uint32_t mode;            /* enum voxring_mode */
     uint32_t threading;       /* enum voxring_threading */
-    uint32_t timeout_ms; /* 0: 60 s for VOXRING_SYNC, 1 h for VOXRING_ASYNC */
-    uint32_t reserved;   /* 0 */
+    uint32_t timeout_ms;      /* 0: 60 s for VOXRING_SYNC, else no limit */
+    uint32_t flags;           /* enum voxring_flags, 0 if none */
 
     /* Runs one call; must lead to one host->complete() for call->token, now or
      * after it has returned. [worker] */

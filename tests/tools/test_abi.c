@@ -31,7 +31,17 @@ layout_of_64_bit_machines(void **state)
     AT(voxring_host, log, 32);
     AT(voxring_host, now_ns, 40);
     AT(voxring_host, get_service, 48);
-    assert_int_equal(sizeof(struct voxring_host), 56);
+    AT(voxring_host, config, 56);
+    AT(voxring_host, publish, 64);
+    assert_int_equal(sizeof(struct voxring_host), 72);
+    AT(voxring_conversation, struct_size, 0);
+    AT(voxring_conversation, reserved, 4);
+    AT(voxring_conversation, text, 8);
+    AT(voxring_conversation, update, 16);
+    AT(voxring_conversation, history, 24);
+    AT(voxring_conversation, append, 32);
+    AT(voxring_conversation, end, 40);
+    assert_int_equal(sizeof(struct voxring_conversation), 48);
     AT(voxring_call, struct_size, 0);
     AT(voxring_call, reserved, 4);
     AT(voxring_call, token, 8);
@@ -48,7 +58,7 @@ layout_of_64_bit_machines(void **state)
     AT(voxring_tool, mode, 24);
     AT(voxring_tool, threading, 28);
     AT(voxring_tool, timeout_ms, 32);
-    AT(voxring_tool, reserved, 36);
+    AT(voxring_tool, flags, 36);
     AT(voxring_tool, call, 40);
     assert_int_equal(sizeof(struct voxring_tool), 48);
     AT(voxring_plugin, struct_size, 0);
@@ -65,9 +75,10 @@ layout_of_64_bit_machines(void **state)
 }
 
 static void
-values_of_1_0(void **state)
+values(void **state)
 {
     (void)state;
+    assert_int_equal(VOXRING_CANCEL_ON_INTERRUPT, 1);
     assert_int_equal(VOXRING_OK, 0);
     assert_int_equal(VOXRING_ERROR, 1);
     assert_int_equal(VOXRING_LOG_ERROR, 1);
@@ -101,7 +112,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(layout_of_64_bit_machines),
-        cmocka_unit_test(values_of_1_0),
+        cmocka_unit_test(values),
         cmocka_unit_test(the_header_stands_alone),
     };
 

@@ -34,14 +34,25 @@ envelope(const char *id, const char *method)
 }
 
 char *
+answer_message(const char *id, const char *method, struct cJSON *params)
+{
+    cJSON *root = envelope(id, method);
+
+    if (params && !cJSON_AddItemToObject(root, "params", params))
+        cJSON_Delete(params);
+    return print_and_delete(root);
+}
+
+char *
 answer_hello(const char *name, const char *token, const char *refusal)
 {
-    cJSON *root = envelope("\"hello\"", "voxring/hello");
+    cJSON *root = envelope("\"" ANSWER_HELLO_ID "\"", "voxring/hello");
     cJSON *params = cJSON_AddObjectToObject(root, "params");
 
     cJSON_AddNumberToObject(params, "protocol", ANSWER_PROTOCOL);
     cJSON_AddStringToObject(params, "name", name);
-    cJSON_AddStringToObject(params, "token", token);
+    if (token)
+        cJSON_AddStringToObject(params, "token", token);
     if (refusal)
         cJSON_AddStringToObject(params, "error", refusal);
     return print_and_delete(root);

@@ -1,16 +1,25 @@
 /* What a toolhost sends, as JSON-RPC 2.0 texts. Each function returns malloc'ed
- * text, or NULL when memory is out. An `id` is JSON text, as it came. */
+ * text, or NULL when memory is out. An `id` is JSON text. */
 #ifndef TOOLS_TOOLHOST_ANSWER_H
 #define TOOLS_TOOLHOST_ANSWER_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
+struct cJSON;
+
 #define ANSWER_PROTOCOL 1
+/* The id of a hello, a string. */
+#define ANSWER_HELLO_ID "hello"
 /* The gateway cuts the connection of who sends more. */
 #define ANSWER_MAX_BYTES (1024u * 1024)
 
-/* voxring/hello; `refusal` NULL when the plugin is good. [any] */
+/* A request, or a notification if `id` is NULL. Takes `params`, which may be
+ * NULL. [any] */
+char *answer_message(const char *id, const char *method, struct cJSON *params);
+
+/* voxring/hello; `token` NULL if there is none, `refusal` NULL when the plugin
+ * is good. [any] */
 char *answer_hello(const char *name, const char *token, const char *refusal);
 
 /* A result whose `result_json` is an object's text. [any] */

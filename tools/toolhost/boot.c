@@ -10,6 +10,8 @@
 
 #define LINE_MAX_BYTES (4u * 1024 * 1024)
 #define RESULT_DEFAULT_BYTES (256u * 1024)
+#define MEMORY_MAX_BYTES (1e15)
+#define CALLS_DEFAULT 8u
 
 void
 boot_close_others(void)
@@ -59,14 +61,24 @@ copy_member(const cJSON *root, const char *name)
     return cJSON_IsString(item) ? strdup(item->valuestring) : NULL;
 }
 
+/* The number, or `otherwise` if there is none from 1 to `max`. */
+static double
+number_of(const cJSON *root, const char *name, double max, double otherwise)
+{
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(root, name);
+
+    return cJSON_IsNumber(item) && item->valuedouble >= 1 &&
+                   item->valuedouble <= max
+               ? item->valuedouble
+               : otherwise;
+}
+
 enum vr_status
 boot_read(struct boot *boot, int fd, char *why, size_t why_size)
 {
     char *line = read_line(fd);
     cJSON *root = line ? cJSON_Parse(line) : NULL;
     const cJSON *config = cJSON_GetObjectItemCaseSensitive(root, "config");
-    const cJSON *limit =
-        cJSON_GetObjectItemCaseSensitive(root, "result_max_bytes");
 
     memset(boot, 0, sizeof *boot);
     boot->endpoint = copy_member(root, "endpoint");
@@ -74,9 +86,14 @@ boot_read(struct boot *boot, int fd, char *why, size_t why_size)
     boot->name = copy_member(root, "name");
     boot->config_json =
         cJSON_IsObject(config) ? cJSON_PrintUnformatted(config) : strdup("{}");
-    boot->result_max_bytes = cJSON_IsNumber(limit) && limit->valuedouble > 0
-                                 ? (size_t)limit->valuedouble
-                                 : RESULT_DEFAULT_BYTES;
+    boot->result_max_bytes = (size_t)number_of(
+        root, "result_max_bytes", LINE_MAX_BYTES, RESULT_DEFAULT_BYTES);
+    boot->memory_bytes =
+        (uint64_t)number_of(root, "memory_bytes", MEMORY_MAX_BYTES, 0);
+    boot->concurrent_calls = (unsigned)number_of(root, "concurrent_calls",
+                                                 BOOT_CALLS_MAX, CALLS_DEFAULT);
+    if (cJSON_IsObject(cJSON_GetObjectItemCaseSensitive(root, "mcp")))
+        boot->mcp = cJSON_DetachItemFromObjectCaseSensitive(root, "mcp");
     cJSON_Delete(root);
     free(line);
     if (boot->endpoint && boot->token && boot->name && boot->config_json)
@@ -96,5 +113,6 @@ boot_fini(struct boot *boot)
     free(boot->token);
     free(boot->name);
     free(boot->config_json);
+    cJSON_Delete(boot->mcp);
     memset(boot, 0, sizeof *boot);
 }

@@ -5,10 +5,14 @@
 #define TOOLS_TOOLHOST_BOOT_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "ipc/status.h"
 
+struct cJSON;
+
 #define BOOT_FD 3
+#define BOOT_CALLS_MAX 64u
 
 struct boot {
     char *endpoint;
@@ -16,6 +20,9 @@ struct boot {
     char *name;
     char *config_json; /* an object's text */
     size_t result_max_bytes;
+    uint64_t memory_bytes;     /* 0: no limit */
+    unsigned concurrent_calls; /* 1 to BOOT_CALLS_MAX */
+    struct cJSON *mcp;         /* the object `mcp`, or NULL */
 };
 
 /* Closes every descriptor above BOOT_FD: nothing the gateway has open is a

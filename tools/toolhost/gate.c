@@ -1,6 +1,7 @@
 #include "tools/toolhost/gate.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,8 +12,12 @@
 #include <zmq.h>
 
 #include "tools/toolhost/answer.h"
+#include "tools/toolhost/ask.h"
+#include "tools/toolhost/crew.h"
+#include "tools/toolhost/fence.h"
 #include "tools/toolhost/host.h"
 #include "tools/toolhost/jobs.h"
+#include "tools/toolhost/limit.h"
 #include "tools/toolhost/outbox.h"
 
 #define EXIT_REFUSED 3
@@ -22,14 +27,17 @@
 /* What fini may take; the gateway's own patience is longer. */
 #define FINI_MS 300
 #define QUEUE_MESSAGES 128
-#define DEFAULT_TIMEOUT_MS 60000u
+/* How often the memory is looked at while the plugin has something to do. */
+#define LOOK_MS 500
 
 struct gate {
     const struct boot *boot;
     const struct library *library;
     void *socket;
+    int socket_fd;
     bool said_hello;
-    bool full; /* the socket took no more */
+    bool unwelcome; /* the gateway does not take us */
+    bool full;      /* the socket took no more */
 };
 
 static volatile sig_atomic_t asked_to_end;
@@ -65,7 +73,7 @@ timeout_of(const cJSON *meta)
         cJSON_GetObjectItemCaseSensitive(meta, "voxring/timeout_ms");
 
     if (!cJSON_IsNumber(item) || item->valuedouble < 1)
-        return DEFAULT_TIMEOUT_MS;
+        return 0;
     return item->valuedouble < UINT32_MAX ? (uint32_t)item->valuedouble
                                           : UINT32_MAX;
 }
@@ -94,7 +102,8 @@ on_call(struct gate *g, const char *id, const cJSON *params)
     request.conversation = copy_text(meta, "voxring/conversation");
     request.turn = copy_text(meta, "voxring/turn");
     request.timeout_ms = timeout_of(meta);
-    jobs_add(&request);
+    if (jobs_add(&request))
+        crew_grow();
 }
 
 static void
@@ -125,6 +134,31 @@ on_request(struct gate *g, const char *method, const char *id,
 }
 
 static void
+on_notification(const char *method, const cJSON *params)
+{
+    if (strcmp(method, "notifications/cancelled") == 0)
+        on_cancelled(params);
+    else if (strcmp(method, "voxring/drain") == 0)
+        jobs_drain(NOT_BEGUN);
+}
+
+static void
+on_answer(struct gate *g, const cJSON *root)
+{
+    const cJSON *id = cJSON_GetObjectItemCaseSensitive(root, "id");
+    const cJSON *error = cJSON_GetObjectItemCaseSensitive(root, "error");
+    const cJSON *message = cJSON_GetObjectItemCaseSensitive(error, "message");
+
+    if (!cJSON_IsString(id) || strcmp(id->valuestring, ANSWER_HELLO_ID) != 0) {
+        ask_answer(root);
+    } else if (error) {
+        fprintf(stderr, "voxring-toolhost: the gateway refuses it: %.300s\n",
+                cJSON_IsString(message) ? message->valuestring : "no reason");
+        g->unwelcome = true;
+    }
+}
+
+static void
 on_message(struct gate *g, const char *bytes, size_t count)
 {
     cJSON *root = cJSON_ParseWithLength(bytes, count);
@@ -132,14 +166,12 @@ on_message(struct gate *g, const char *bytes, size_t count)
     const cJSON *params = cJSON_GetObjectItemCaseSensitive(root, "params");
     char *id = copy_json(cJSON_GetObjectItemCaseSensitive(root, "id"));
 
-    if (cJSON_IsString(method)) {
-        if (id)
-            on_request(g, method->valuestring, id, params);
-        else if (strcmp(method->valuestring, "notifications/cancelled") == 0)
-            on_cancelled(params);
-        else if (strcmp(method->valuestring, "voxring/drain") == 0)
-            jobs_drain(NOT_BEGUN);
-    }
+    if (cJSON_IsString(method) && id)
+        on_request(g, method->valuestring, id, params);
+    else if (cJSON_IsString(method))
+        on_notification(method->valuestring, params);
+    else if (id)
+        on_answer(g, root);
     free(id);
     cJSON_Delete(root);
 }
@@ -178,47 +210,84 @@ say_hello(struct gate *g, const char *refusal)
 {
     g->said_hello = true;
     outbox_put(answer_hello(g->boot->name, g->boot->token, refusal));
+    if (!refusal)
+        ask_open();
 }
 
 static void
 watch_plugin(struct gate *g)
 {
-    enum jobs_state state = jobs_state();
+    enum crew_state state = crew_state();
 
     if (g->said_hello)
         return;
-    if (state == JOBS_READY)
+    if (state == CREW_READY) {
         say_hello(g, NULL);
-    else if (state == JOBS_REFUSED)
-        say_hello(g, jobs_refusal());
+        crew_grow();
+    } else if (state == CREW_REFUSED) {
+        say_hello(g, crew_refusal());
+    }
 }
 
 /* ---- the loop -------------------------------------------------------------------- */
+
+/* How long the loop may sleep. libzmq's descriptor tells of changes only, so
+ * what is there already is asked for. */
+static int
+patience_ms(const struct gate *g)
+{
+    int events = 0;
+    size_t size = sizeof events;
+
+    zmq_getsockopt(g->socket, ZMQ_EVENTS, &events, &size);
+    if ((events & ZMQ_POLLIN) || (g->full && (events & ZMQ_POLLOUT)))
+        return 0;
+    return limit_is_set() && (jobs_open() > 0 || crew_state() == CREW_STARTING)
+               ? LOOK_MS
+               : -1;
+}
+
+/* True while the gateway holds the boot pipe open. */
+static bool
+is_wanted(void)
+{
+    char bytes[64];
+
+    if (read(BOOT_FD, bytes, sizeof bytes) > 0)
+        return true;
+    fence_check();
+    return false;
+}
 
 /* True while the gateway wants us. */
 static bool
 serve_once(struct gate *g)
 {
-    zmq_pollitem_t items[] = {
-        {g->socket, 0, ZMQ_POLLIN, 0},
-        {NULL, BOOT_FD, ZMQ_POLLIN, 0},
-        {NULL, outbox_fd(), ZMQ_POLLIN, 0},
+    struct pollfd fds[] = {
+        {g->socket_fd, POLLIN, 0},
+        {BOOT_FD, POLLIN, 0},
+        {outbox_fd(), POLLIN, 0},
     };
-    char byte[64];
 
-    if (g->full)
-        items[0].events |= ZMQ_POLLOUT;
-    if (zmq_poll(items, 3, -1) < 0)
-        return errno == EINTR;
-    if (asked_to_end)
-        return false;
-    if (items[1].revents != 0 && read(BOOT_FD, byte, sizeof byte) <= 0)
-        return false;
-    if (items[2].revents != 0)
-        outbox_clear();
     watch_plugin(g);
     receive(g);
     send_waiting(g);
+    if (g->unwelcome)
+        return false;
+    if (poll(fds, 3, patience_ms(g)) < 0)
+        return errno == EINTR && !asked_to_end;
+    if (asked_to_end)
+        return false;
+    for (size_t i = 0; i < 3; i++) {
+        if (fds[i].revents & (POLLNVAL | POLLERR))
+            fence_check();
+    }
+    if (fds[1].revents != 0 && !is_wanted())
+        return false;
+    if (fds[2].revents != 0)
+        outbox_clear();
+    if (limit_is_set())
+        limit_check(crew_threads());
     return true;
 }
 
@@ -228,8 +297,9 @@ end_plugin(void)
 {
     uint64_t until_ns = jobs_now_ns() + FINI_MS * 1000000u;
 
-    jobs_stop();
-    while (jobs_state() == JOBS_READY && jobs_now_ns() < until_ns) {
+    ask_close();
+    crew_stop();
+    while (crew_state() == CREW_READY && jobs_now_ns() < until_ns) {
         zmq_pollitem_t item = {NULL, outbox_fd(), ZMQ_POLLIN, 0};
         zmq_poll(&item, 1, 20);
         outbox_clear();
@@ -252,6 +322,7 @@ open_socket(struct gate *g)
 {
     void *context = zmq_ctx_new();
     int queue = QUEUE_MESSAGES, off = 0;
+    size_t fd_size = sizeof g->socket_fd;
 
     g->socket = context ? zmq_socket(context, ZMQ_DEALER) : NULL;
     if (!g->socket)
@@ -259,7 +330,13 @@ open_socket(struct gate *g)
     zmq_setsockopt(g->socket, ZMQ_SNDHWM, &queue, sizeof queue);
     zmq_setsockopt(g->socket, ZMQ_RCVHWM, &queue, sizeof queue);
     zmq_setsockopt(g->socket, ZMQ_LINGER, &off, sizeof off);
-    return zmq_connect(g->socket, g->boot->endpoint) == 0;
+    if (zmq_connect(g->socket, g->boot->endpoint) != 0 ||
+        zmq_getsockopt(g->socket, ZMQ_FD, &g->socket_fd, &fd_size) != 0)
+        return false;
+    fence_keep(g->socket_fd);
+    fence_keep(outbox_fd());
+    fence_keep(BOOT_FD);
+    return true;
 }
 
 int
@@ -268,21 +345,22 @@ gate_serve(const struct boot *boot, const struct library *library,
 {
     struct gate g = {.boot = boot, .library = library};
 
-    if (!outbox_init() || !open_socket(&g)) {
+    if (!outbox_init() || !ask_init() || !open_socket(&g)) {
         fprintf(stderr, "cannot reach the gateway at %s: %s\n", boot->endpoint,
                 zmq_strerror(errno));
         return EXIT_FAILURE;
     }
     catch_sigterm();
+    jobs_init(boot->result_max_bytes);
     if (refusal)
         say_hello(&g, refusal);
-    else if (!jobs_start(library, host_table(), boot->config_json,
-                         boot->result_max_bytes))
+    else if (!crew_start(library, host_table(boot->config_json),
+                         boot->config_json, boot->concurrent_calls))
         say_hello(&g, "no thread can be started for its calls");
     while (serve_once(&g))
         continue;
-    if (refusal || jobs_state() == JOBS_REFUSED)
+    if (refusal || crew_state() == CREW_REFUSED)
         return EXIT_REFUSED;
     end_plugin();
-    return EXIT_SUCCESS;
+    return g.unwelcome ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -2,8 +2,11 @@
 
 #include <pthread.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "tools/toolhost/answer.h"
+#include "tools/toolhost/conversation.h"
+#include "tools/toolhost/fence.h"
 #include "tools/toolhost/jobs.h"
 #include "tools/toolhost/outbox.h"
 
@@ -17,6 +20,8 @@ static struct {
     unsigned lines;
     unsigned long dropped;
 } limit = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static const char *own_config = "{}";
 
 /* Whether a line may go out; *dropped gets how many could not before it. */
 static int
@@ -48,7 +53,7 @@ host_log(int level, const char *message)
     unsigned long dropped;
     char text[64];
 
-    if (!message || !may_log(&dropped))
+    if (!message || fence_is_copy() || !may_log(&dropped))
         return;
     if (dropped > 0) {
         snprintf(text, sizeof text, "%lu lines were too many", dropped);
@@ -57,28 +62,57 @@ host_log(int level, const char *message)
     outbox_try(answer_log(level, message));
 }
 
-/* Services come with later versions of the ABI. */
+static void
+host_complete(uint64_t token, int status, const char *json)
+{
+    if (!fence_is_copy())
+        jobs_complete(token, status, json);
+}
+
+static int
+host_is_cancelled(uint64_t token)
+{
+    return fence_is_copy() || jobs_is_cancelled(token);
+}
+
+static void
+host_progress(uint64_t token, double done, double total, const char *message)
+{
+    if (!fence_is_copy())
+        jobs_progress(token, done, total, message);
+}
+
 static const void *
 host_get_service(const char *id)
 {
-    (void)id;
-    return NULL;
+    return id && strcmp(id, "voxring.conversation/1") == 0
+               ? conversation_table()
+               : NULL;
+}
+
+static const char *
+host_config(void)
+{
+    return own_config;
 }
 
 const struct voxring_host *
-host_table(void)
+host_table(const char *config_json)
 {
     static const struct voxring_host table = {
         .struct_size = sizeof table,
         .abi_major = VOXRING_TOOL_ABI_MAJOR,
         .abi_minor = VOXRING_TOOL_ABI_MINOR,
-        .complete = jobs_complete,
-        .is_cancelled = jobs_is_cancelled,
-        .progress = jobs_progress,
+        .complete = host_complete,
+        .is_cancelled = host_is_cancelled,
+        .progress = host_progress,
         .log = host_log,
         .now_ns = jobs_now_ns,
         .get_service = host_get_service,
+        .config = host_config,
+        .publish = conversation_publish,
     };
 
+    own_config = config_json;
     return &table;
 }

@@ -4,7 +4,7 @@
 
 #include "tools/voxring_tool.h"
 
-/* The one vtable. Static storage. [any] */
-const struct voxring_host *host_table(void);
+/* The one vtable. Static storage; `config_json` must live on. [any] */
+const struct voxring_host *host_table(const char *config_json);
 
 #endif

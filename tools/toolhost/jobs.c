@@ -7,9 +7,12 @@
 #include <time.h>
 
 #include "tools/toolhost/answer.h"
+#include "tools/toolhost/fence.h"
 #include "tools/toolhost/outbox.h"
 
-#define SLOTS 64u
+/* More than the gateway has in one process at a time, as a call that nobody
+ * waits for keeps its slot until it returns. */
+#define SLOTS 128u
 #define PROGRESS_INTERVAL_NS 100000000u
 
 struct job {
@@ -30,13 +33,9 @@ static struct {
     struct job slots[SLOTS];
     uint64_t generation;
     uint64_t spare_completions;
-    enum jobs_state state;
+    unsigned open;
     bool stopping;
-    const struct library *library;
-    const struct voxring_host *host;
-    const char *config_json;
     size_t result_max_bytes;
-    char refusal[512];
 } jobs = {.lock = PTHREAD_MUTEX_INITIALIZER,
           .change = PTHREAD_COND_INITIALIZER};
 
@@ -78,6 +77,7 @@ free_if_over(struct job *job)
         return;
     free_request(&job->request);
     memset(job, 0, sizeof *job);
+    jobs.open--;
 }
 
 /* An answer is out; the slot is free if the call's function is not running.
@@ -150,7 +150,21 @@ jobs_progress(uint64_t token, double done, double total, const char *message)
     pthread_mutex_unlock(&jobs.lock);
 }
 
-/* ---- the worker thread ------------------------------------------------------ */
+char *
+jobs_name_of(uint64_t token)
+{
+    struct job *job;
+    char *name = NULL;
+
+    pthread_mutex_lock(&jobs.lock);
+    job = open_job(token);
+    if (job && job->request.progress_token)
+        name = strdup(job->request.progress_token);
+    pthread_mutex_unlock(&jobs.lock);
+    return name;
+}
+
+/* ---- for the threads that run them ------------------------------------------- */
 
 /* Whether a call of this tool has begun and is not over. Under the lock. */
 static bool
@@ -164,24 +178,71 @@ is_busy(const struct voxring_tool *tool)
     return false;
 }
 
+static bool
+is_waiting(const struct job *job, enum voxring_threading threading)
+{
+    return job->token != 0 && !job->entered && !job->completed &&
+           job->request.tool->threading == (uint32_t)threading;
+}
+
 /* The oldest call that may begin, or NULL. Under the lock. */
 static struct job *
-next_job(void)
+next_job(enum voxring_threading threading)
 {
     struct job *best = NULL;
 
     for (size_t i = 0; i < SLOTS; i++) {
         struct job *job = &jobs.slots[i];
-        if (job->token == 0 || job->entered || job->completed)
+        if (!is_waiting(job, threading) || (best && best->order < job->order))
             continue;
-        if (best && best->order < job->order)
-            continue;
-        if (job->request.tool->threading == VOXRING_SERIAL &&
-            is_busy(job->request.tool))
+        if (threading == VOXRING_SERIAL && is_busy(job->request.tool))
             continue;
         best = job;
     }
     return best;
+}
+
+struct job *
+jobs_take(enum voxring_threading threading)
+{
+    struct job *job = NULL;
+
+    pthread_mutex_lock(&jobs.lock);
+    while (!jobs.stopping && !(job = next_job(threading)))
+        pthread_cond_wait(&jobs.change, &jobs.lock);
+    if (job)
+        job->entered = true;
+    pthread_mutex_unlock(&jobs.lock);
+    return job;
+}
+
+unsigned
+jobs_parallel(void)
+{
+    unsigned count = 0;
+
+    pthread_mutex_lock(&jobs.lock);
+    for (size_t i = 0; jobs.open > 0 && i < SLOTS; i++) {
+        const struct job *job = &jobs.slots[i];
+        if (job->token != 0 && job->entered)
+            count += !job->returned &&
+                     job->request.tool->threading == VOXRING_PARALLEL;
+        else
+            count += is_waiting(job, VOXRING_PARALLEL);
+    }
+    pthread_mutex_unlock(&jobs.lock);
+    return count;
+}
+
+void
+jobs_refuse_parallel(const char *sentence)
+{
+    pthread_mutex_lock(&jobs.lock);
+    for (size_t i = 0; i < SLOTS; i++) {
+        if (is_waiting(&jobs.slots[i], VOXRING_PARALLEL))
+            answer_job(&jobs.slots[i], sentence, true);
+    }
+    pthread_mutex_unlock(&jobs.lock);
 }
 
 static const char *
@@ -190,12 +251,12 @@ text_or_empty(const char *text)
     return text ? text : "";
 }
 
-/* Calls the plugin, without the lock. The job's texts stay: its slot is not
- * freed before `returned`. */
-static void
-run_job(struct job *job)
+/* Without the lock: the texts stay, as the slot is not freed before
+ * `returned`, and nobody writes to them. */
+void
+jobs_run(struct job *job)
 {
-    struct voxring_call call = {
+    const struct voxring_call call = {
         .struct_size = sizeof call,
         .token = job->token,
         .tool = job->request.tool->name,
@@ -206,106 +267,31 @@ run_job(struct job *job)
         .deadline_ns = job->deadline_ns,
     };
 
-    job->entered = true;
-    pthread_mutex_unlock(&jobs.lock);
     job->request.tool->call(&call);
+    fence_end_copy();
+    fence_check();
     pthread_mutex_lock(&jobs.lock);
     job->returned = true;
+    pthread_cond_broadcast(&jobs.change);
     free_if_over(job);
-}
-
-static bool
-run_init(void)
-{
-    const struct voxring_plugin *plugin = &jobs.library->plugin;
-    char why[400] = "";
-
-    if (!plugin->init ||
-        plugin->init(jobs.host, jobs.config_json, why, sizeof why) == 0)
-        return true;
-    why[sizeof why - 1] = '\0';
-    snprintf(jobs.refusal, sizeof jobs.refusal, "its init refused: %s",
-             why[0] ? why : "it gave no reason; see its documentation");
-    return false;
-}
-
-static void
-set_state(enum jobs_state state)
-{
-    pthread_mutex_lock(&jobs.lock);
-    jobs.state = state;
     pthread_mutex_unlock(&jobs.lock);
-    outbox_wake();
 }
 
-static bool
-all_free(void)
+void
+jobs_init(size_t result_max_bytes)
 {
-    for (size_t i = 0; i < SLOTS; i++) {
-        if (jobs.slots[i].token != 0)
-            return false;
-    }
-    return true;
-}
-
-static void *
-worker_main(void *arg)
-{
-    bool quiet;
-
-    (void)arg;
-    if (!run_init()) {
-        set_state(JOBS_REFUSED);
-        return NULL;
-    }
-    set_state(JOBS_READY);
-    pthread_mutex_lock(&jobs.lock);
-    while (!jobs.stopping) {
-        struct job *job = next_job();
-        if (job)
-            run_job(job);
-        else
-            pthread_cond_wait(&jobs.change, &jobs.lock);
-    }
-    quiet = all_free();
-    pthread_mutex_unlock(&jobs.lock);
-    if (quiet && jobs.library->plugin.fini)
-        jobs.library->plugin.fini();
-    set_state(JOBS_ENDED);
-    return NULL;
-}
-
-bool
-jobs_start(const struct library *library, const struct voxring_host *host,
-           const char *config_json, size_t result_max_bytes)
-{
-    pthread_t thread;
-
-    jobs.library = library;
-    jobs.host = host;
-    jobs.config_json = config_json;
     jobs.result_max_bytes = result_max_bytes;
-    if (pthread_create(&thread, NULL, worker_main, NULL) != 0)
-        return false;
-    pthread_detach(thread);
-    return true;
 }
 
-enum jobs_state
-jobs_state(void)
+unsigned
+jobs_open(void)
 {
-    enum jobs_state state;
+    unsigned open;
 
     pthread_mutex_lock(&jobs.lock);
-    state = jobs.state;
+    open = jobs.open;
     pthread_mutex_unlock(&jobs.lock);
-    return state;
-}
-
-const char *
-jobs_refusal(void)
-{
-    return jobs.refusal;
+    return open;
 }
 
 bool
@@ -323,7 +309,10 @@ jobs_add(struct jobs_request *request)
         job->token = jobs.generation * SLOTS + (uint64_t)(job - jobs.slots);
         job->request = *request;
         job->deadline_ns =
-            jobs_now_ns() + (uint64_t)request->timeout_ms * 1000000u;
+            request->timeout_ms > 0
+                ? jobs_now_ns() + (uint64_t)request->timeout_ms * 1000000u
+                : UINT64_MAX;
+        jobs.open++;
         memset(request, 0, sizeof *request);
         pthread_cond_broadcast(&jobs.change);
     } else {
@@ -370,8 +359,21 @@ jobs_stop(void)
 {
     pthread_mutex_lock(&jobs.lock);
     jobs.stopping = true;
-    for (size_t i = 0; i < SLOTS; i++)
-        jobs.slots[i].cancelled = true;
+    for (size_t i = 0; i < SLOTS; i++) {
+        struct job *job = &jobs.slots[i];
+        job->cancelled = true;
+        if (job->token != 0 && !job->entered && !job->completed)
+            answer_job(job, "The plugin is being stopped", true);
+    }
     pthread_cond_broadcast(&jobs.change);
+    pthread_mutex_unlock(&jobs.lock);
+}
+
+void
+jobs_await_quiet(void)
+{
+    pthread_mutex_lock(&jobs.lock);
+    while (jobs.open > 0)
+        pthread_cond_wait(&jobs.change, &jobs.lock);
     pthread_mutex_unlock(&jobs.lock);
 }

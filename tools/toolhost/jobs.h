@@ -1,4 +1,4 @@
-/* The calls of this process and the worker thread that runs them.
+/* The calls of this process: from their arrival to their answer.
  *
  * A call lives in a slot and is named by a token (slot and generation), so a
  * completion that comes twice or late finds nothing. The slot is free again
@@ -12,12 +12,7 @@
 
 #include "tools/toolhost/library.h"
 
-enum jobs_state {
-    JOBS_STARTING, /* the plugin's init runs */
-    JOBS_READY,
-    JOBS_REFUSED, /* init said no: jobs_refusal() */
-    JOBS_ENDED    /* after jobs_stop(): fini has run */
-};
+struct job;
 
 /* A call as it arrived; the texts are taken (malloc'ed), NULL as marked. */
 struct jobs_request {
@@ -28,19 +23,11 @@ struct jobs_request {
     char *session;        /* or NULL */
     char *conversation;   /* or NULL */
     char *turn;           /* or NULL */
-    uint32_t timeout_ms;
+    uint32_t timeout_ms;  /* 0: no limit */
 };
 
-/* Starts the worker thread, which calls the plugin's init with `host` and
- * `config_json` (both must live on). outbox_fd() tells when the state is
- * another. [any] once per process */
-bool jobs_start(const struct library *library, const struct voxring_host *host,
-                const char *config_json, size_t result_max_bytes);
-
-enum jobs_state jobs_state(void);
-
-/* The sentence of a plugin that refused. [any] */
-const char *jobs_refusal(void);
+/* Answers longer than this become errors. [any] once, before any call */
+void jobs_init(size_t result_max_bytes);
 
 /* Queues a call; on false there is no room and an error answer is out. [any] */
 bool jobs_add(struct jobs_request *request);
@@ -52,8 +39,33 @@ void jobs_cancel(const char *id);
  * another process will take it. [any] */
 void jobs_drain(int code);
 
-/* Lets the thread end after the call in hand: fini, then JOBS_ENDED. [any] */
+/* How many calls are not over. [any] */
+unsigned jobs_open(void);
+
+/* How many calls of VOXRING_PARALLEL tools run or wait to. [any] */
+unsigned jobs_parallel(void);
+
+/* Waits for a call of a tool of this threading that may begin, and takes it.
+ * NULL after jobs_stop(). [any] a thread for calls */
+struct job *jobs_take(enum voxring_threading threading);
+
+/* Runs the plugin's function for a call that was taken. [any] the thread that
+ * took it */
+void jobs_run(struct job *job);
+
+/* Answers every call that waits for a thread and could not be given one.
+ * [any] */
+void jobs_refuse_parallel(const char *sentence);
+
+/* No call begins any more; those that run are told that nobody waits. [any] */
 void jobs_stop(void);
+
+/* After jobs_stop(), waits until no call runs. [any] */
+void jobs_await_quiet(void);
+
+/* The gateway's name (JSON text) of a call that is still to be completed,
+ * malloc'ed; NULL if there is none. [any] */
+char *jobs_name_of(uint64_t token);
 
 /* The plugin's side; see voxring_tool.h. [any] */
 void jobs_complete(uint64_t token, int status, const char *json);

@@ -6,9 +6,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cjson/cJSON.h>
 #include <ltdl.h>
+
+#include "tools/toolhost/image.h"
 
 #define NAME_MAX_BYTES 64
 #define NAME_LETTERS \
@@ -22,6 +25,15 @@
 #define TOOL_MIN_BYTES                     \
     (offsetof(struct voxring_tool, call) + \
      sizeof(((struct voxring_tool *)0)->call))
+
+/* A sanitizer's reports name places in files, and a copy has no name. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define LOADS_IN_PLACE true
+#else
+#define LOADS_IN_PLACE false
+#endif
+/* What a synchronous tool gets that names no time. */
+#define SYNC_TIMEOUT_MS 60000u
 
 struct sentence {
     const char *path;
@@ -155,6 +167,8 @@ copy_tools(struct library *l, const struct sentence *s)
         struct voxring_tool *tool = &l->tools[i];
         memset(tool, 0, sizeof *tool);
         memcpy(tool, at + i * l->plugin.tool_bytes, bytes);
+        if (l->plugin.abi_minor == 0)
+            tool->flags = 0; /* was reserved then */
         status = check_tool(tool, i, s);
         if (status != VR_OK)
             return status;
@@ -198,16 +212,38 @@ say_load_error(const char *path, const struct sentence *s)
                        : "for an unknown reason");
 }
 
+/* Loads the private copy of the file, else the file itself. */
+static lt_dlhandle
+open_library(const char *path, int copy)
+{
+    lt_dlhandle handle = NULL;
+    char name[40];
+
+    if (copy >= 0 && !LOADS_IN_PLACE) {
+        snprintf(name, sizeof name, "/proc/self/fd/%d", copy);
+        handle = lt_dlopen(name);
+    }
+    if (!handle)
+        handle = lt_dlopenext(path);
+    if (copy >= 0)
+        close(copy);
+    return handle;
+}
+
 enum vr_status
 library_load(struct library *l, const char *path, char *why, size_t why_size)
 {
     const struct sentence s = {path, why, why_size};
     const struct voxring_plugin *plugin;
     lt_dlhandle handle;
+    char fault[300];
+    int copy;
 
     if (lt_dlinit() != 0)
         return say(&s, "cannot be loaded: libltdl does not start");
-    handle = lt_dlopenext(path);
+    if (image_copy(path, &copy, fault, sizeof fault) != VR_OK)
+        return say(&s, "cannot be loaded: %s", fault);
+    handle = open_library(path, copy);
     if (!handle)
         return say_load_error(path, &s);
     lt_dlmakeresident(handle);
@@ -246,8 +282,12 @@ tool_json(const struct voxring_tool *tool)
     cJSON_AddStringToObject(meta, "voxring/threading",
                             tool->threading == VOXRING_PARALLEL ? "parallel"
                                                                 : "serial");
-    if (tool->timeout_ms != 0)
-        cJSON_AddNumberToObject(meta, "voxring/timeout_ms", tool->timeout_ms);
+    cJSON_AddNumberToObject(meta, "voxring/timeout_ms",
+                            tool->timeout_ms == 0 && tool->mode == VOXRING_SYNC
+                                ? SYNC_TIMEOUT_MS
+                                : tool->timeout_ms);
+    if (tool->flags & VOXRING_CANCEL_ON_INTERRUPT)
+        cJSON_AddTrueToObject(meta, "voxring/cancel_on_interrupt");
     return entry;
 }
 

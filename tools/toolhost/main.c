@@ -10,7 +10,9 @@
 #include "ipc/standard_fds.h"
 #include "tools/toolhost/boot.h"
 #include "tools/toolhost/gate.h"
+#include "tools/toolhost/fence.h"
 #include "tools/toolhost/library.h"
+#include "tools/toolhost/limit.h"
 
 #define WHY_BYTES 1024
 
@@ -79,7 +81,9 @@ serve(const char *path)
         fprintf(stderr, "voxring-toolhost: %s\n", why);
         return EXIT_FAILURE;
     }
+    limit_set(boot.memory_bytes, boot.concurrent_calls);
     status = library_load(&library, path, why, sizeof why);
+    fence_watch_exit();
     result = gate_serve(&boot, &library, status == VR_OK ? NULL : why);
     fflush(stdout);
     /* no destructors: the plugin's threads may still be running */
@@ -90,6 +94,7 @@ int
 main(int argc, char **argv)
 {
     standard_fds_fill();
+    fence_init();
     if (argc == 2 && strcmp(argv[1], "--help") == 0)
         return usage(stdout);
     if (argc == 2 && strcmp(argv[1], "--version") == 0) {

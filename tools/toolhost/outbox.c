@@ -7,6 +7,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "tools/toolhost/fence.h"
+
 #define WAITING_MAX 256
 
 struct letter {
@@ -42,8 +44,9 @@ outbox_wake(void)
     int saved = errno;
     uint64_t one = 1;
 
-    /* fails only when it is readable already */
-    (void)!write(outbox.fd, &one, sizeof one);
+    /* EAGAIN: it is readable already */
+    if (write(outbox.fd, &one, sizeof one) < 0 && errno != EAGAIN)
+        fence_check();
     errno = saved;
 }
 
@@ -51,8 +54,11 @@ void
 outbox_clear(void)
 {
     uint64_t count;
+    ssize_t n = read(outbox.fd, &count, sizeof count);
 
-    (void)!read(outbox.fd, &count, sizeof count);
+    if (n != (ssize_t)sizeof count && !(n < 0 && errno == EAGAIN))
+        fence_end(EXIT_FAILURE, "its event descriptor is another: the plugin "
+                                "closed what is not its own");
 }
 
 static bool

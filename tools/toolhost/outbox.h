@@ -14,10 +14,12 @@ bool outbox_init(void);
 /* Readable when the owner of the socket should look. [any] */
 int outbox_fd(void);
 
-/* Makes outbox_fd() readable; safe in a signal handler. [any] */
+/* Makes outbox_fd() readable; safe in a signal handler. Ends the process if the
+ * plugin closed that descriptor. [any] */
 void outbox_wake(void);
 
-/* Clears outbox_fd(). [any] */
+/* Clears outbox_fd(). Ends the process if it is no event descriptor any more.
+ * [any] */
 void outbox_clear(void);
 
 /* Puts a malloc'ed text in, which it takes; NULL is ignored. [any] */

@@ -271,7 +271,7 @@ call_forks(const struct voxring_call *call)
     }
 
 static const struct voxring_tool tools[] = {
-    TOOL(ok, VOXRING_PARALLEL),        TOOL(segv, VOXRING_SERIAL),
+    TOOL(ok, VOXRING_SERIAL),          TOOL(segv, VOXRING_SERIAL),
     TOOL(abort, VOXRING_SERIAL),       TOOL(exit, VOXRING_SERIAL),
     TOOL(hang, VOXRING_SERIAL),        TOOL(patient, VOXRING_SERIAL),
     TOOL(flood, VOXRING_SERIAL),       TOOL(twice, VOXRING_SERIAL),
