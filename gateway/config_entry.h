@@ -1,6 +1,6 @@
 /* The entries by name among the configuration's values: providers of tools,
  * and tools, rows of kind PLUGINS, MCP, WORKERS and TOOLS. Used by
- * config_value.c and config_value_copy.c only.
+ * config_value*.c only.
  *
  * `member` is a struct config_providers, of a row of kind TOOLS a struct
  * config_tools. */

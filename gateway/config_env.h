@@ -1,6 +1,6 @@
 /* Environment variables among the configuration's values: names to pass on,
  * and values to set, which may be secrets and are never shown. Used by
- * config_value.c only. */
+ * config_value*.c only. */
 #ifndef GATEWAY_CONFIG_ENV_H
 #define GATEWAY_CONFIG_ENV_H
 

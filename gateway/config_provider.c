@@ -181,8 +181,11 @@ config_provider_check(const struct config_row *row,
                       const struct config_provider *provider, const cJSON *item,
                       const char *path, struct config_reader *reader)
 {
+    size_t before = reader->problems->count;
     if (row->kind == CONFIG_MCP)
         check_mcp(provider, item, path, reader);
+    if (reader->problems->count > before)
+        return;
     check_secret_file(provider->headers_file, item, path, "headers_file",
                       reader);
     check_secret_file(provider->token_file, item, path, "token_file", reader);

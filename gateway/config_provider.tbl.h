@@ -37,7 +37,7 @@ CONFIG_MCP("args", TEXTS, args, "[]", 0, 4095, NULL, NULL, "",
            "what the command is started with")
 CONFIG_MCP("cwd", PATH, cwd, "null", 1, 4095, NULL, NULL, "",
            "the folder the command is started in; by default voxringd's")
-CONFIG_MCP("url", TEXT, url, "null", 8, 2048, NULL, config_check_url, "",
+CONFIG_MCP("url", TEXT, url, "null", 1, 2048, NULL, config_check_url, "",
            "where a server listens for streamable HTTP; https, or http on this "
            "machine")
 CONFIG_MCP("headers_file", PATH, headers_file, "null", 1, 4095, NULL, NULL, "",

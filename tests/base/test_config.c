@@ -113,6 +113,11 @@ an_empty_session_has_every_default(void **state)
     assert_int_equal(s->listen, CONFIG_LISTEN_ALWAYS);
     assert_int_equal(s->interrupt_on,
                      CONFIG_INTERRUPT_MARKER | CONFIG_INTERRUPT_STOP_REASON);
+    assert_int_equal(s->inference.for_tools, CONFIG_FOR_TOOLS_AS_SET);
+    assert_int_equal(s->end_conversation, CONFIG_OFF);
+    assert_int_equal(s->cancelled_result, CONFIG_CANCELLED_BY_FAMILY);
+    assert_true(s->async_result_s == 300);
+    assert_int_equal(s->async_guidance, CONFIG_ON);
     assert_null(s->extra.session_start);
     assert_string_equal(config->bedrock.region, "us-east-1");
     assert_int_equal(config->bedrock.connect_timeout_ms, 10000);
@@ -265,6 +270,12 @@ bad_values_name_path_line_and_remedy(void **state)
     expect_session_problem("\"interrupt_on\":[\"cough\"]",
                            "interrupt_on: is \"cough\"; use a list of "
                            "\"marker\", \"stop_reason\" or \"speech_start\"");
+    expect_session_problem("\"inference\":{\"for_tools\":\"Greedy\"}",
+                           "inference.for_tools: is \"Greedy\"; use "
+                           "\"as_set\" or \"greedy\"");
+    expect_session_problem("\"async_result_s\":3601",
+                           "async_result_s: is 3601; use a number from 0 to "
+                           "3600 s");
     expect_session_problem("\"endpointing_sensitivity\":\"high\"",
                            "endpointing_sensitivity: is \"high\"; use "
                            "\"HIGH\", \"MEDIUM\" or \"LOW\"");

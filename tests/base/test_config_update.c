@@ -136,6 +136,17 @@ changes_are_laid_over_what_there_is(void **state)
                    "continuation live, tools rotation, listen live, "
                    "interrupt_on live, extra.prompt_start rotation, ");
     assert_int_equal(config_session_changes(old, merged, NULL, NULL), 7);
+    expect_changes("{}",
+                   "{\"inference\":{\"for_tools\":\"greedy\"},"
+                   "\"end_conversation\":\"on\",\"async_result_s\":0,"
+                   "\"cancelled_result\":\"nothing\","
+                   "\"async_guidance\":\"off\"}",
+                   "inference.for_tools rotation, end_conversation rotation, "
+                   "cancelled_result live, async_result_s live, "
+                   "async_guidance rotation, ");
+    assert_int_equal(merged->inference.for_tools, CONFIG_FOR_TOOLS_GREEDY);
+    assert_int_equal(merged->end_conversation, CONFIG_ON);
+    assert_int_equal(merged->cancelled_result, CONFIG_CANCELLED_NOTHING);
 }
 
 static void

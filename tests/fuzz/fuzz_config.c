@@ -8,8 +8,9 @@
  * fuzz-module: gateway/config_problem.c gateway/config_provider.c
  * fuzz-module: gateway/config_session.c gateway/config_table.c
  * fuzz-module: gateway/config_value.c gateway/config_value_copy.c
- * fuzz-module: gateway/jsonc.c gateway/jsonx.c gateway/strbuf.c
- * fuzz-module: gateway/clock.c gateway/log.c gateway/log_sink.c ipc
+ * fuzz-module: gateway/config_value_show.c gateway/jsonc.c gateway/jsonx.c
+ * fuzz-module: gateway/strbuf.c gateway/clock.c gateway/log.c
+ * fuzz-module: gateway/log_sink.c ipc
  */
 #include <stdint.h>
 #include <stdlib.h>
