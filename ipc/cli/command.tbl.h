@@ -125,7 +125,11 @@ COMMAND(history, "history", "SESSION [TEXT|-]", 1, 2,
     "  voxring history robot --json >yesterday.json\n"
     "  voxring history robot --replace yesterday.json\n")
 COMMAND(tool_list, "tool list", "", 0, 0,
-    "the tools that the model is offered",
+    "the tools that the model is offered, and who offers them",
+    "First the tools: name, kind and name of who offers it (plugin, mcp, worker\n"
+    "or builtin), sync or async, and what the model reads. Then who offers\n"
+    "tools, or would but for the reason given.\n"
+    "\n"
     "  voxring tool list\n"
     "  voxring tool list --json | jq '.tools[].input_schema'\n")
 COMMAND(tool_call, "tool call", "NAME [JSON]", 1, 2,
@@ -133,6 +137,34 @@ COMMAND(tool_call, "tool call", "NAME [JSON]", 1, 2,
     "Without JSON the arguments are {}.\n"
     "\n"
     "  voxring tool call clock '{\"zone\": \"Europe/Rome\"}'\n")
+COMMAND(tool_reload, "tool reload", "[PROVIDER]", 0, 1,
+    "starts plugins and MCP servers anew, in running conversations too",
+    "Calls that run are finished by the old process. Without PROVIDER it is all\n"
+    "of them; files that were changed are found by the gateway itself.\n"
+    "\n"
+    "  voxring tool reload\n"
+    "  voxring tool reload weather\n")
+COMMAND(tool_new, "tool new", "NAME", 1, 1,
+    "writes the source of a working plugin, to be made your own",
+    "The file is NAME.c, which must not be there yet. It is a whole tool with a\n"
+    "parameter, a setting and errors; with --async one that works in a thread of\n"
+    "its own, tells its progress and can be cancelled. What is printed builds\n"
+    "and tries it. No gateway is needed.\n"
+    "\n"
+    "  voxring tool new greet\n"
+    "  voxring tool new walk --async --output src/walk.c\n")
+COMMAND(tool_test, "tool test", "PLUGIN.so [NAME [JSON]]", 1, 3,
+    "tries a plugin without a gateway, and says what is wrong with it",
+    "The plugin runs in voxring-toolhost as the gateway would run it, and this\n"
+    "program is its gateway. Each tool is called with input that fits its\n"
+    "schema, with input that does not, cancelled, and called many times; so a\n"
+    "tool that acts on the world does so: --no-calls only loads it and checks\n"
+    "what it offers. --timeout lowers the tools' own limits. With NAME it is one\n"
+    "call, whose result is printed; without JSON its arguments are {}.\n"
+    "\n"
+    "  voxring tool test greet.so\n"
+    "  voxring tool test greet.so greet '{\"name\": \"Ada\"}'\n"
+    "  voxring tool test robot.so --no-calls --config '{\"endpoint\": \"x\"}'\n")
 COMMAND(stats, "stats", "", 0, 0,
     "counters of the gateway and the account of every frame",
     "--prometheus prints them in Prometheus' text format 0.0.4. Each scrape is\n"

@@ -8,7 +8,8 @@
 #define CALLS                                                               \
     (FOR(text) | FOR(session_list) | FOR(session_get) | FOR(session_open) | \
      FOR(session_close) | FOR(session_mute) | FOR(session_unmute) |         \
-     FOR(session_interrupt) | FOR(tool_list) | FOR(tool_call) | FOR(stats) | \
+     FOR(session_interrupt) | FOR(tool_list) | FOR(tool_call) |             \
+     FOR(tool_reload) | FOR(stats) |                                        \
      FOR(log) | FOR(snapshot) | FOR(version) | FOR(shutdown) |              \
      FOR(update) | FOR(reset) | FOR(rotate) | FOR(sleep) | FOR(history))
 OPTION(raw_format, "raw", TEXT, FOR(send), "RATE,CHANNELS", "the input has no header: s16le at RATE Hz, frames interleaved")
@@ -29,7 +30,7 @@ OPTION(keep, "keep", FLAG, FOR(record), "", "go on with the next gateway when th
 OPTION(session, "session", TEXT, FOR(tail) | FOR(stats) | FOR(tool_call), "NAME", "only of that session; for a tool, the one it works for")
 OPTION(count, "count", COUNT, FOR(tail), "N", "end after N events")
 OPTION(wait, "wait", TEXT, FOR(text), "accepted|response", "until the text was sent, or until the answer is complete (default)")
-OPTION(config, "config", TEXT, FOR(session_open) | FOR(update), "FILE|JSON", "the session's settings, as in the configuration file")
+OPTION(config, "config", TEXT, FOR(session_open) | FOR(update) | FOR(tool_test), "FILE|JSON", "settings as in the configuration file: the session's, or the plugin's own")
 OPTION(conversation, "conversation", TEXT, FOR(session_open), "ID", "the conversation's id; by default one is made")
 OPTION(history, "history", TEXT, FOR(session_open), "FILE|JSON", "what was said before: [{role, text}], or a file of voxring history --json")
 OPTION(forget, "forget", FLAG, FOR(reset), "", "without the history")
@@ -37,9 +38,13 @@ OPTION(append, "append", TEXT, FOR(history), "ROLE", "adds TEXT as said by ROLE:
 OPTION(pinned, "pinned", FLAG, FOR(history), "", "with --append: never dropped for lack of room")
 OPTION(replace, "replace", TEXT, FOR(history), "FILE|JSON", "puts these messages in the place of all")
 OPTION(revision, "revision", TEXT, FOR(history), "N", "change it only if its revision is still N")
+OPTION(async, "async", FLAG, FOR(tool_new), "", "a tool that works on while the model talks")
+OPTION(output, "output", TEXT, FOR(tool_new), "FILE", "where to write it (NAME.c)")
+OPTION(no_calls, "no-calls", FLAG, FOR(tool_test), "", "call nothing: for tools that act, such as a robot's")
+OPTION(repeat, "repeat", COUNT, FOR(tool_test), "N", "how often each tool is called to find leaks (1000)")
 OPTION(prometheus, "prometheus", FLAG, FOR(stats), "", "in Prometheus' text format")
-OPTION(timeout_ms, "timeout", COUNT, CALLS | FOR(send) | FOR(tail), "MS", "give up after so long (send: without any progress)")
-OPTION(json, "json", FLAG, CALLS, "", "print the gateway's answer as one line of JSON")
+OPTION(timeout_ms, "timeout", COUNT, CALLS | FOR(send) | FOR(tail) | FOR(tool_test), "MS", "give up after so long (send: without any progress)")
+OPTION(json, "json", FLAG, CALLS | FOR(tool_test), "", "print the answer as one line of JSON")
 OPTION(control, "control", TEXT, CALLS, "ENDPOINT", "the control socket, if not ipc:// and control.sock in DIR")
 OPTION(events, "events", TEXT, FOR(tail), "ENDPOINT", "the event socket, if not ipc:// and events.sock in DIR")
 OPTION(runtime_dir, "runtime-dir", TEXT, ANY, "DIR", "the gateway's runtime folder")

@@ -11,23 +11,87 @@
 #define CALL_MS 600000
 #define GRACE_MS 1000
 
+static void
+list_tools(const cJSON *tools)
+{
+    const cJSON *tool = NULL;
+    cJSON_ArrayForEach(tool, tools)
+    {
+        say_line("%-20s %-7s %-16s %-5s %s", control_text(tool, "name", "?"),
+                 control_text(tool, "kind", ""),
+                 control_text(tool, "provider", "?"),
+                 control_text(tool, "mode", ""),
+                 control_text(tool, "description", ""));
+    }
+}
+
+/* Why it does not offer its tools; else how many they are, and its process. */
+static void
+describe(const cJSON *provider, char *text, size_t text_bytes)
+{
+    const char *reason = control_text(provider, "reason", NULL);
+    const cJSON *tools = cJSON_GetObjectItemCaseSensitive(provider, "tools");
+    const cJSON *pid = cJSON_GetObjectItemCaseSensitive(provider, "pid");
+    int count =
+        cJSON_IsNumber(tools) ? tools->valueint : cJSON_GetArraySize(tools);
+    int used =
+        snprintf(text, text_bytes, "%d tool%s", count, count == 1 ? "" : "s");
+    if (cJSON_IsNumber(pid))
+        used += snprintf(text + used, text_bytes - (size_t)used, ", pid %d",
+                         pid->valueint);
+    if (reason)
+        snprintf(text + used, text_bytes - (size_t)used, ": %s", reason);
+}
+
+static void
+list_providers(const cJSON *providers)
+{
+    const cJSON *provider = NULL;
+    char text[1024];
+    if (cJSON_GetArraySize(providers) > 0)
+        say_line("%s", "");
+    cJSON_ArrayForEach(provider, providers)
+    {
+        describe(provider, text, sizeof text);
+        say_line("%-20s %-7s %-16s %s", control_text(provider, "name", "?"),
+                 control_text(provider, "kind", ""),
+                 control_text(provider, "state", "?"), text);
+    }
+}
+
 int
 tool_list_run(struct cli *cli)
 {
     cJSON *result;
-    const cJSON *tool = NULL;
     int code = control_ask(cli, "tool.list", NULL,
                            control_timeout_ms(cli, TIMEOUT_MS), &result);
+    if (code == CLI_DONE && cli->options.json) {
+        control_print(cli, result);
+    } else if (code == CLI_DONE) {
+        list_tools(cJSON_GetObjectItemCaseSensitive(result, "tools"));
+        list_providers(cJSON_GetObjectItemCaseSensitive(result, "providers"));
+        if (cJSON_IsFalse(cJSON_GetObjectItemCaseSensitive(result, "complete")))
+            say_note(cli, "some of them are still starting");
+    }
+    cJSON_Delete(result);
+    return code;
+}
+
+int
+tool_reload_run(struct cli *cli)
+{
+    cJSON *params = cJSON_CreateObject();
+    cJSON *result;
+    if (cli->argument_count > 0)
+        cJSON_AddStringToObject(params, "provider", cli->arguments[0]);
+    int code = control_ask(cli, "tool.reload", params,
+                           control_timeout_ms(cli, TIMEOUT_MS), &result);
+    const cJSON *count = cJSON_GetObjectItemCaseSensitive(result, "reloaded");
     if (code == CLI_DONE && cli->options.json)
         control_print(cli, result);
     else if (code == CLI_DONE)
-        cJSON_ArrayForEach(tool,
-                           cJSON_GetObjectItemCaseSensitive(result, "tools"))
-        {
-            say_line("%-20s %-16s %s", control_text(tool, "name", "?"),
-                     control_text(tool, "provider", "?"),
-                     control_text(tool, "description", ""));
-        }
+        say_line("%d started anew; voxring tool list shows them",
+                 cJSON_IsNumber(count) ? count->valueint : 0);
     cJSON_Delete(result);
     return code;
 }
