@@ -63,14 +63,14 @@ provider_talk_hello(struct worker *w, const struct router_peer *peer,
                  "its toolhost speaks worker protocol %d, this gateway %d; "
                  "install both from one version of voxring",
                  m->protocol, WORKER_PROTOCOL);
-        provider_refuse(w->provider, reason);
+        w->provider->ops->refuse_worker(w, reason);
         return;
     }
-    provider_talk_send(w, worker_message_welcome(m->id));
+    provider_talk_send(w, worker_message_welcome(m->id, w->provider->name));
     if (m->text) {
         snprintf(reason, sizeof reason, "%.*s", (int)sizeof reason - 1,
                  m->text);
-        provider_refuse(w->provider, reason);
+        w->provider->ops->refuse_worker(w, reason);
         return;
     }
     w->state = WORKER_LISTING;
@@ -87,8 +87,10 @@ on_listed(struct worker *w, const cJSON *result)
         return;
     if (tool_list_read(&list, w->provider->name, result, why, sizeof why) !=
         VR_OK) {
-        provider_refuse(w->provider, why);
+        w->provider->ops->refuse_worker(w, why);
     } else {
+        tool_list_settle(&list, w->provider->context->tool_settings,
+                         w->provider->rule->timeout_s);
         w->provider->ops->listed(w, &list);
     }
 }
@@ -122,7 +124,7 @@ provider_talk_message(struct worker *w, const struct worker_message *m)
         if (m->call_id != 0)
             provider_queue_answer(w, m);
         else if (w->state == WORKER_LISTING)
-            provider_refuse(w->provider, m->text);
+            w->provider->ops->refuse_worker(w, m->text);
         break;
     case WORKER_LOG:
         on_log(w, m);

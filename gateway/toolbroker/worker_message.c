@@ -1,6 +1,7 @@
 #include "gateway/toolbroker/worker_message.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -83,12 +84,34 @@ read_hello(struct worker_message *m, const cJSON *params)
     m->name = string_member(params, "name");
     m->token = string_member(params, "token");
     m->text = string_member(params, "error");
+    m->instance = string_member(params, "instance");
+    m->catch_all = cJSON_IsTrue(member(params, "catchAll"));
     if (cJSON_IsNumber(protocol))
         m->protocol = protocol->valueint;
     if (!m->id)
         malformed(m, "voxring/hello needs an id");
     else if (!m->name)
         malformed(m, "voxring/hello needs a string \"name\"");
+}
+
+static bool
+is_finite(const cJSON *item)
+{
+    return cJSON_IsNumber(item) && isfinite(item->valuedouble);
+}
+
+/* Cuts a text of the message's own tree, between two characters. */
+static const char *
+cut(const char *text, size_t most_bytes)
+{
+    char *own = (char *)text;
+
+    if (!text || strlen(text) <= most_bytes)
+        return text;
+    while (most_bytes > 0 && ((unsigned char)own[most_bytes] & 0xc0) == 0x80)
+        most_bytes--;
+    own[most_bytes] = '\0';
+    return text;
 }
 
 static void
@@ -99,14 +122,15 @@ read_progress(struct worker_message *m, const cJSON *params)
 
     m->kind = WORKER_PROGRESS;
     m->call_id = call_id_of(member(params, "progressToken"));
-    m->text = string_member(params, "message");
-    if (m->call_id == 0 || !cJSON_IsNumber(done)) {
+    m->text = cut(string_member(params, "message"), WORKER_PROGRESS_MAX_BYTES);
+    if (m->call_id == 0 || !is_finite(done)) {
         malformed(m, "notifications/progress needs progressToken, as it was "
                      "given, and a number \"progress\"");
         return;
     }
     m->done = done->valuedouble;
-    m->total = cJSON_IsNumber(total) ? total->valuedouble : 0;
+    m->total =
+        is_finite(total) && total->valuedouble > 0 ? total->valuedouble : 0;
 }
 
 static void
@@ -121,6 +145,47 @@ read_log(struct worker_message *m, const cJSON *params)
         malformed(m, "notifications/message needs a string \"data\"");
 }
 
+static const char *const ask_methods[] = {
+    [BROKER_ASK_PUBLISH] = "voxring/publish",
+    [BROKER_ASK_TEXT] = "voxring/text",
+    [BROKER_ASK_UPDATE] = "voxring/update",
+    [BROKER_ASK_HISTORY] = "voxring/history",
+    [BROKER_ASK_END] = "voxring/end",
+};
+
+#define ASK_METHODS (sizeof ask_methods / sizeof ask_methods[0])
+
+const char *
+worker_message_ask_method(enum broker_ask_kind ask)
+{
+    return ask_methods[ask];
+}
+
+/* True if it is a request about a conversation. */
+static bool
+read_ask(struct worker_message *m, const char *method, const cJSON *params)
+{
+    const cJSON *call = member(params, "call");
+    size_t i = 0;
+
+    while (i < ASK_METHODS && strcmp(method, ask_methods[i]) != 0)
+        i++;
+    if (i == ASK_METHODS)
+        return false;
+    m->kind = WORKER_ASK;
+    m->ask = (enum broker_ask_kind)i;
+    m->body = params;
+    m->call_id = call_id_of(call);
+    if (!m->id && m->ask != BROKER_ASK_PUBLISH)
+        malformed(m, "what asks for something needs an id");
+    else if (!cJSON_IsObject(params))
+        m->why = "needs an object \"params\"";
+    else if (m->call_id == 0 && (call || m->ask != BROKER_ASK_PUBLISH))
+        m->why = "needs \"call\": the progressToken of the call, as it was "
+                 "given";
+    return true;
+}
+
 static void
 read_method(struct worker_message *m, const char *method)
 {
@@ -130,11 +195,15 @@ read_method(struct worker_message *m, const char *method)
         read_hello(m, params);
     } else if (strcmp(method, "ping") == 0 && m->id) {
         m->kind = WORKER_PING;
+    } else if (strcmp(method, "voxring/bye") == 0) {
+        m->kind = WORKER_BYE;
+    } else if (strcmp(method, "notifications/tools/list_changed") == 0) {
+        m->kind = WORKER_CHANGED;
     } else if (strcmp(method, "notifications/progress") == 0) {
         read_progress(m, params);
     } else if (strcmp(method, "notifications/message") == 0) {
         read_log(m, params);
-    } else {
+    } else if (!read_ask(m, method, params)) {
         m->kind = m->id ? WORKER_REQUEST : WORKER_NOTIFICATION;
         m->text = method;
     }
@@ -199,13 +268,16 @@ print_and_delete(cJSON *root)
 }
 
 char *
-worker_message_welcome(const cJSON *id)
+worker_message_welcome(const cJSON *id, const char *name)
 {
     cJSON *root = envelope(id);
     cJSON *result = cJSON_AddObjectToObject(root, "result");
 
     cJSON_AddNumberToObject(result, "protocol", WORKER_PROTOCOL);
     cJSON_AddStringToObject(result, "gateway", "voxring/" VOXRING_VERSION);
+    cJSON_AddStringToObject(result, "name", name);
+    cJSON_AddNumberToObject(result, "heartbeat_ms", WORKER_HEARTBEAT_MS);
+    cJSON_AddNumberToObject(result, "expires_ms", WORKER_EXPIRES_MS);
     return print_and_delete(root);
 }
 
@@ -221,12 +293,24 @@ worker_message_error(const cJSON *id, int code, const char *sentence)
 }
 
 char *
-worker_message_pong(const cJSON *id)
+worker_message_answer(const cJSON *id, cJSON *result)
 {
     cJSON *root = envelope(id);
 
-    cJSON_AddObjectToObject(root, "result");
+    if (!result)
+        result = cJSON_CreateObject();
+    if (!root || !cJSON_AddItemToObject(root, "result", result)) {
+        cJSON_Delete(result);
+        cJSON_Delete(root);
+        return NULL;
+    }
     return print_and_delete(root);
+}
+
+char *
+worker_message_pong(const cJSON *id)
+{
+    return worker_message_answer(id, NULL);
 }
 
 char *

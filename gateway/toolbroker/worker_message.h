@@ -7,6 +7,7 @@
 #ifndef GATEWAY_TOOLBROKER_WORKER_MESSAGE_H
 #define GATEWAY_TOOLBROKER_WORKER_MESSAGE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -17,16 +18,37 @@
 #define WORKER_PROTOCOL 1
 #define WORKER_MESSAGE_MAX_BYTES (1024 * 1024)
 
-/* JSON-RPC's codes, and ours for a worker that may not offer tools. */
+/* A worker that is no child says something at least so often, */
+#define WORKER_HEARTBEAT_MS 1000
+/* and is taken for dead after so long a silence. */
+#define WORKER_EXPIRES_MS 3000
+
+/* Of a progress message, the rest is cut. */
+#define WORKER_PROGRESS_MAX_BYTES 512
+
+/* JSON-RPC's codes. */
 #define WORKER_ERROR_INVALID (-32600)
 #define WORKER_ERROR_METHOD (-32601)
+#define WORKER_ERROR_PARAMS (-32602)
+#define WORKER_ERROR_INTERNAL (-32603)
+/* It may not offer tools; to try again without a change is of no use. */
 #define WORKER_ERROR_REFUSED (-32001)
 /* A drained worker's answer to a call it had not begun. */
 #define WORKER_ERROR_NOT_BEGUN (-32002)
+/* The gateway does not know it, or not any more: hello is to be said. */
+#define WORKER_ERROR_HELLO (-32003)
+/* What it asks for a call comes after the call's end. */
+#define WORKER_ERROR_OVER (-32004)
+/* Config does not grant what it asks for. */
+#define WORKER_ERROR_GRANT (-32005)
 
 enum worker_message_kind {
     WORKER_MALFORMED,    /* why, id if it has one */
-    WORKER_HELLO,        /* id, protocol, name, token, text: refusal or NULL */
+    WORKER_HELLO,        /* id, protocol, name, token, instance, catch_all,
+                          * text: refusal or NULL */
+    WORKER_BYE,          /* id if it has one */
+    WORKER_CHANGED,      /* its list of tools is another one */
+    WORKER_ASK,          /* id, ask, call_id (0: of no call), body: params */
     WORKER_LISTED,       /* body: the result of tools/list */
     WORKER_RESULT,       /* call_id, body */
     WORKER_FAILED,       /* call_id (0: of tools/list), text: its message */
@@ -47,8 +69,11 @@ struct worker_message {
     const char *token;
     const char *text;
     const char *level;
+    const char *instance; /* NULL if not told */
     const char *why;
     uint64_t call_id;
+    enum broker_ask_kind ask;
+    bool catch_all;
     int code; /* of WORKER_FAILED */
     double done;
     double total;
@@ -61,8 +86,15 @@ void worker_message_read(struct worker_message *message, const char *bytes,
                          size_t bytes_count);
 void worker_message_fini(struct worker_message *message);
 
-/* The answer to a good hello. [any] */
-char *worker_message_welcome(const cJSON *id);
+/* The answer to a good hello of the worker that is known by `name`. [any] */
+char *worker_message_welcome(const cJSON *id, const char *name);
+
+/* The answer `result`, which it takes; NULL is {}. [any] */
+char *worker_message_answer(const cJSON *id, cJSON *result);
+
+/* The method that asks for this, "voxring/text" for example. Static storage.
+ * [any] */
+const char *worker_message_ask_method(enum broker_ask_kind ask);
 
 /* An error answer; `id` NULL is sent as null. [any] */
 char *worker_message_error(const cJSON *id, int code, const char *sentence);
