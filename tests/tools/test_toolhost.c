@@ -1,5 +1,4 @@
-/* voxring-toolhost by itself: the test is the gateway. Programs come from the
- * folder in the variable VOXRING_BUILD, "build" if it is not set. */
+/* voxring-toolhost by itself: the test is the gateway. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,163 +6,26 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
-#include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include <cjson/cJSON.h>
-#include <zmq.h>
-
-#include "tests/tools/shell.h"
-
-#define WAIT_MS 20000
-
-static struct {
-    char dir[64];
-    void *context;
-    void *router;
-    int boot_fd; /* our end */
-    pid_t pid;
-    unsigned char peer[256];
-    size_t peer_bytes;
-    char text[65536];
-} host;
-
-static const char *
-build_dir(void)
-{
-    const char *dir = getenv("VOXRING_BUILD");
-
-    return dir && dir[0] ? dir : "build";
-}
-
-static int
-start(void **state)
-{
-    char command[400], endpoint[128];
-    int wait_ms = WAIT_MS, linger = 0;
-
-    (void)state;
-    memset(&host, 0, sizeof host);
-    host.boot_fd = -1;
-    snprintf(host.dir, sizeof host.dir, "%.40s/toolhost-XXXXXX",
-             getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
-    assert_non_null(mkdtemp(host.dir));
-    snprintf(command, sizeof command,
-             "cc -std=gnu11 -w -I. -shared -fPIC -pthread -o %s/odd.so "
-             "tests/tools/plugins/odd.c",
-             host.dir);
-    assert_int_equal(shell(command), 0);
-    host.context = zmq_ctx_new();
-    host.router = zmq_socket(host.context, ZMQ_ROUTER);
-    zmq_setsockopt(host.router, ZMQ_RCVTIMEO, &wait_ms, sizeof wait_ms);
-    zmq_setsockopt(host.router, ZMQ_LINGER, &linger, sizeof linger);
-    snprintf(endpoint, sizeof endpoint, "ipc://%s/s", host.dir);
-    return zmq_bind(host.router, endpoint);
-}
-
-/* Starts the program with a boot pipe; `boot` is written to it. */
-static void
-launch(const char *plugin, const char *boot)
-{
-    char program[300], path[300];
-    int fds[2];
-
-    snprintf(program, sizeof program, "%s/voxring-toolhost", build_dir());
-    snprintf(path, sizeof path, "%s/%s", host.dir, plugin);
-    assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
-    host.pid = fork();
-    if (host.pid == 0) {
-        int null = open("/dev/null", O_WRONLY);
-        if (!getenv("VERBOSE"))
-            dup2(null, 2);
-        dup2(fds[0], 3);
-        fcntl(3, F_SETFD, 0);
-        execl(program, program, path, (char *)NULL);
-        _exit(99);
-    }
-    close(fds[0]);
-    host.boot_fd = fds[1];
-    assert_int_equal(write(fds[1], boot, strlen(boot)), strlen(boot));
-}
+#include "tests/tools/hosted.h"
 
 static void
 launch_odd(void)
 {
-    char boot[400];
-
-    snprintf(boot, sizeof boot,
-             "{\"protocol\":1,\"endpoint\":\"ipc://%s/s\",\"token\":\"T\","
-             "\"name\":\"odd\",\"result_max_bytes\":1000,\"config\":{}}\n",
-             host.dir);
-    launch("odd.so", boot);
-}
-
-/* Waits for the program's end; its status. */
-static int
-await_exit(void)
-{
-    struct pollfd p = {(int)syscall(SYS_pidfd_open, host.pid, 0), POLLIN, 0};
-    int status = 0;
-
-    assert_true(p.fd >= 0);
-    assert_int_equal(poll(&p, 1, WAIT_MS), 1);
-    close(p.fd);
-    assert_int_equal(waitpid(host.pid, &status, 0), host.pid);
-    host.pid = 0;
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
-}
-
-static int
-stop(void **state)
-{
-    char command[100];
-
-    (void)state;
-    if (host.pid > 0) {
-        kill(host.pid, SIGKILL);
-        waitpid(host.pid, NULL, 0);
-    }
-    if (host.boot_fd >= 0)
-        close(host.boot_fd);
-    zmq_close(host.router);
-    zmq_ctx_term(host.context);
-    snprintf(command, sizeof command, "rm -rf %s", host.dir);
-    return shell(command);
+    hosted_compile("odd", "odd", "");
+    hosted_launch_plugin("odd", "\"result_max_bytes\":1000,\"config\":{}");
 }
 
 static void
-hear(void)
+launch_keen(const char *members)
 {
-    int n = zmq_recv(host.router, host.peer, sizeof host.peer, 0);
-
-    assert_true(n > 0);
-    host.peer_bytes = (size_t)n;
-    n = zmq_recv(host.router, host.text, sizeof host.text - 1, 0);
-    assert_true(n >= 0 && (size_t)n < sizeof host.text);
-    host.text[n] = '\0';
-}
-
-static void
-say(const char *text)
-{
-    zmq_send(host.router, host.peer, host.peer_bytes, ZMQ_SNDMORE);
-    zmq_send(host.router, text, strlen(text), 0);
-}
-
-static void
-ask(const char *text, const char *part)
-{
-    say(text);
-    hear();
-    if (!strstr(host.text, part))
-        fail_msg("%s -> %s", text, host.text);
+    hosted_compile("keen", "keen", "");
+    hosted_launch_plugin("keen", members);
+    hosted_hear();
+    hosted_say("{\"jsonrpc\":\"2.0\",\"id\":\"hello\",\"result\":{}}");
 }
 
 static void
@@ -171,52 +33,53 @@ it_speaks_first_and_answers(void **state)
 {
     (void)state;
     launch_odd();
-    hear();
+    hosted_hear();
     assert_string_equal(
-        host.text,
+        hosted.text,
         "{\"jsonrpc\":\"2.0\",\"id\":\"hello\",\"method\":\"voxring/hello\","
         "\"params\":{\"protocol\":1,\"name\":\"odd\",\"token\":\"T\"}}");
-    ask("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/list\"}",
-        "\"name\":\"segv\"");
-    ask("{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"ping\"}",
-        "{\"jsonrpc\":\"2.0\",\"id\":2,\"result\":{}}");
-    ask("{\"jsonrpc\":\"2.0\",\"id\":3,\"method\":\"resources/list\"}",
-        "-32601");
-    ask("{\"jsonrpc\":\"2.0\",\"id\":4,\"method\":\"tools/call\",\"params\":{"
+    hosted_ask("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/list\"}",
+               "\"name\":\"segv\"");
+    hosted_ask("{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"ping\"}",
+               "{\"jsonrpc\":\"2.0\",\"id\":2,\"result\":{}}");
+    hosted_ask("{\"jsonrpc\":\"2.0\",\"id\":3,\"method\":\"resources/list\"}",
+               "-32601");
+    hosted_ask(
+        "{\"jsonrpc\":\"2.0\",\"id\":4,\"method\":\"tools/call\",\"params\":{"
         "\"name\":\"none\"}}",
         "-32602");
-    say("rubbish");
-    say("{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\"}");
-    say("{\"jsonrpc\":\"2.0\",\"method\":\"notifications/unknown\"}");
-    ask("{\"jsonrpc\":\"2.0\",\"id\":\"x\",\"method\":\"tools/call\","
+    hosted_say("rubbish");
+    hosted_say("{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\"}");
+    hosted_say("{\"jsonrpc\":\"2.0\",\"method\":\"notifications/unknown\"}");
+    hosted_ask(
+        "{\"jsonrpc\":\"2.0\",\"id\":\"x\",\"method\":\"tools/call\","
         "\"params\":{\"name\":\"ok\"}}",
         "{\"jsonrpc\":\"2.0\",\"id\":\"x\",\"result\":{\"content\":[{\"type\":"
         "\"text\",\"text\":\"{\\\"ok\\\":true}\"}],\"isError\":false}}");
-    ask("{\"jsonrpc\":\"2.0\",\"id\":5,\"method\":\"tools/call\",\"params\":{"
+    hosted_ask(
+        "{\"jsonrpc\":\"2.0\",\"id\":5,\"method\":\"tools/call\",\"params\":{"
         "\"name\":\"huge\"}}",
         "has 3145728 bytes, more than the 1000 allowed");
 }
-
-#define CALL(id, tool)                                               \
-    "{\"jsonrpc\":\"2.0\",\"id\":" #id ",\"method\":\"tools/call\"," \
-    "\"params\":{\"name\":\"" tool "\"}}"
 
 static void
 it_gives_back_what_it_has_not_begun(void **state)
 {
     (void)state;
     launch_odd();
-    hear();
-    say(CALL(1, "hang"));
-    say(CALL(2, "ok"));
-    say(CALL(3, "ok"));
-    ask("{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\","
+    hosted_hear();
+    hosted_say(HOSTED_CALL(1, "hang"));
+    hosted_say(HOSTED_CALL(2, "ok"));
+    hosted_say(HOSTED_CALL(3, "ok"));
+    hosted_ask(
+        "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\","
         "\"params\":{\"requestId\":3}}",
         "\"id\":3,\"result\":{\"content\":[{\"type\":\"text\",\"text\":\"{"
         "\\\"error\\\":\\\"cancelled\\\"}\"}],\"isError\":true}");
-    ask("{\"jsonrpc\":\"2.0\",\"method\":\"voxring/drain\"}",
-        "\"id\":2,\"error\":{\"code\":-32002");
-    ask("{\"jsonrpc\":\"2.0\",\"id\":4,\"method\":\"ping\"}", "\"id\":4");
+    hosted_ask("{\"jsonrpc\":\"2.0\",\"method\":\"voxring/drain\"}",
+               "\"id\":2,\"error\":{\"code\":-32002");
+    hosted_ask("{\"jsonrpc\":\"2.0\",\"id\":4,\"method\":\"ping\"}",
+               "\"id\":4");
 }
 
 static void
@@ -224,12 +87,12 @@ it_ends_with_its_pipe_even_in_a_hanging_call(void **state)
 {
     (void)state;
     launch_odd();
-    hear();
-    say(CALL(1, "hang"));
-    ask("{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"ping\"}", "\"id\":2");
-    close(host.boot_fd);
-    host.boot_fd = -1;
-    assert_int_equal(await_exit(), 0);
+    hosted_hear();
+    hosted_say(HOSTED_CALL(1, "hang"));
+    hosted_ask("{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"ping\"}",
+               "\"id\":2");
+    hosted_close_boot();
+    assert_int_equal(hosted_await_exit(), 0);
 }
 
 static void
@@ -237,9 +100,9 @@ it_ends_with_sigterm(void **state)
 {
     (void)state;
     launch_odd();
-    hear();
-    kill(host.pid, SIGTERM);
-    assert_int_equal(await_exit(), 0);
+    hosted_hear();
+    kill(hosted.pid, SIGTERM);
+    assert_int_equal(hosted_await_exit(), 0);
 }
 
 static void
@@ -250,14 +113,13 @@ a_bad_plugin_is_told_in_the_hello(void **state)
     (void)state;
     snprintf(boot, sizeof boot,
              "{\"endpoint\":\"ipc://%s/s\",\"token\":\"T\",\"name\":\"no\"}\n",
-             host.dir);
-    launch("no.so", boot);
-    hear();
-    assert_non_null(strstr(host.text, "\"error\":\""));
-    assert_non_null(strstr(host.text, "no.so cannot be loaded"));
-    close(host.boot_fd);
-    host.boot_fd = -1;
-    assert_int_equal(await_exit(), 3);
+             hosted.dir);
+    hosted_launch("no.so", boot);
+    hosted_hear();
+    assert_non_null(strstr(hosted.text, "\"error\":\""));
+    assert_non_null(strstr(hosted.text, "no.so cannot be loaded"));
+    hosted_close_boot();
+    assert_int_equal(hosted_await_exit(), 3);
 }
 
 static void
@@ -267,31 +129,9 @@ a_bad_start_message_ends_it(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof boots / sizeof boots[0]; i++) {
-        launch("odd.so", boots[i]);
-        assert_int_equal(await_exit(), 1);
-        close(host.boot_fd);
-        host.boot_fd = -1;
+        hosted_launch("odd.so", boots[i]);
+        assert_int_equal(hosted_await_exit(), 1);
     }
-}
-
-static int
-run(const char *arguments, const char *part)
-{
-    char command[400];
-    char text[8192];
-    FILE *f;
-    size_t n;
-    int status;
-
-    snprintf(command, sizeof command, "%s/voxring-toolhost %s 2>&1 3<&-",
-             build_dir(), arguments);
-    f = popen(command, "r");
-    n = fread(text, 1, sizeof text - 1, f);
-    text[n] = '\0';
-    status = pclose(f);
-    if (!strstr(text, part))
-        fail_msg("%s -> %s", arguments, text);
-    return WEXITSTATUS(status);
 }
 
 static void
@@ -300,18 +140,191 @@ a_person_can_run_it(void **state)
     char check[200];
 
     (void)state;
-    snprintf(check, sizeof check, "--check %s/odd.so", host.dir);
-    assert_int_equal(run(check, "\"name\":\"patient\""), 0);
-    assert_int_equal(run("--check /nowhere.so", "cannot be loaded"), 1);
-    assert_int_equal(run("--check Makefile", "cannot be loaded"), 1);
-    assert_int_equal(run("--help", "--check PLUGIN.so"), 0);
-    assert_int_equal(run("--version", VOXRING_VERSION), 0);
-    assert_int_equal(run("--nonsense", "voxring-toolhost"), 2);
-    assert_int_equal(run("x.so", "descriptor 3"), 2);
-    assert_int_equal(run("", "voxring-toolhost"), 2);
+    hosted_compile("odd", "odd", "");
+    snprintf(check, sizeof check, "--check %s/odd.so", hosted.dir);
+    assert_int_equal(hosted_run(check, "\"name\":\"patient\""), 0);
+    assert_int_equal(hosted_run("--check /nowhere.so", "cannot be loaded"), 1);
+    assert_int_equal(hosted_run("--check Makefile", "cannot be loaded"), 1);
+    assert_int_equal(hosted_run("--help", "--check PLUGIN.so"), 0);
+    assert_int_equal(hosted_run("--version", VOXRING_VERSION), 0);
+    assert_int_equal(hosted_run("--nonsense", "voxring-toolhost"), 2);
+    assert_int_equal(hosted_run("x.so", "descriptor 3"), 2);
+    assert_int_equal(hosted_run("", "voxring-toolhost"), 2);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
+/* ---- what ABI 1.1 brought ------------------------------------------------------ */
+
+static void
+its_tools_tell_how_they_run(void **state)
+{
+    (void)state;
+    launch_keen("");
+    hosted_ask("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/list\"}",
+               "\"_meta\":{\"voxring/mode\":\"async\",\"voxring/threading\":"
+               "\"serial\",\"voxring/timeout_ms\":0,"
+               "\"voxring/cancel_on_interrupt\":true}");
+    assert_non_null(strstr(hosted.text, "\"voxring/timeout_ms\":60000}"));
+    hosted_ask(HOSTED_CALL(2, "limit"), "{\\\"limit\\\":\\\"none\\\"}");
+    hosted_ask("{\"jsonrpc\":\"2.0\",\"id\":3,\"method\":\"tools/call\","
+               "\"params\":{\"name\":\"limit\",\"_meta\":{"
+               "\"voxring/timeout_ms\":5000}}}",
+               "{\\\"limit\\\":\\\"some\\\"}");
+}
+
+static void
+it_hands_out_its_config(void **state)
+{
+    (void)state;
+    launch_keen("\"config\":{\"key\":[1]}");
+    hosted_ask(HOSTED_CALL(1, "config"), "{\\\"key\\\":[1]}");
+    hosted_ask(HOSTED_CALL(2, "early"),
+               "{\\\"result\\\":-1,\\\"why\\\":\\\"The call is over");
+}
+
+#define ANSWER(n, rest) "{\"jsonrpc\":\"2.0\",\"id\":\"ask-" #n "\"," rest "}"
+#define REFUSAL(code, message) \
+    "\"error\":{\"code\":" #code ",\"message\":\"" message "\"}"
+
+static void
+it_acts_on_the_conversation(void **state)
+{
+    (void)state;
+    launch_keen("");
+    hosted_ask(HOSTED_CALL(7, "text"),
+               "{\"jsonrpc\":\"2.0\",\"id\":\"ask-1\",\"method\":"
+               "\"voxring/text\",\"params\":{\"call\":7,\"text\":\"hello\"}}");
+    hosted_ask(ANSWER(1, "\"result\":{}"),
+               "{\\\"result\\\":0,\\\"why\\\":\\\"\\\"}");
+    hosted_ask(HOSTED_CALL(8, "text"), "\"ask-2\"");
+    hosted_ask(ANSWER(2, REFUSAL(-32005, "Config does not grant text")),
+               "{\\\"result\\\":-1,\\\"why\\\":\\\"Config does not grant");
+    hosted_ask(HOSTED_CALL(9, "update"),
+               "\"voxring/update\",\"params\":{\"call\":9,\"config\":{"
+               "\"voice\":\"amy\"}}}");
+    hosted_ask(ANSWER(3, "\"result\":{\"changed\":[\"voice\"]}"),
+               "{\\\"result\\\":0");
+    hosted_ask(HOSTED_CALL(10, "history"),
+               "\"params\":{\"call\":10,\"append\":{\"role\":\"user\","
+               "\"text\":\"hi\"}}}");
+    hosted_ask(ANSWER(4, "\"result\":{\"messages\":[],\"revision\":1}"),
+               "\"voxring/history\",\"params\":{\"call\":10}}");
+    hosted_ask(ANSWER(5, "\"result\":{\"messages\":[{\"role\":\"user\","
+                         "\"text\":\"hi\"}],\"revision\":2}"),
+               "{\\\"messages\\\":[{\\\"role\\\":\\\"user\\\"");
+    hosted_ask(HOSTED_CALL(11, "end"),
+               "\"voxring/end\",\"params\":{\"call\":11,\"reason\":\"done\","
+               "\"within_ms\":2000}}");
+    hosted_ask(ANSWER(6, "\"result\":{}"), "{\\\"result\\\":0");
+}
+
+static void
+it_publishes(void **state)
+{
+    (void)state;
+    launch_keen("");
+    hosted_ask(HOSTED_CALL(1, "publish"),
+               "\"voxring/publish\",\"params\":{\"call\":1,\"name\":\"ring\","
+               "\"data\":{\"n\":1}}}");
+    hosted_ask(ANSWER(1, "\"result\":{}"), "\"params\":{\"name\":\"plain\"}}");
+    hosted_ask(ANSWER(2, REFUSAL(-32005, "no")), "{\\\"result\\\":-1");
+    hosted_ask(HOSTED_CALL(2, "bad_publish"), "{\\\"result\\\":-1");
+}
+
+static void
+answers_that_nobody_waits_for_are_dropped(void **state)
+{
+    (void)state;
+    launch_keen("");
+    hosted_say(ANSWER(1, "\"result\":{}"));
+    hosted_say(ANSWER(0, "\"result\":{}"));
+    hosted_say("{\"id\":77,\"result\":{}}");
+    hosted_say("{\"id\":\"ask-\",\"error\":5}");
+    hosted_ask(HOSTED_CALL(1, "text"), "\"ask-1\"");
+    hosted_say(ANSWER(2, "\"result\":{}"));
+    hosted_ask(ANSWER(1, "\"result\":\"odd\""),
+               "{\\\"result\\\":-1,\\\"why\\\":\\\"The gateway's answer");
+    hosted_say(ANSWER(1, "\"result\":{}"));
+    hosted_ask(HOSTED_CALL(2, "late"), "\"id\":2,\"result\"");
+    hosted_expect("\"data\":\"The call is over");
+}
+
+static void
+one_that_asks_is_let_go_when_the_gateway_goes(void **state)
+{
+    (void)state;
+    launch_keen("");
+    hosted_ask(HOSTED_CALL(1, "text"), "\"ask-1\"");
+    hosted_close_boot();
+    assert_int_equal(hosted_await_exit(), 0);
+}
+
+static void
+one_that_is_unwelcome_ends(void **state)
+{
+    (void)state;
+    hosted_compile("keen", "keen", "");
+    hosted_launch_plugin("keen", "");
+    hosted_hear();
+    hosted_say("{\"jsonrpc\":\"2.0\",\"id\":\"hello\",\"error\":{\"code\":"
+               "-32001,\"message\":\"The token is of no use\"}}");
+    assert_int_equal(hosted_await_exit(), 1);
+    hosted_read_output();
+    assert_non_null(strstr(hosted.text, "refuses it: The token is of no use"));
+}
+
+/* ---- threads -------------------------------------------------------------------- */
+
+static void
+parallel_calls_run_at_once(void **state)
+{
+    (void)state;
+    launch_keen("\"concurrent_calls\":3");
+    hosted_say(HOSTED_CALL(1, "meet"));
+    hosted_say(HOSTED_CALL(2, "meet"));
+    hosted_say(HOSTED_CALL(3, "meet"));
+    for (int i = 0; i < 3; i++)
+        hosted_expect("{\\\"met\\\":true}");
+}
+
+static void
+no_more_run_than_config_allows(void **state)
+{
+    int most, highest = 0;
+    const char *at;
+
+    (void)state;
+    launch_keen("\"concurrent_calls\":2");
+    for (int i = 0; i < 20; i++)
+        hosted_say(HOSTED_CALL(5, "crowd"));
+    for (int i = 0; i < 20; i++) {
+        hosted_expect("{\\\"most\\\":");
+        at = strstr(hosted.text, "most") + 7;
+        most = atoi(at);
+        highest = most > highest ? most : highest;
+    }
+    assert_in_range(highest, 1, 2);
+}
+
+/* ---- older plugins ---------------------------------------------------------------- */
+
+static void
+a_plugin_of_1_0_works(void **state)
+{
+    (void)state;
+    hosted_compile("old", "old", "");
+    hosted_launch_plugin("old", "");
+    hosted_hear();
+    hosted_ask("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/list\"}",
+               "\"voxring/timeout_ms\":60000}");
+    assert_null(strstr(hosted.text, "cancel_on_interrupt"));
+    hosted_ask(HOSTED_CALL(2, "old"), "an old plugin");
+    hosted_expect("{\\\"old\\\":true}");
+    hosted_ask(HOSTED_CALL(3, "old_async"), "an old plugin");
+    hosted_expect("{\\\"old\\\":true}");
+}
+
+#define TEST(name) \
+    cmocka_unit_test_setup_teardown(name, hosted_setup, hosted_teardown)
 
 int
 main(void)
@@ -324,6 +337,16 @@ main(void)
         TEST(a_bad_plugin_is_told_in_the_hello),
         TEST(a_bad_start_message_ends_it),
         TEST(a_person_can_run_it),
+        TEST(its_tools_tell_how_they_run),
+        TEST(it_hands_out_its_config),
+        TEST(it_acts_on_the_conversation),
+        TEST(it_publishes),
+        TEST(answers_that_nobody_waits_for_are_dropped),
+        TEST(one_that_asks_is_let_go_when_the_gateway_goes),
+        TEST(one_that_is_unwelcome_ends),
+        TEST(parallel_calls_run_at_once),
+        TEST(no_more_run_than_config_allows),
+        TEST(a_plugin_of_1_0_works),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
