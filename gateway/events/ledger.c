@@ -7,7 +7,8 @@
 
 #include "gateway/jsonx.h"
 
-#define GATEWAY "-" /* stands for the gateway; no session's name */
+#define GATEWAY "-"        /* stands for the gateway; no session's name */
+#define WHOLE_PROVIDER "*" /* in a tool's place */
 
 enum { KEEP_SESSION = 1, KEEP_TOOL = 2 };
 
@@ -184,19 +185,34 @@ ledger_next(struct ledger *ledger, enum event_type type, const char *session,
 }
 
 static void
+forget_tool(struct ledger *ledger, const char *tool, const char *provider)
+{
+    char key[LEDGER_TOOL_BYTES];
+    snprintf(key, sizeof key, "%s/%s", tool, provider);
+    cJSON_DeleteItemFromObjectCaseSensitive(ledger->tools, key);
+}
+
+/* Of a whole provider, "*", only its refusal is a state that lasts, and only
+ * until it offers something. */
+static void
 keep_tool(struct ledger *ledger, const cJSON *event)
 {
     const cJSON *data = cJSON_GetObjectItemCaseSensitive(event, "data");
+    const char *tool = jsonx_text(data, "tool", "");
+    const char *provider = jsonx_text(data, "provider", "");
+    const char *state = jsonx_text(data, "state", "");
+    bool refused = !strcmp(state, "refused");
+    bool gone = !strcmp(state, "gone");
     char key[LEDGER_TOOL_BYTES];
-    snprintf(key, sizeof key, "%s/%s", jsonx_text(data, "tool", ""),
-             jsonx_text(data, "provider", ""));
-    cJSON_DeleteItemFromObjectCaseSensitive(ledger->tools, key);
-    if (!strcmp(jsonx_text(data, "state", ""), "gone"))
+    forget_tool(ledger, tool, provider);
+    if (!refused && !gone)
+        forget_tool(ledger, WHOLE_PROVIDER, provider);
+    if (gone || (!refused && !strcmp(tool, WHOLE_PROVIDER)))
         return;
     if (cJSON_GetArraySize(ledger->tools) >= BUS_TOOLS_MAX)
         cJSON_Delete(cJSON_DetachItemFromArray(ledger->tools, 0));
-    cJSON *copy = cJSON_Duplicate(event, true);
-    jsonx_put(ledger->tools, key, copy);
+    snprintf(key, sizeof key, "%s/%s", tool, provider);
+    jsonx_put(ledger->tools, key, cJSON_Duplicate(event, true));
 }
 
 void

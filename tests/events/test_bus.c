@@ -389,6 +389,43 @@ a_snapshot_holds_every_sequence_and_the_last_states(void **state)
     cJSON_Delete(snapshot);
 }
 
+static size_t
+states_of(const char *provider)
+{
+    size_t count = 0;
+    cJSON *snapshot = bus_snapshot(bus);
+    const cJSON *event;
+    cJSON_ArrayForEach(event, cJSON_GetObjectItem(snapshot, "states"))
+    {
+        const cJSON *data = cJSON_GetObjectItem(event, "data");
+        count += !strcmp(jsonx_text(data, "provider", ""), provider);
+    }
+    cJSON_Delete(snapshot);
+    return count;
+}
+
+static void
+a_refusal_lasts_until_the_provider_offers_something(void **state)
+{
+    (void)state;
+    publish_tool("*", "a", "refused");
+    publish_tool("*", "b", "refused");
+    assert_int_equal(states_of("a"), 1);
+    publish_tool("echo", "a", "refused");
+    assert_int_equal(states_of("a"), 2);
+    publish_tool("clock", "a", "offered");
+    assert_int_equal(states_of("a"), 2);
+    publish_tool("*", "a", "replaced");
+    publish_tool("clock", "a", "replaced");
+    assert_int_equal(states_of("a"), 2);
+    publish_tool("echo", "a", "gone");
+    publish_tool("clock", "a", "gone");
+    assert_int_equal(states_of("a"), 0);
+    assert_int_equal(states_of("b"), 1);
+    publish_tool("*", "b", "gone");
+    assert_int_equal(states_of("b"), 0);
+}
+
 static void
 what_is_remembered_is_bounded(void **state)
 {
@@ -635,6 +672,7 @@ main(void)
         TEST(heartbeats_tell_the_last_sequences),
         TEST(with_many_topics_a_heartbeat_lists_the_recent_ones),
         TEST(a_snapshot_holds_every_sequence_and_the_last_states),
+        TEST(a_refusal_lasts_until_the_provider_offers_something),
         TEST(what_is_remembered_is_bounded),
         TEST(last_events_leave_before_the_end),
         TEST(a_taken_or_bad_endpoint_is_refused),
