@@ -26,8 +26,7 @@ class Base:
         self.move = None  # the one movement there is
 
     def pose(self):
-        return {"x": round(self.x, 3), "y": round(self.y, 3),
-                "heading_deg": round(self.heading, 1)}
+        return {"x": self.x, "y": self.y, "heading_deg": self.heading}
 
     def send(self, peer, number, **members):
         text = json.dumps({"id": number, **members}).encode()
@@ -77,8 +76,7 @@ class Base:
         elif command == "stop":
             own = self.move and self.move["id"] == number
             self.end_move(ok=True, stopped=True)
-            if not own:
-                self.send(peer, number, ok=True, stopped=True, pose=self.pose())
+            own or self.send(peer, number, ok=True, stopped=True, pose=self.pose())
         elif command != "alive":
             self.send(peer, number, error=f"I do not know the command {command}")
 

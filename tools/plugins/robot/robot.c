@@ -188,11 +188,11 @@ robot_init(const struct voxring_host *h, const char *config_json, char *why,
                  "robot's base has its ZeroMQ ROUTER, such as "
                  "ipc:///run/robot/base.sock",
                  found == INPUT_ABSENT ? "missing" : "no text, or too long");
-    else if (input_number(config, "timeout_ms", 100, 60000, &timeout_ms) ==
+    else if (input_number(config, "timeout_ms", 100, 20000, &timeout_ms) ==
              INPUT_BAD)
         snprintf(why, why_bytes,
                  "plugins.config.robot.timeout_ms must be a number from 100 to "
-                 "60000");
+                 "20000");
     else if (input_number(config, "max_distance_m", 0.01, FAR_M,
                           &max_distance_m) == INPUT_BAD)
         snprintf(why, why_bytes,
