@@ -77,7 +77,7 @@ time_out(struct toolcall *call)
              call->timeout_ms);
     if (p->ops->after_timeout)
         p->ops->after_timeout(p, call, next, sizeof next);
-    toolcall_explain(call, failure, next);
+    toolcall_blame(call, failure, next);
     provider_queue_drop(p, call, TOOL_TIMEOUT, why);
 }
 

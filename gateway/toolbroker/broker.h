@@ -55,6 +55,7 @@ struct tool {
     bool cancel_on_interrupt; /* for the session: barge-in cancels its calls */
     /* the broker's own */
     cJSON *schema;
+    bool timeout_said; /* by its provider */
     bool clash_told;
 };
 
@@ -89,10 +90,10 @@ typedef void broker_result_fn(void *arg, uint64_t call_id,
 
 /* What happens to tools and to those who offer them. */
 enum broker_notice_kind {
-    BROKER_OFFERED,  /* a tool can be called */
-    BROKER_GONE,     /* a tool can no longer be called */
-    BROKER_REFUSED,  /* a plugin (tool NULL) or one of its tools is not taken */
-    BROKER_CRASHED,  /* a child died; calls in it were failed; tools stay */
+    BROKER_OFFERED, /* a tool can be called */
+    BROKER_GONE,    /* a tool can no longer be called */
+    BROKER_REFUSED, /* a plugin (tool NULL) or one of its tools is not taken */
+    BROKER_CRASHED, /* a child died; calls in it were failed; tools stay */
     BROKER_RESTARTED, /* its successor is ready */
     BROKER_REPLACED   /* a newer version has taken over from it */
 };
@@ -181,6 +182,9 @@ struct broker_config {
     uint32_t stop_grace_ms;    /* after SIGTERM, before SIGKILL [1000] */
     uint32_t restart_min_ms;   /* first wait after a crash, doubling [100] */
     uint32_t restart_max_ms;   /* longest wait [30000] */
+    /* what calls without a limit still get when their plugin is replaced or
+     * removed [60000] */
+    uint32_t retire_ms;
 };
 
 struct broker_counters {

@@ -394,6 +394,12 @@ on_listed(struct worker *w, struct tool_list *list)
     }
 }
 
+static void
+refuse_worker(struct worker *w, const char *reason)
+{
+    provider_refuse(w->provider, reason);
+}
+
 static const char *
 source(const struct provider *p)
 {
@@ -421,6 +427,7 @@ plugin_new(const struct provider_context *context, const char *name,
         .fail_worker = fail_worker,
         .release_worker = release_worker,
         .listed = on_listed,
+        .refuse_worker = refuse_worker,
         .source = source,
         .good_result = on_good_result,
     };

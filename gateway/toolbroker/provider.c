@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gateway/clock.h"
 #include "gateway/log.h"
 #include "gateway/toolbroker/provider_queue.h"
 
@@ -39,37 +40,6 @@ rule_of(const struct provider_context *context, enum broker_provider_kind kind,
     return rule ? rule : config_provider_default(config_kind);
 }
 
-static const struct config_provider *
-find_settings(const struct provider_context *context,
-              enum broker_provider_kind kind, const char *name)
-{
-    const struct config_providers *all = NULL;
-    enum config_provider_kind fallback = CONFIG_PROVIDER_WORKER;
-    const struct config_provider *found = NULL;
-
-    if (kind == BROKER_PROVIDER_PLUGIN) {
-        all = context->plugin_rules;
-        fallback = CONFIG_PROVIDER_PLUGIN;
-    } else if (kind == BROKER_PROVIDER_MCP) {
-        all = context->mcp;
-        fallback = CONFIG_PROVIDER_MCP;
-    } else if (kind == BROKER_PROVIDER_WORKER) {
-        all = context->worker_rules;
-    }
-    if (all)
-        found = config_provider_find(all, name);
-    return found ? found : config_provider_default(fallback);
-}
-
-size_t
-provider_result_bytes(const struct provider *p)
-{
-    size_t own = p->settings->result_bytes;
-    size_t most = p->context->result_max_bytes;
-
-    return own < most || most == 0 ? own : most;
-}
-
 struct provider *
 provider_new(const struct provider_context *context,
              const struct provider_ops *ops, enum broker_provider_kind kind,
@@ -82,7 +52,6 @@ provider_new(const struct provider_context *context,
     p->context = context;
     p->ops = ops;
     p->kind = kind;
-    p->settings = find_settings(context, kind, name);
     p->queue_tail = &p->queue;
     p->rule = rule_of(context, kind, name);
     p->result_max_bytes = context->result_max_bytes;
@@ -143,7 +112,7 @@ provider_notice(struct provider *p, enum broker_notice_kind kind,
 void
 provider_refuse(struct provider *p, const char *reason)
 {
-    struct tool_list none = {NULL, 0};
+    struct tool_list none = {.tools = NULL};
     char sentence[320];
 
     if (p->state == PROVIDER_REFUSED || p->state == PROVIDER_STOPPED)
@@ -166,7 +135,7 @@ provider_refuse(struct provider *p, const char *reason)
 void
 provider_leave(struct provider *p, const char *reason)
 {
-    struct tool_list none = {NULL, 0};
+    struct tool_list none = {.tools = NULL};
 
     if (p->leaving)
         return;
@@ -177,6 +146,19 @@ provider_leave(struct provider *p, const char *reason)
         provider_set_tools(p, &none);
     provider_settle(p);
     p->context->calls_ended(p->context->arg);
+}
+
+bool
+provider_rate_take(struct provider_rate *rate, uint32_t most, uint64_t now_ns)
+{
+    if (now_ns - rate->begin_ns >= CLOCK_NS_PER_S) {
+        rate->begin_ns = now_ns;
+        rate->count = 0;
+    }
+    if (rate->count >= most)
+        return false;
+    rate->count++;
+    return true;
 }
 
 bool

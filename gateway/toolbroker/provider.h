@@ -33,12 +33,14 @@ struct provider_context {
     const struct config_providers *plugin_rules;
     const struct config_providers *mcp;
     const struct config_providers *worker_rules;
+    const struct config_tools *tool_settings;
     uint32_t result_max_bytes; /* whatever the rules say */
     uint32_t start_timeout_ms;
     uint32_t hang_grace_ms;
     uint32_t stop_grace_ms;
     uint32_t restart_min_ms;
     uint32_t restart_max_ms;
+    uint32_t retire_ms;
     /* how a provider reaches its broker */
     void *arg;
     void (*wake_at)(void *arg, uint64_t due_ns); /* ops->tick() then */
@@ -77,6 +79,9 @@ struct provider_ops {
     /* A worker's list of tools arrived; takes what is in `list`. It may come
      * again from a READY worker, whose tools have changed. */
     void (*listed)(struct worker *worker, struct tool_list *list);
+    /* Takes a worker's answer to tools/list itself; NULL: it is read, and
+     * listed() gets what was read. */
+    void (*take_list)(struct worker *worker, const cJSON *result);
     /* A worker said that it cannot be used, or what it said showed it. */
     void (*refuse_worker)(struct worker *worker, const char *reason);
     /* A call's deadline has passed: what happens next to the provider, "" if
@@ -96,6 +101,13 @@ struct plugin;
 struct remote;
 struct builtin;
 
+/* How often something happened within the last second. */
+struct provider_rate {
+    uint64_t begin_ns;
+    uint32_t count;
+    bool told;
+};
+
 struct provider {
     const struct provider_context *context;
     const struct provider_ops *ops;
@@ -109,13 +121,16 @@ struct provider {
     bool leaving;  /* is freed as soon as nothing is in it */
     char *refusal; /* NULL if not refused, or memory was out */
     struct tool_list tools;
-    struct worker *workers; /* all that have not closed, the newest first */
+    struct worker *workers; /* all that have not closed, a plugin's newest
+                             * first, a worker's as they came */
     struct toolcall *queue; /* calls not sent yet */
     struct toolcall **queue_tail;
     uint64_t resend_ns; /* a worker's queue was full: try again; 0: none was */
     uint64_t calls_total;
     /* what happens next to it, told with the calls that fail; "" if nothing */
     char next_step[160];
+    struct provider_rate events;   /* that its workers publish */
+    struct provider_rate progress; /* that its calls report */
     /* of its kind; the others are NULL */
     struct plugin *plugin;
     struct remote *remote;
@@ -143,6 +158,10 @@ void provider_leave(struct provider *provider, const char *reason);
 /* Whether it has no children and no calls. [loop] */
 bool provider_is_empty(const struct provider *provider);
 
+/* Whether it may happen once more: at most `most` times a second. [loop] */
+bool provider_rate_take(struct provider_rate *rate, uint32_t most,
+                        uint64_t now_ns);
+
 /* Its first start has come to some end. [loop] */
 void provider_settle(struct provider *provider);
 
@@ -152,9 +171,6 @@ void provider_set_tools(struct provider *provider, struct tool_list *list);
 /* The broker hears of something. [loop] */
 void provider_notice(struct provider *provider, enum broker_notice_kind kind,
                      const char *tool, const char *reason);
-
-/* The most bytes that a result of its tools may have. [loop] */
-size_t provider_result_bytes(const struct provider *provider);
 
 /* ops->source(): valid as long as the provider. [loop] */
 const char *provider_source(const struct provider *provider);

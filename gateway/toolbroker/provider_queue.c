@@ -160,7 +160,7 @@ provider_queue_fail(struct provider *p, const char *reason)
 }
 
 void
-provider_queue_fail_worker(struct worker *w, const char *how, const char *next)
+provider_queue_fail_worker(struct worker *w, const char *how)
 {
     struct provider *p = w->provider;
     char reason[320];

@@ -1,4 +1,4 @@
-/* What a plugin's workers say: hello, their tools, answers, log lines. */
+/* What a provider's workers say: hello, their tools, answers, log lines. */
 #ifndef GATEWAY_TOOLBROKER_PROVIDER_TALK_H
 #define GATEWAY_TOOLBROKER_PROVIDER_TALK_H
 
@@ -14,6 +14,14 @@ struct worker *provider_talk_find_token(const struct provider *provider,
 /* A hello with the right token arrived from `peer`. [loop] */
 void provider_talk_hello(struct worker *worker, const struct router_peer *peer,
                          const struct worker_message *message);
+
+/* Says hello to a worker that is known already. [loop] */
+void provider_talk_hello_again(struct worker *worker,
+                               const struct worker_message *message);
+
+/* Asks for lists of tools that have changed; returns when to come again,
+ * UINT64_MAX for never. [loop] */
+uint64_t provider_talk_tick(struct provider *provider, uint64_t now_ns);
 
 /* Any other message of a known worker. [loop] */
 void provider_talk_message(struct worker *worker,

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gateway/log.h"
 #include "gateway/toolbroker/tool_content.h"
 
 static void
@@ -37,28 +38,46 @@ name_is_good(const char *name)
                         "abcdefghijklmnopqrstuvwxyz0123456789_-") == n;
 }
 
+static bool
+meta_says(const cJSON *meta, const char *key, const char *text)
+{
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(meta, key);
+
+    return cJSON_IsString(item) && strcmp(item->valuestring, text) == 0;
+}
+
+/* What a tool has that says nothing of its time. */
+static uint32_t
+standard_timeout_ms(enum tool_mode mode)
+{
+    return mode == TOOL_SYNC ? TOOL_SYNC_TIMEOUT_MS : 0;
+}
+
+static uint32_t
+bounded_ms(double ms)
+{
+    if (ms < 1)
+        return 1;
+    return ms < TOOL_TIMEOUT_MAX_MS ? (uint32_t)ms : TOOL_TIMEOUT_MAX_MS;
+}
+
 /* _meta: {"voxring/mode": "async", "voxring/threading": "parallel",
- * "voxring/timeout_ms": 5000}; each may be missing. */
+ * "voxring/timeout_ms": 5000, "voxring/cancel_on_interrupt": true}; each may
+ * be missing. */
 static void
 read_meta(struct tool *tool, const cJSON *meta)
 {
-    const cJSON *mode = cJSON_GetObjectItemCaseSensitive(meta, "voxring/mode");
-    const cJSON *threading =
-        cJSON_GetObjectItemCaseSensitive(meta, "voxring/threading");
     const cJSON *timeout =
         cJSON_GetObjectItemCaseSensitive(meta, "voxring/timeout_ms");
 
-    tool->mode = TOOL_SYNC;
-    if (cJSON_IsString(mode) && strcmp(mode->valuestring, "async") == 0)
-        tool->mode = TOOL_ASYNC;
-    tool->serial = !(cJSON_IsString(threading) &&
-                     strcmp(threading->valuestring, "parallel") == 0);
-    tool->timeout_ms =
-        tool->mode == TOOL_SYNC ? TOOL_SYNC_TIMEOUT_MS : TOOL_ASYNC_TIMEOUT_MS;
-    if (cJSON_IsNumber(timeout) && timeout->valuedouble >= 1)
-        tool->timeout_ms = timeout->valuedouble < TOOL_TIMEOUT_MAX_MS
-                               ? (uint32_t)timeout->valuedouble
-                               : TOOL_TIMEOUT_MAX_MS;
+    tool->mode =
+        meta_says(meta, "voxring/mode", "async") ? TOOL_ASYNC : TOOL_SYNC;
+    tool->serial = !meta_says(meta, "voxring/threading", "parallel");
+    tool->cancel_on_interrupt = cJSON_IsTrue(
+        cJSON_GetObjectItemCaseSensitive(meta, "voxring/cancel_on_interrupt"));
+    tool->timeout_said = cJSON_IsNumber(timeout) && timeout->valuedouble >= 1;
+    tool->timeout_ms = tool->timeout_said ? bounded_ms(timeout->valuedouble)
+                                          : standard_timeout_ms(tool->mode);
 }
 
 /* A missing schema means a tool without input. */
@@ -89,6 +108,24 @@ read_schema(struct tool *tool, const cJSON *schema, char *why, size_t why_size)
     return VR_PROTOCOL;
 }
 
+/* Cuts at the end of a character. */
+static void
+bound_description(struct tool *tool)
+{
+    size_t bytes = TOOL_DESCRIPTION_MAX_BYTES;
+
+    if (strlen(tool->description) <= bytes)
+        return;
+    log_warn(tools, tool->provider,
+             "the description of tool %s has %zu bytes; the model gets the "
+             "first %d of them",
+             tool->name, strlen(tool->description), TOOL_DESCRIPTION_MAX_BYTES);
+    while (bytes > 0 &&
+           ((unsigned char)tool->description[bytes] & 0xc0) == 0x80)
+        bytes--;
+    tool->description[bytes] = '\0';
+}
+
 static bool
 is_text(const cJSON *item)
 {
@@ -116,6 +153,7 @@ tool_read(struct tool *tool, const char *provider, const cJSON *entry,
                                                     : name->valuestring);
     if (!tool->name || !tool->provider || !tool->description)
         return VR_NO_MEMORY;
+    bound_description(tool);
     read_meta(tool, cJSON_GetObjectItemCaseSensitive(entry, "_meta"));
     return read_schema(tool,
                        cJSON_GetObjectItemCaseSensitive(entry, "inputSchema"),
@@ -132,6 +170,22 @@ list_has(const struct tool_list *list, const char *name)
     return false;
 }
 
+static bool
+is_left_out(struct tool_list *list, const struct tool *tool)
+{
+    size_t bytes = strlen(tool->schema_json);
+
+    if (bytes <= TOOL_SCHEMA_MAX_BYTES)
+        return false;
+    snprintf(list->left_out, sizeof list->left_out, "%s", tool->name);
+    snprintf(list->left_out_why, sizeof list->left_out_why,
+             "the schema of tool %.64s has %zu bytes, more than the %d that "
+             "are allowed; make it shorter",
+             tool->name, bytes, TOOL_SCHEMA_MAX_BYTES);
+    log_error(tools, tool->provider, "%s", list->left_out_why);
+    return true;
+}
+
 static enum vr_status
 list_add(struct tool_list *list, const char *provider, const cJSON *entry,
          char *why, size_t why_size)
@@ -145,7 +199,7 @@ list_add(struct tool_list *list, const char *provider, const cJSON *entry,
         snprintf(why, why_size, "it names tool %s twice", tool.name);
         status = VR_PROTOCOL;
     }
-    if (status != VR_OK) {
+    if (status != VR_OK || is_left_out(list, &tool)) {
         tool_fini(&tool);
         return status;
     }
@@ -184,6 +238,55 @@ tool_list_read(struct tool_list *list, const char *provider,
     return status;
 }
 
+static void
+replace_description(struct tool *tool, const char *description)
+{
+    char *copy = strdup(description);
+
+    if (!copy)
+        return;
+    free(tool->description);
+    tool->description = copy;
+    bound_description(tool);
+}
+
+static void
+apply(struct tool *tool, const struct config_tool *setting)
+{
+    if (setting->mode != 0) {
+        tool->mode =
+            setting->mode == CONFIG_TOOL_ASYNC ? TOOL_ASYNC : TOOL_SYNC;
+        if (!tool->timeout_said)
+            tool->timeout_ms = standard_timeout_ms(tool->mode);
+    }
+    if (setting->cancel_on_interrupt >= 0)
+        tool->cancel_on_interrupt = setting->cancel_on_interrupt != 0;
+    if (setting->description)
+        replace_description(tool, setting->description);
+}
+
+void
+tool_list_settle(struct tool_list *list, const struct config_tools *settings,
+                 double longest_s)
+{
+    uint32_t longest_ms = longest_s > 0 ? bounded_ms(longest_s * 1000) : 0;
+
+    for (size_t i = 0; i < list->count; i++) {
+        struct tool *tool = &list->tools[i];
+        const struct config_tool *setting =
+            settings ? config_tool_find(settings, tool->name) : NULL;
+        if (setting)
+            apply(tool, setting);
+        if (longest_ms != 0 &&
+            (tool->timeout_ms == 0 || tool->timeout_ms > longest_ms))
+            tool->timeout_ms = longest_ms;
+        if (setting && setting->timeout_s == 0)
+            tool->timeout_ms = 0;
+        else if (setting && setting->timeout_s > 0)
+            tool->timeout_ms = bounded_ms(setting->timeout_s * 1000);
+    }
+}
+
 static bool
 tool_same(const struct tool *a, const struct tool *b)
 {
@@ -191,7 +294,8 @@ tool_same(const struct tool *a, const struct tool *b)
            strcmp(a->description, b->description) == 0 &&
            strcmp(a->schema_json, b->schema_json) == 0 &&
            a->timeout_ms == b->timeout_ms && a->mode == b->mode &&
-           a->serial == b->serial;
+           a->serial == b->serial &&
+           a->cancel_on_interrupt == b->cancel_on_interrupt;
 }
 
 bool

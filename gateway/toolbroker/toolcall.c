@@ -180,23 +180,6 @@ toolcall_blame(struct toolcall *call, const char *failure,
     take_sentence(&call->next_step, next_step);
 }
 
-static void
-replace_text(char **text, const char *with)
-{
-    free(*text);
-    *text = with && with[0] ? strdup(with) : NULL;
-    if (*text)
-        tool_content_clean(*text);
-}
-
-void
-toolcall_explain(struct toolcall *call, const char *failure,
-                 const char *next_step)
-{
-    replace_text(&call->failure, failure);
-    replace_text(&call->next_step, next_step);
-}
-
 struct toolcall *
 toolcall_take_ended(struct toolcall_table *table)
 {
@@ -216,8 +199,6 @@ toolcall_deliver(struct toolcall *call)
         .tool = call->tool,
         .provider = call->provider,
         .reason = call->reason,
-        .failure = call->failure,
-        .next = call->next_step,
         .failure = call->failure,
         .next = call->next_step,
         .duration_ns = call->end_ns - call->begin_ns,

@@ -89,11 +89,6 @@ void toolcall_end(struct toolcall_table *table, struct toolcall *call,
 void toolcall_blame(struct toolcall *call, const char *failure,
                     const char *next_step);
 
-/* Notes how the provider of a call that is about to end has failed, and what
- * happens next to it; both are copied and may be NULL. [loop] */
-void toolcall_explain(struct toolcall *call, const char *failure,
-                      const char *next_step);
-
 /* Takes all ended calls, linked by `next`, the first to end first; NULL if
  * there are none. [loop] */
 struct toolcall *toolcall_take_ended(struct toolcall_table *table);

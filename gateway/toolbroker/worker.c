@@ -26,8 +26,14 @@ worker_new(struct provider *provider)
 void
 worker_free(struct worker **worker)
 {
-    free(*worker);
+    struct worker *w = *worker;
+
     *worker = NULL;
+    if (!w)
+        return;
+    cJSON_Delete(w->listed);
+    tool_list_fini(&w->tools);
+    free(w);
 }
 
 bool
@@ -46,8 +52,6 @@ worker_can_take(const struct worker *w, const char *tool, bool serial)
 static uint32_t
 time_left_ms(const struct toolcall *call, uint64_t now_ns)
 {
-    if (call->deadline_ns == UINT64_MAX)
-        return 0;
     if (call->deadline_ns == UINT64_MAX)
         return 0;
     if (call->deadline_ns <= now_ns)
@@ -75,6 +79,7 @@ worker_send_call(struct worker *w, struct router *router, struct toolcall *call,
     slot->call_id = call->id;
     snprintf(slot->tool, sizeof slot->tool, "%s", call->tool);
     w->call_count++;
+    w->calls_taken++;
     call->worker = w;
     return VR_OK;
 }

@@ -1,13 +1,14 @@
-/* One worker: a child process and its connection, from start to death.
+/* One worker: a process and its connection, from start to death.
  *
- * A worker proves itself by the token in its boot pipe, then lists its tools,
- * then takes calls. It knows which calls are in it; what its death, silence or
- * refusal means is its plugin's to decide. */
+ * A worker proves itself (a child by the token in its boot pipe), then lists
+ * its tools, then takes calls. It knows which calls are in it; what its death,
+ * silence or refusal means is its provider's to decide. */
 #ifndef GATEWAY_TOOLBROKER_WORKER_H
 #define GATEWAY_TOOLBROKER_WORKER_H
 
 #include "gateway/toolbroker/child.h"
 #include "gateway/toolbroker/router.h"
+#include "gateway/toolbroker/tool.h"
 #include "gateway/toolbroker/toolcall.h"
 #include "gateway/toolbroker/worker_message.h"
 #include "gateway/uuid.h"
@@ -34,8 +35,8 @@ struct worker_call {
 
 struct worker {
     struct provider *provider;
-    struct worker *next; /* of the same plugin */
-    struct child *child;
+    struct worker *next; /* of the same provider */
+    struct child *child; /* NULL: a process of somebody's own */
     enum worker_state state;
     char token[UUID_TEXT_BYTES];
     struct router_peer peer; /* count 0: none yet */
@@ -45,11 +46,27 @@ struct worker {
     struct worker_call calls[WORKER_CALLS_MAX];
     size_t call_count;
     size_t calls_max; /* of the provider's rule */
+    uint64_t calls_taken;
+    /* asking for its tools */
+    bool list_asked; /* and not answered yet */
+    bool list_stale; /* to be asked again */
+    uint64_t list_ns;
+    /* of a process of somebody's own (remote.h) */
+    char instance[64]; /* tells it from others of its name; "" if not said */
+    bool catch_all;
+    bool left_out_told;
+    uint64_t heard_ns; /* its last message */
+    uint64_t doubt_ns; /* when it was found to be silent; 0: it was not */
+    uint64_t due_ns;   /* DEAD: how long its tools stay */
+    cJSON *listed;     /* {"tools": [...]}, what it offers; NULL: nothing */
+    struct tool_list tools; /* the same */
 };
 
 /* A worker with a fresh token and no child yet; NULL when memory is out.
  * [loop] */
 struct worker *worker_new(struct provider *provider);
+
+/* Accepts NULL inside. [loop] */
 void worker_free(struct worker **worker);
 
 /* Whether it could take a call of `tool` now. [loop] */
