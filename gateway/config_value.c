@@ -65,6 +65,36 @@ describe_texts(const struct config_row *row, char *text, size_t text_size)
                  row->max);
 }
 
+#define DIGITS_OF(number) #number
+#define AT_MOST(number) "at most " DIGITS_OF(number)
+
+/* What is right for kinds whose rows say no more; a row's own choices and
+ * limits: describe(). */
+static const char *const right_of[] = {
+    [CONFIG_PATH] = "a path",
+    [CONFIG_PATHS] = "a path, or a list of " AT_MOST(CONFIG_ITEMS_MAX),
+    [CONFIG_NAMES] =
+        "\"*\" for all, or a list of " AT_MOST(CONFIG_ITEMS_MAX) " names",
+    [CONFIG_TEXTS] = "a list of " AT_MOST(CONFIG_ITEMS_MAX) " texts",
+    [CONFIG_HISTORY] =
+        "a list of " AT_MOST(CONFIG_ITEMS_MAX) " {\"role\": ..., "
+                                               "\"text\": ...}",
+    [CONFIG_TARGETS] =
+        "a list of " AT_MOST(CONFIG_TARGETS_MAX) " {\"model\": ...}",
+    [CONFIG_OBJECT] = "an object, { ... }",
+    [CONFIG_OBJECTS] = "{\"NAME\": { ... }}",
+    [CONFIG_FLAG] = "true or false",
+    [CONFIG_MAYBE_FLAG] = "true or false",
+    [CONFIG_ENV] = "[\"NAME\"] or {\"NAME\": \"value\"}",
+    [CONFIG_PLUGINS] =
+        AT_MOST(CONFIG_ENTRIES_MAX) " entries, {\"NAME\": { ... }}",
+    [CONFIG_MCP] = AT_MOST(CONFIG_ENTRIES_MAX) " entries, {\"NAME\": { ... }}",
+    [CONFIG_WORKERS] =
+        AT_MOST(CONFIG_ENTRIES_MAX) " entries, {\"NAME\": { ... }}",
+    [CONFIG_TOOLS] =
+        AT_MOST(CONFIG_ENTRIES_MAX) " entries, {\"NAME\": { ... }}",
+};
+
 static void
 describe(const struct config_row *row, char *text, size_t text_size)
 {
@@ -82,50 +112,8 @@ describe(const struct config_row *row, char *text, size_t text_size)
         snprintf(text, text_size, "a number from %g to %.10g%s%s", row->min,
                  row->max, *row->unit ? " " : "", row->unit);
         break;
-    case CONFIG_PATH:
-        snprintf(text, text_size, "a path");
-        break;
-    case CONFIG_PATHS:
-        snprintf(text, text_size, "a path, or a list of at most %d",
-                 CONFIG_ITEMS_MAX);
-        break;
-    case CONFIG_NAMES:
-        snprintf(text, text_size,
-                 "\"*\" for all, or a list of at most %d names",
-                 CONFIG_ITEMS_MAX);
-        break;
-    case CONFIG_HISTORY:
-        snprintf(text, text_size,
-                 "a list of at most %d {\"role\": ..., \"text\": ...}",
-                 CONFIG_ITEMS_MAX);
-        break;
-    case CONFIG_TARGETS:
-        snprintf(text, text_size, "a list of at most %d {\"model\": ...}",
-                 CONFIG_TARGETS_MAX);
-        break;
-    case CONFIG_OBJECT:
-        snprintf(text, text_size, "an object, { ... }");
-        break;
-    case CONFIG_OBJECTS:
-        snprintf(text, text_size, "{\"NAME\": { ... }}");
-        break;
-    case CONFIG_FLAG:
-    case CONFIG_MAYBE_FLAG:
-        snprintf(text, text_size, "true or false");
-        break;
-    case CONFIG_TEXTS:
-        snprintf(text, text_size, "a list of at most %d texts",
-                 CONFIG_ITEMS_MAX);
-        break;
-    case CONFIG_ENV:
-        snprintf(text, text_size, "[\"NAME\"] or {\"NAME\": \"value\"}");
-        break;
-    case CONFIG_PLUGINS:
-    case CONFIG_MCP:
-    case CONFIG_WORKERS:
-    case CONFIG_TOOLS:
-        snprintf(text, text_size, "at most %d entries, {\"NAME\": { ... }}",
-                 CONFIG_ENTRIES_MAX);
+    default:
+        snprintf(text, text_size, "%s", right_of[row->kind]);
         break;
     }
 }
