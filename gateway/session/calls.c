@@ -11,7 +11,6 @@
 #include "gateway/session/calls_state.h"
 #include "gateway/session/self.h"
 #include "gateway/session/setup.h"
-#include "ipc/fnv.h"
 
 struct calls *
 calls_new(struct session *session)
@@ -121,10 +120,15 @@ on_result(void *arg, uint64_t broker_id, const struct tool_result *result)
         struct call *call = calls_find(c, ticket->number);
         forget_ticket(c, ticket);
         if (call && !call->outcome) {
-            calls_answer(c, call, calls_outcome_name(result->outcome),
-                         result->content_json, result->reason);
-            if (call->orphan)
-                calls_pass_on(c, call, result->content_json);
+            struct call_end end = {
+                .outcome = calls_outcome_name(result->outcome),
+                .content = result->content_json,
+                .reason = call->cancel_why ? call->cancel_why : result->reason,
+                .failure = result->failure,
+                .next = result->next};
+            if (calls_is_detached(call))
+                end.delivery = calls_pass_on(c, call, &end);
+            calls_answer(c, call, &end);
             session_turn(c->session);
         }
     }
@@ -158,7 +162,8 @@ hand_to_broker(struct calls *c, struct call *call, const char *arguments)
 }
 
 static struct call *
-new_call(struct calls *c, uint32_t generation, const struct sonic_event *event)
+new_call(struct calls *c, uint32_t generation, const struct sonic_event *event,
+         const struct tool *tool)
 {
     struct session *s = c->session;
     struct call *call = oldest_ended(c);
@@ -167,7 +172,9 @@ new_call(struct calls *c, uint32_t generation, const struct sonic_event *event)
     call->number = ++c->last_number;
     call->started_ns = clock_mono_ns();
     call->generation = generation;
-    call->mark = fnv_text(FNV_BASIS, event->u.tool_use.arguments.text);
+    call->mark = calls_mark(event->u.tool_use.arguments.text);
+    call->async = tool && tool->mode == TOOL_ASYNC;
+    call->cancellable = tool && tool->cancel_on_interrupt;
     snprintf(call->tool, sizeof call->tool, "%s", event->u.tool_use.name.text);
     snprintf(call->tool_use_id, sizeof call->tool_use_id, "%s",
              event->u.tool_use.id.text);
@@ -181,7 +188,8 @@ new_call(struct calls *c, uint32_t generation, const struct sonic_event *event)
 }
 
 static void
-tell_call(struct session *s, const struct call *call, const char *arguments)
+tell_call(struct session *s, const struct call *call, const struct tool *tool,
+          const char *arguments)
 {
     struct event_tool_call e;
     event_tool_call_init(&e);
@@ -191,6 +199,13 @@ tell_call(struct session *s, const struct call *call, const char *arguments)
     e.turn = call->turn_id;
     e.response = call->response_id;
     e.tool_use_id = call->tool_use_id;
+    if (tool) {
+        e.provider = tool->provider;
+        e.kind = broker_provider_kind_name(tool->kind);
+        e.mode = tool->mode == TOOL_ASYNC ? "async" : "sync";
+    }
+    if (call->source)
+        e.joins = call->source;
     event_tool_call_publish(s->services->bus, &s->subject, &e);
     log_info(tools, s->context, "call %llu: %s",
              (unsigned long long)call->number, call->tool);
@@ -217,6 +232,34 @@ can_be_answered(struct calls *c, const struct sonic_event *event)
     return false;
 }
 
+/* A sentence for the model if the call cannot even begin. */
+static const char *
+refusal(struct calls *c, const struct sonic_event *event,
+        const struct tool *tool, bool full)
+{
+    struct session *s = c->session;
+    const struct sonic_span *name = &event->u.tool_use.name;
+    if (s->state == SESSION_closing)
+        return "The conversation is being closed";
+    if (full)
+        return "Too many tools are running already";
+    if (name->bytes >= sizeof c->log[0].tool ||
+        !setup_tool_allowed(s->settings, name->text, tool))
+        return "This conversation has no tool of that name";
+    return NULL;
+}
+
+static void
+run(struct calls *c, struct call *call, const char *arguments)
+{
+    struct session *s = c->session;
+    if (!hand_to_broker(c, call, arguments))
+        calls_answer_error(c, call, "error",
+                           "The gateway cannot run tools now");
+    else if (call->async && !s->family->features.async_tools)
+        calls_hold_place(c, call);
+}
+
 void
 calls_begin(struct calls *c, uint32_t generation,
             const struct sonic_event *event)
@@ -224,29 +267,83 @@ calls_begin(struct calls *c, uint32_t generation,
     struct session *s = c->session;
     if (!can_be_answered(c, event))
         return;
-    bool full = c->open >= CALLS_MAX;
-    struct call *call = new_call(c, generation, event);
+    const struct tool *tool =
+        broker_find(s->services->broker, event->u.tool_use.name.text);
+    const char *why = refusal(c, event, tool, c->open >= CALLS_MAX);
+    struct call *call = new_call(c, generation, event, tool);
+    struct call *source = why ? NULL : calls_source(c, call);
     const char *arguments = event->u.tool_use.arguments.text;
-    tell_call(s, call, arguments);
-    if (s->state == SESSION_closing)
-        calls_answer_error(c, call, "cancelled",
-                           "The conversation is being closed");
-    else if (full)
-        calls_answer_error(c, call, "error",
-                           "Too many tools are running already");
-    else if (event->u.tool_use.name.bytes >= sizeof call->tool ||
-             !setup_tool_allowed(s->settings, call->tool))
-        calls_answer_error(c, call, "error",
-                           "This conversation has no tool of that name");
-    else if (calls_adopt(c, call))
-        log_info(tools, s->context,
-                 "call %llu is answered by one of the stream before",
-                 (unsigned long long)call->number);
-    else if (!hand_to_broker(c, call, arguments))
-        calls_answer_error(c, call, "error",
-                           "The gateway cannot run tools now");
+    call->source = source ? source->number : 0;
+    tell_call(s, call, tool, arguments);
+    if (why)
+        calls_answer_error(
+            c, call, s->state == SESSION_closing ? "cancelled" : "error", why);
+    else if (source)
+        calls_join(c, call, source);
+    else
+        run(c, call, arguments);
     if (!call->outcome && generation != s->leg.generation)
         calls_make_orphan(c, call);
+}
+
+/* ---- ending ---- */
+
+bool
+calls_is_detached(const struct call *call)
+{
+    return call->orphan || call->placeheld;
+}
+
+void
+calls_interrupted(struct calls *c, uint64_t turn_id)
+{
+    for (size_t i = 0; i < CALLS_REMEMBERED; i++) {
+        struct call *call = &c->log[i];
+        if (!call->number || call->outcome || !call->cancellable ||
+            !call->broker_id || call->cancel_why ||
+            (turn_id && call->turn_id >= turn_id))
+            continue;
+        call->cancel_why = "The user interrupted";
+        broker_cancel(c->session->services->broker, call->broker_id);
+    }
+}
+
+static const struct call *
+find_open(const struct calls *c, uint64_t broker_id)
+{
+    for (size_t i = 0; broker_id && i < CALLS_REMEMBERED; i++) {
+        const struct call *call = &c->log[i];
+        if (call->number && !call->outcome && call->broker_id == broker_id)
+            return call;
+    }
+    return NULL;
+}
+
+uint64_t
+calls_number(const struct calls *c, uint64_t broker_id)
+{
+    const struct call *call = find_open(c, broker_id);
+    return call ? call->number : 0;
+}
+
+bool
+calls_progress(struct calls *c, uint64_t broker_id, double done, double total,
+               const char *message)
+{
+    const struct call *call = find_open(c, broker_id);
+    struct event_tool_progress e;
+    if (!call)
+        return false;
+    event_tool_progress_init(&e);
+    e.call = call->number;
+    e.tool = call->tool;
+    e.done = done;
+    if (total > 0)
+        e.total = total;
+    e.message = message;
+    event_tool_progress_publish(c->session->services->bus, &c->session->subject,
+                                &e);
+    return true;
 }
 
 void
@@ -268,7 +365,7 @@ calls_refused(struct calls *c)
 {
     for (size_t i = 0; i < CALLS_REMEMBERED; i++) {
         struct call *call = &c->log[i];
-        if (!call->number || call->outcome || call->orphan)
+        if (!call->number || call->outcome || calls_is_detached(call))
             continue;
         calls_make_orphan(c, call);
         if (!call->outcome)

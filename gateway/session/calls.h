@@ -3,6 +3,7 @@
 #ifndef GATEWAY_SESSION_CALLS_H
 #define GATEWAY_SESSION_CALLS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -37,6 +38,19 @@ void calls_cancel_all(struct calls *calls, const char *why);
  * of the same tool with the same arguments on the new stream, is told to the
  * model as a text, or is kept for the model to ask again. [loop] */
 void calls_orphan(struct calls *calls, uint32_t keep);
+
+/* The user has interrupted: open calls of tools that want it so are cancelled;
+ * with a turn's id (0: all) only those of the turns before it. [loop] */
+void calls_interrupted(struct calls *calls, uint64_t turn_id);
+
+/* A call says how far it is; `total` 0: unknown, `message` may be NULL. False:
+ * it is not one of these. [loop] */
+bool calls_progress(struct calls *calls, uint64_t broker_id, double done,
+                    double total, const char *message);
+
+/* The number of the open call that the broker knows by this id, 0 if it is not
+ * one of these. [loop] */
+uint64_t calls_number(const struct calls *calls, uint64_t broker_id);
 
 /* The model has refused results and waits for none: open calls are cancelled
  * and not answered. [loop] */

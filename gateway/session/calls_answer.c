@@ -11,23 +11,29 @@
 #include "gateway/sonic/encode.h"
 
 static void
-tell_result(struct session *s, const struct call *call, const char *content,
-            const char *reason, uint64_t now_ns)
+tell_result(struct session *s, const struct call *call,
+            const struct call_end *end, const char *delivery, uint64_t now_ns)
 {
     struct event_tool_result e;
     event_tool_result_init(&e);
     e.call = call->number;
     e.tool = call->tool;
     e.outcome = call->outcome;
-    e.content = cJSON_Parse(content);
+    e.content = cJSON_Parse(end->content);
     e.duration_seconds = (double)(now_ns - call->started_ns) / 1e9;
-    e.reason = reason;
+    e.reason = end->reason;
     e.late = call->orphan;
+    e.failure = end->failure;
+    e.next = end->next;
+    e.delivery = delivery;
+    const struct tool *tool = broker_find(s->services->broker, call->tool);
+    e.provider = tool ? tool->provider : NULL;
     event_tool_result_publish(s->services->bus, &s->subject, &e);
-    if (reason)
-        log_warn(tools, s->context, "call %llu: %s: %s: %s",
+    if (end->reason)
+        log_warn(tools, s->context, "call %llu: %s: %s: %s%s%s",
                  (unsigned long long)call->number, call->tool, call->outcome,
-                 reason);
+                 end->reason, end->next ? "; " : "",
+                 end->next ? end->next : "");
     else
         log_info(tools, s->context, "call %llu: %s: %s",
                  (unsigned long long)call->number, call->tool, call->outcome);
@@ -53,49 +59,93 @@ encode_result(struct link *link, const struct call *call, const char *content)
     return VR_LIMIT;
 }
 
-/* An answer belongs to the stream that asked (PROTOCOL 6.4), and goes out
- * before that stream's end. False if it is too large. */
 static bool
+is_wanted(const struct session *s, const struct call *call)
+{
+    const struct link *link = s->leg.link;
+    return !calls_is_detached(call) && link &&
+           link_generation(link) == call->generation && !link_finishing(link);
+}
+
+/* What a cancelled call sends is one of the things that the sources disagree
+ * about (PROTOCOL 7). */
+static bool
+says_cancelled(const struct session *s)
+{
+    int how = s->settings->cancelled_result;
+    return how == CONFIG_CANCELLED_ERROR ||
+           (how == CONFIG_CANCELLED_BY_FAMILY &&
+            s->family->features.cancelled_result);
+}
+
+/* An answer belongs to the stream that asked (PROTOCOL 6.4), and goes out
+ * before that stream's end. VR_LIMIT: it is too large; VR_CLOSED: there is no
+ * stream for it. */
+static enum vr_status
 send_result(struct session *s, const struct call *call, const char *content)
 {
     struct link *link = s->leg.link;
-    if (call->orphan || !link || link_generation(link) != call->generation ||
-        link_finishing(link))
-        return true;
+    if (!is_wanted(s, call))
+        return VR_CLOSED;
     enum vr_status status = encode_result(link, call, content);
-    if (status == VR_LIMIT)
-        return false;
     if (status == VR_OK)
         status = link_flush(link);
+    else if (status == VR_LIMIT)
+        return status;
     if (status == VR_CLOSED)
         log_debug(tools, s->context, "the result of %s finds no stream",
                   call->tool);
     else if (status != VR_OK)
         log_error(tools, s->context, "the result of %s could not be sent: %s",
                   call->tool, vr_status_text(status));
-    return true;
+    return status;
+}
+
+static const struct call_end too_large = {
+    .outcome = "error",
+    .content = "{\"error\":\"The result is larger than the model takes\"}",
+    .reason = "The result is larger than the model takes"};
+
+/* Sends what the call ended with; *end is another if that was too large. How
+ * it reached the model. */
+static const char *
+deliver(struct session *s, const struct call *call, const struct call_end **end)
+{
+    enum vr_status status;
+    if (calls_is_detached(call))
+        return (*end)->delivery ? (*end)->delivery : "nothing";
+    if (strcmp((*end)->outcome, "cancelled") == 0 && !says_cancelled(s))
+        return "nothing";
+    status = send_result(s, call, (*end)->content);
+    if (status == VR_LIMIT) {
+        *end = &too_large;
+        status = send_result(s, call, too_large.content);
+    }
+    return status == VR_OK ? "answer" : "nothing";
+}
+
+/* The model waits for it no more. */
+static void
+settle(struct calls *c, const struct call *call, uint64_t now_ns)
+{
+    c->open--;
+    dialogue_tool_answered(c->session->dialogue, call->response_id, now_ns);
 }
 
 void
-calls_answer(struct calls *c, struct call *call, const char *outcome,
-             const char *content, const char *reason)
+calls_answer(struct calls *c, struct call *call, const struct call_end *end)
 {
     uint64_t now_ns = clock_mono_ns();
     if (call->outcome)
         return;
-    if (!send_result(c->session, call, content)) {
-        outcome = "error";
-        reason = "The result is larger than the model takes";
-        content = "{\"error\":\"The result is larger than the model takes\"}";
-        send_result(c->session, call, content);
-    }
-    call->outcome = outcome;
+    const char *delivery = deliver(c->session, call, &end);
+    call->outcome = end->outcome;
     call->ended_ns = now_ns;
-    if (!call->orphan) {
-        c->open--;
-        dialogue_tool_answered(c->session->dialogue, call->response_id, now_ns);
-    }
-    tell_result(c->session, call, content, reason, now_ns);
+    if (!calls_is_detached(call))
+        settle(c, call, now_ns);
+    tell_result(c->session, call, end, delivery, now_ns);
+    if (!calls_is_detached(call))
+        calls_serve(c, call, end);
 }
 
 void
@@ -105,8 +155,55 @@ calls_answer_error(struct calls *c, struct call *call, const char *outcome,
     cJSON *object = cJSON_CreateObject();
     jsonx_add_text(object, "error", reason);
     char *content = cJSON_PrintUnformatted(object);
-    calls_answer(c, call, outcome,
-                 content ? content : "{\"error\":\"out of memory\"}", reason);
+    struct call_end end = {.outcome = outcome,
+                           .content = content ? content : "{}",
+                           .reason = reason};
+    calls_answer(c, call, &end);
     cJSON_free(content);
     cJSON_Delete(object);
+}
+
+/* Such as AWS's samples send: the model is told that it runs, and how to ask
+ * again. */
+static char *
+placeholder(const struct call *call)
+{
+    char sentence[512];
+    cJSON *object = cJSON_CreateObject();
+    snprintf(sentence, sizeof sentence,
+             "%s has begun and its answer is not there yet. Say so to the "
+             "user. To learn the answer later, call %s again with the same "
+             "input",
+             call->tool, call->tool);
+    jsonx_add_text(object, "status", "running");
+    jsonx_add_text(object, "message", sentence);
+    char *text = cJSON_PrintUnformatted(object);
+    cJSON_Delete(object);
+    return text;
+}
+
+void
+calls_hold_place(struct calls *c, struct call *call)
+{
+    char *content = placeholder(call);
+    enum vr_status status =
+        send_result(c->session, call, content ? content : "{}");
+    cJSON_free(content);
+    if (status != VR_OK)
+        return; /* its stream is gone: it will be an orphan */
+    settle(c, call, clock_mono_ns());
+    call->placeheld = true;
+    log_info(tools, c->session->context,
+             "call %llu: %s runs on; the model has a placeholder",
+             (unsigned long long)call->number, call->tool);
+}
+
+void
+calls_still_running(struct calls *c, struct call *call)
+{
+    char *content = placeholder(call);
+    struct call_end end = {.outcome = "result",
+                           .content = content ? content : "{}"};
+    calls_answer(c, call, &end);
+    cJSON_free(content);
 }

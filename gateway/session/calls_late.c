@@ -8,9 +8,6 @@
 #include "gateway/session/calls_state.h"
 #include "gateway/session/self.h"
 
-/* How long a late result is kept for the model to ask again. */
-#define KEPT_NS (300 * CLOCK_NS_PER_S)
-
 /* Of a late result that is told as a text. */
 #define TOLD_BYTES 8192
 
@@ -40,73 +37,53 @@ asked_anew(struct session *s, const struct call *orphan)
     return turn && !turn->published && turn->response_id != orphan->response_id;
 }
 
-void
-calls_pass_on(struct calls *c, struct call *orphan, const char *content)
+/* Keeps a result for the model to ask again; false if it is not to be. */
+static bool
+keep(struct session *s, struct call *late, const char *content)
+{
+    if (s->settings->async_result_s <= 0)
+        return false;
+    late->kept = strdup(content);
+    return late->kept;
+}
+
+const char *
+calls_pass_on(struct calls *c, struct call *late, const struct call_end *end)
 {
     struct session *s = c->session;
-    struct call *asker =
-        orphan->partner ? calls_find(c, orphan->partner) : NULL;
     s->counters.late_results++;
-    if (asker && !asker->outcome)
-        calls_answer(c, asker, orphan->outcome, content, NULL);
-    else if (s->family->features.interactive_text && !asked_anew(s, orphan))
-        tell_model(s, orphan, content);
-    else
-        orphan->kept = strdup(content);
-}
-
-/* An orphan of the same call, running or with its result kept. */
-static struct call *
-find_orphan(struct calls *c, const struct call *wanted, uint64_t now_ns)
-{
-    for (size_t i = 0; i < CALLS_REMEMBERED; i++) {
-        struct call *call = &c->log[i];
-        bool same = call->number && call->orphan && !call->partner &&
-                    call->mark == wanted->mark &&
-                    strcmp(call->tool, wanted->tool) == 0;
-        bool kept = call->kept && now_ns < call->ended_ns + KEPT_NS;
-        if (same && (!call->outcome || kept))
-            return call;
+    if (calls_serve(c, late, end) > 0)
+        return "answer";
+    if (strcmp(end->outcome, "cancelled") == 0)
+        return "nothing";
+    if (s->family->features.interactive_text && !asked_anew(s, late)) {
+        tell_model(s, late, end->content);
+        return "text";
     }
-    return NULL;
-}
-
-bool
-calls_adopt(struct calls *c, struct call *call)
-{
-    struct call *orphan = find_orphan(c, call, clock_mono_ns());
-    if (!orphan)
-        return false;
-    orphan->partner = call->number;
-    call->partner = orphan->number;
-    if (orphan->outcome)
-        calls_answer(c, call, orphan->outcome, orphan->kept, NULL);
-    return true;
+    return keep(s, late, end->content) ? "kept" : "nothing";
 }
 
 void
 calls_make_orphan(struct calls *c, struct call *call)
 {
-    struct call *own = call->partner ? calls_find(c, call->partner) : NULL;
     uint64_t now_ns = clock_mono_ns();
+    if (calls_is_detached(call))
+        return;
     dialogue_tool_answered(c->session->dialogue, call->response_id, now_ns);
     c->open--;
     call->orphan = true;
-    if (!call->partner)
-        return;
-    /* It only waited for another orphan, which is free again. */
-    if (own)
-        own->partner = 0;
-    calls_answer_error(c, call, "cancelled", "Its stream is gone");
+    /* It only waited for another, which runs on. */
+    if (call->source)
+        calls_answer_error(c, call, "cancelled", "Its stream is gone");
 }
 
 void
-calls_orphan(struct calls *c, uint32_t keep)
+calls_orphan(struct calls *c, uint32_t keep_generation)
 {
     for (size_t i = 0; c->open && i < CALLS_REMEMBERED; i++) {
         struct call *call = &c->log[i];
-        if (call->number && !call->outcome && !call->orphan &&
-            (!keep || call->generation != keep))
+        if (call->number && !call->outcome &&
+            (!keep_generation || call->generation != keep_generation))
             calls_make_orphan(c, call);
     }
 }

@@ -46,6 +46,7 @@ cut(struct session *s, struct response *r, enum cut_signal signal,
     }
     dialogue_interrupted(s->dialogue, r, signals[signal].model_stopped,
                          cut.heard_ms, cut.estimated, now_ns);
+    calls_interrupted(s->calls, 0);
 }
 
 bool

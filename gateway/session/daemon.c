@@ -15,6 +15,7 @@
 #include "gateway/events/event.h"
 #include "gateway/log.h"
 #include "gateway/runtime.h"
+#include "gateway/session/ending.h"
 #include "gateway/session/notify.h"
 #include "ipc/ring_host.h"
 #include "ipc/ring_name.h"
@@ -134,6 +135,7 @@ tell_tool(struct daemon *d, const struct broker_notice *notice)
     event_tool_registered_init(&e);
     e.tool = notice->tool ? notice->tool : "*";
     e.provider = notice->provider;
+    e.kind = broker_provider_kind_name(notice->provider_kind);
     e.state = broker_notice_name(notice->kind);
     e.reason = notice->reason;
     event_tool_registered_publish(d->services.bus, NULL, &e);
@@ -162,6 +164,18 @@ on_notice(void *arg, const struct broker_notice *notice)
         tell_crash(d, notice);
     else if (notice->kind != BROKER_RESTARTED)
         tell_tool(d, notice);
+}
+
+static void
+on_progress(void *arg, uint64_t call_id, double done, double total,
+            const char *message)
+{
+    struct daemon *d = arg;
+    for (size_t i = 0; i < d->session_count; i++) {
+        if (session_tool_progress(d->sessions[i]->session, call_id, done, total,
+                                  message))
+            return;
+    }
 }
 
 /* ---- start ---- */
@@ -196,6 +210,16 @@ open_control(struct daemon *d, char *problem)
 }
 
 static bool
+add_builtins(struct daemon *d, char *problem)
+{
+    d->asks = asks_new(d);
+    snprintf(problem, PROBLEM_BYTES, "%s", vr_status_text(VR_NO_MEMORY));
+    return d->asks && broker_add_builtin(d->services.broker, ENDING_TOOL,
+                                         ENDING_TOOL_WHAT, ENDING_TOOL_SCHEMA,
+                                         asks_end_conversation, d) == VR_OK;
+}
+
+static bool
 open_broker(struct daemon *d, char *problem)
 {
     const struct config *c = d->options->config;
@@ -211,13 +235,23 @@ open_broker(struct daemon *d, char *problem)
                             : &own,
         .plugin_path_count = c->plugins.path.count ? c->plugins.path.count : 1,
         .toolhost_path = toolhost,
-        .plugin_config = c->plugins.config};
+        .plugin_config = c->plugins.config,
+        .plugin_rules = &c->plugins.rules,
+        .mcp = &c->mcp,
+        .worker_rules = &c->workers.rules,
+        .tool_settings = &c->tool_settings,
+        .workers_accept = c->workers.accept,
+        .plugin_watch = c->plugins.watch == CONFIG_ON,
+        .settle_ms = c->plugins.settle_ms};
     struct broker_callbacks callbacks = {.arg = d,
                                          .on_tools_changed = on_tools_changed,
                                          .on_ready = on_tools_changed,
-                                         .on_notice = on_notice};
+                                         .on_notice = on_notice,
+                                         .on_progress = on_progress,
+                                         .on_ask = asks_answer};
     return broker_open(&d->services.broker, &d->loop, &config, &callbacks,
-                       problem, PROBLEM_BYTES) == VR_OK;
+                       problem, PROBLEM_BYTES) == VR_OK &&
+           add_builtins(d, problem);
 }
 
 static bool
@@ -381,6 +415,7 @@ close_rest(void *arg)
 {
     struct daemon *d = arg;
     control_close(&d->control);
+    asks_free(&d->asks);
     bus_close(&d->services.bus);
     bedrock_client_free(&d->services.client);
     slots_free(&d->services.slots);

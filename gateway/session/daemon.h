@@ -11,6 +11,7 @@
 
 #include "gateway/config.h"
 #include "gateway/control/control.h"
+#include "gateway/session/asks.h"
 #include "gateway/session/local_child.h"
 #include "gateway/session/services.h"
 #include "gateway/session/session.h"
@@ -42,6 +43,7 @@ struct daemon {
     void *zmq;
     struct services services;
     struct control *control;
+    struct asks *asks;
     struct local_child *local;
     uint64_t started_ns;
     char instance[RING_INSTANCE_BYTES];

@@ -129,6 +129,8 @@ add_family(const struct session *s, cJSON *o)
     cJSON_AddBoolToObject(family, "async_tools", f->features.async_tools);
     cJSON_AddBoolToObject(family, "interim_results",
                           f->features.interim_results);
+    cJSON_AddBoolToObject(family, "cancelled_result",
+                          f->features.cancelled_result);
     cJSON_AddBoolToObject(family, "system_speech", f->features.system_speech);
     cJSON_AddBoolToObject(family, "speech_events", f->features.speech_events);
     cJSON *rates = cJSON_AddArrayToObject(family, "rates_hz");
@@ -149,7 +151,7 @@ add_tools(const struct session *s, cJSON *o)
     cJSON *tools = cJSON_AddArrayToObject(o, "tools");
     for (size_t i = 0; i < broker_tool_count(broker); i++) {
         const struct tool *t = broker_tool_at(broker, i);
-        if (setup_tool_allowed(s->settings, t->name))
+        if (setup_tool_allowed(s->settings, t->name, t))
             jsonx_put(tools, NULL, cJSON_CreateString(t->name));
     }
 }

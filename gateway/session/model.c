@@ -111,6 +111,16 @@ on_words(struct session *s, uint64_t now_ns)
                     now_ns);
 }
 
+/* While a tool runs there may be nothing to talk over: words of a turn after
+ * the one that called it are a barge-in, too. */
+static void
+interrupt_tools(struct session *s)
+{
+    const struct turn *turn = dialogue_user_turn(s->dialogue);
+    if (turn)
+        calls_interrupted(s->calls, turn->id);
+}
+
 static void
 on_text(struct session *s, const struct sonic_event *e, uint64_t now_ns)
 {
@@ -122,6 +132,7 @@ on_text(struct session *s, const struct sonic_event *e, uint64_t now_ns)
             cut_signalled(s, CUT_USER_TEXT, NULL);
         dialogue_user_text(s->dialogue, text->text, text->bytes, now_ns);
         on_words(s, now_ns);
+        interrupt_tools(s);
     } else if (e->role == SONIC_ROLE_USER)
         log_debug(sonic, s->context, "an empty text of the user is ignored");
     else if (e->role != SONIC_ROLE_ASSISTANT)

@@ -9,6 +9,7 @@
 #include "gateway/playback/playback.h"
 #include "gateway/session/calls.h"
 #include "gateway/session/dialogue.h"
+#include "gateway/session/ending.h"
 #include "gateway/session/handover.h"
 #include "gateway/session/history.h"
 #include "gateway/session/latency.h"
@@ -118,6 +119,7 @@ struct session {
     bool muted;
     bool producer_seen;
     struct trigger trigger;
+    struct ending ending;
     struct texts texts;
     struct open_content contents[SESSION_CONTENTS];
     size_t content_next;

@@ -217,3 +217,10 @@ session_tools_changed(struct session *s)
         rotation_unwant(s, ROTATION_TOOLS);
     session_turn(s);
 }
+
+bool
+session_tool_progress(struct session *s, uint64_t broker_id, double done,
+                      double total, const char *message)
+{
+    return calls_progress(s->calls, broker_id, done, total, message);
+}

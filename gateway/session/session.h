@@ -124,6 +124,11 @@ enum vr_status session_history_replace(struct session *session,
 /* The broker's tools, or its readiness, have changed. [loop] */
 void session_tools_changed(struct session *session);
 
+/* A tool call that the broker knows by this id says how far it is. False: it
+ * is not this session's. [loop] */
+bool session_tool_progress(struct session *session, uint64_t broker_id,
+                           double done, double total, const char *message);
+
 /* "name conversation": for log lines. Lives as long as the session. [loop] */
 const char *session_context(const struct session *session);
 

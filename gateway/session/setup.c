@@ -10,6 +10,9 @@
 #include "gateway/uuid.h"
 #include "ipc/fnv.h"
 
+/* Of names of asynchronous tools in the system prompt. */
+#define GUIDANCE_NAMES_BYTES 4096
+
 const struct sonic_family *
 setup_family(const struct config_session *settings, const char *model,
              bool *known)
@@ -25,8 +28,11 @@ setup_family(const struct config_session *settings, const char *model,
 }
 
 bool
-setup_tool_allowed(const struct config_session *settings, const char *name)
+setup_tool_allowed(const struct config_session *settings, const char *name,
+                   const struct tool *tool)
 {
+    if (tool && tool->kind == BROKER_PROVIDER_BUILTIN)
+        return settings->end_conversation == CONFIG_ON;
     if (settings->tools.all)
         return true;
     for (size_t i = 0; i < settings->tools.count; i++) {
@@ -137,22 +143,6 @@ setup_warn_tools(const struct config_session *settings,
 
 /* ---- sessionStart and promptStart ---- */
 
-static enum vr_status
-encode_session_start(const struct setup *s, struct sonic_batch *batch)
-{
-    const struct config_session *c = s->settings;
-    struct sonic_session_start start = {
-        .max_tokens = (int)c->inference.max_tokens,
-        .top_p = c->inference.top_p,
-        .temperature = c->inference.temperature,
-        .endpointing_sensitivity = s->family->features.endpointing_sensitivity
-                                       ? c->endpointing_sensitivity
-                                       : NULL,
-        .extra = c->extra.session_start,
-    };
-    return sonic_encode_session_start(batch, &start);
-}
-
 static bool
 offers(const struct sonic_tool_spec *specs, size_t count, const char *name)
 {
@@ -184,13 +174,31 @@ tool_choice(const struct setup *s, const struct sonic_tool_spec *specs,
     return object;
 }
 
+static enum vr_status
+encode_session_start(const struct setup *s, struct sonic_batch *batch,
+                     bool tools)
+{
+    const struct config_session *c = s->settings;
+    bool greedy = tools && c->inference.for_tools == CONFIG_FOR_TOOLS_GREEDY;
+    struct sonic_session_start start = {
+        .max_tokens = (int)c->inference.max_tokens,
+        .top_p = greedy ? 1 : c->inference.top_p,
+        .temperature = greedy ? 1 : c->inference.temperature,
+        .endpointing_sensitivity = s->family->features.endpointing_sensitivity
+                                       ? c->endpointing_sensitivity
+                                       : NULL,
+        .extra = c->extra.session_start,
+    };
+    return sonic_encode_session_start(batch, &start);
+}
+
 static size_t
 offered_tools(const struct setup *s, struct sonic_tool_spec *specs)
 {
     size_t count = 0;
     for (size_t i = 0; i < broker_tool_count(s->broker); i++) {
         const struct tool *t = broker_tool_at(s->broker, i);
-        if (!setup_tool_allowed(s->settings, t->name))
+        if (!setup_tool_allowed(s->settings, t->name, t))
             continue;
         if (count == SETUP_TOOLS_MAX) {
             log_warn(session, s->context,
@@ -207,10 +215,9 @@ offered_tools(const struct setup *s, struct sonic_tool_spec *specs)
 }
 
 static enum vr_status
-encode_prompt_start(const struct setup *s, struct sonic_batch *batch)
+encode_prompt_start(const struct setup *s, struct sonic_batch *batch,
+                    const struct sonic_tool_spec *specs, size_t count)
 {
-    struct sonic_tool_spec specs[SETUP_TOOLS_MAX];
-    size_t count = offered_tools(s, specs);
     cJSON *choice = tool_choice(s, specs, count);
     struct sonic_prompt_start start = {
         .prompt_name = s->prompt_name,
@@ -260,17 +267,73 @@ encode_history(const struct setup *s, struct sonic_batch *batch)
     return status;
 }
 
+/* ---- the system prompt ---- */
+
+/* Names of the offered tools that answer later, parted by commas. */
+static void
+name_async_tools(const struct setup *s, struct strbuf *names)
+{
+    for (size_t i = 0; i < broker_tool_count(s->broker); i++) {
+        const struct tool *t = broker_tool_at(s->broker, i);
+        if (t->mode != TOOL_ASYNC ||
+            !setup_tool_allowed(s->settings, t->name, t))
+            continue;
+        if (names->bytes)
+            strbuf_append(names, ", ", 2);
+        strbuf_append(names, t->name, strlen(t->name));
+    }
+}
+
+/* A model that is silent while a tool runs gets a placeholder, and must know
+ * how to ask again (PROTOCOL 7). */
+static void
+add_guidance(const struct setup *s, struct strbuf *prompt)
+{
+    static const char before[] = "\n\nThese tools take long: ";
+    static const char after[] =
+        ". Their first answer only says that they have begun: tell the user "
+        "so, and go on talking. When the user asks what came of it, call the "
+        "same tool again with exactly the same input. It then answers with "
+        "the result, or that it still runs.";
+    struct strbuf names;
+    strbuf_init(&names, GUIDANCE_NAMES_BYTES);
+    if (!s->family->features.async_tools &&
+        s->settings->async_guidance == CONFIG_ON)
+        name_async_tools(s, &names);
+    if (names.bytes) {
+        strbuf_append(prompt, before, strlen(before));
+        strbuf_append(prompt, names.text, names.bytes);
+        strbuf_append(prompt, after, strlen(after));
+    }
+    strbuf_fini(&names);
+}
+
+static enum vr_status
+encode_prompt(const struct setup *s, struct sonic_batch *batch)
+{
+    const char *given = s->settings->system_prompt;
+    const char *prompt = given && given[0] ? given : SETUP_DEFAULT_PROMPT;
+    struct strbuf text;
+    strbuf_init(&text, strlen(prompt) + GUIDANCE_NAMES_BYTES + 512);
+    enum vr_status status = VR_NO_MEMORY;
+    if (strbuf_append(&text, prompt, strlen(prompt))) {
+        add_guidance(s, &text);
+        status = encode_text(s, batch, SONIC_ROLE_SYSTEM, strbuf_text(&text));
+    }
+    strbuf_fini(&text);
+    return status;
+}
+
 enum vr_status
 setup_encode_head(const struct setup *s, struct sonic_batch *batch)
 {
-    const char *prompt = s->settings->system_prompt;
-    enum vr_status status = encode_session_start(s, batch);
+    struct sonic_tool_spec specs[SETUP_TOOLS_MAX];
+    size_t count = offered_tools(s, specs);
+    enum vr_status status = encode_session_start(s, batch, count > 0);
     if (status == VR_OK)
-        status = encode_prompt_start(s, batch);
+        status = encode_prompt_start(s, batch, specs, count);
     if (status == VR_OK)
-        status =
-            encode_text(s, batch, SONIC_ROLE_SYSTEM,
-                        prompt && prompt[0] ? prompt : SETUP_DEFAULT_PROMPT);
+        status = encode_prompt(s, batch);
     return status;
 }
 
@@ -298,9 +361,10 @@ setup_tools_mark(const struct config_session *settings,
     uint64_t mark = 0;
     for (size_t i = 0; i < broker_tool_count(broker); i++) {
         const struct tool *t = broker_tool_at(broker, i);
-        if (setup_tool_allowed(settings, t->name))
+        if (setup_tool_allowed(settings, t->name, t))
             mark += mix(mix(mix(FNV_BASIS, t->name), t->description),
-                        t->schema_json);
+                        t->schema_json) +
+                    t->mode;
     }
     return mark;
 }

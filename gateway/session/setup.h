@@ -57,9 +57,10 @@ const struct sonic_family *setup_family(const struct config_session *settings,
 bool setup_tools_ready(const struct config_session *settings,
                        const struct broker *broker);
 
-/* Whether the settings let the model call a tool of this name. [any] */
-bool setup_tool_allowed(const struct config_session *settings,
-                        const char *name);
+/* Whether the settings let the model call a tool of this name; `tool` is the
+ * one there is, NULL if nobody offers it by that name. [any] */
+bool setup_tool_allowed(const struct config_session *settings, const char *name,
+                        const struct tool *tool);
 
 /* One warning for what is not known or not offered: model, region, voice,
  * settings that the family lacks, tools that are missing. [loop] */

@@ -232,6 +232,7 @@ next_deadline(struct session *s, uint64_t now_ns)
     if (is_live(s) && trigger_active(s))
         due = sooner(due, trigger_deadline_ns(s));
     due = sooner(due, rest_deadline_ns(s, now_ns));
+    due = sooner(due, ending_deadline_ns(s));
     due = sooner(due, parting_tick(s, now_ns));
     return sooner(due, texts_expire(&s->texts, now_ns));
 }
@@ -263,6 +264,7 @@ session_turn(struct session *s)
     pass_deadlines(s, now_ns);
     recovery_tick(s, now_ns);
     rest_tick(s, now_ns);
+    ending_tick(s, now_ns);
     flush_links(s);
     send_texts(s, now_ns);
     dialogue_tick(s->dialogue, now_ns);

@@ -11,18 +11,18 @@
 
 /* code, name in the configuration, title, features that it has, rates in Hz,
  * regions, the family whose voices it has. Features: endpointing sensitivity, interactive text, tool choice,
- * async tools, interim results, SYSTEM_SPEECH, speech events. Of interim
+ * async tools, interim results, result of a cancelled call, SYSTEM_SPEECH, speech events. Of interim
  * results Nova 2's documents say nothing: they are not tried there. */
 SONIC_FAMILY(V1, "v1", "Amazon Nova Sonic",
-    SONIC_LIST(false, false, false, false, true, false, false),
+    SONIC_LIST(false, false, false, false, true, true, false, false),
     SONIC_LIST(8000, 16000, 24000),
     SONIC_LIST("us-east-1", "ap-northeast-1", "eu-north-1"), V1)
 SONIC_FAMILY(NOVA2, "nova2", "Amazon Nova 2 Sonic",
-    SONIC_LIST(true, true, true, true, false, true, true),
+    SONIC_LIST(true, true, true, true, false, true, true, true),
     SONIC_LIST(8000, 16000, 24000),
     SONIC_LIST("us-east-1", "us-west-2", "ap-northeast-1", "eu-north-1"), NOVA2)
 SONIC_FAMILY(NOVA2_5, "nova2.5", "Amazon Nova 2.5 Sonic",
-    SONIC_LIST(true, true, true, true, false, true, true),
+    SONIC_LIST(true, true, true, true, false, true, true, true),
     SONIC_LIST(8000, 16000, 24000),
     SONIC_LIST("us-east-1", "us-west-2", "eu-north-1", "ap-northeast-1"), NOVA2)
 

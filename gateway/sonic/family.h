@@ -17,11 +17,13 @@ struct sonic_features {
     bool endpointing_sensitivity; /* turnDetectionConfiguration */
     bool interactive_text;        /* live text beside the audio */
     bool tool_choice;
-    bool async_tools;     /* the model talks on while a tool runs */
-    bool interim_results; /* a placeholder for a tool's result, the real one
+    bool async_tools;      /* the model talks on while a tool runs */
+    bool interim_results;  /* a placeholder for a tool's result, the real one
                              later: Nova 2.5 takes exactly one (PROTOCOL 4) */
-    bool system_speech;   /* the role SYSTEM_SPEECH */
-    bool speech_events;   /* tells when the user begins and ends to speak */
+    bool cancelled_result; /* a cancelled tool call is answered, by an error;
+                              else it is not answered (PROTOCOL 7) */
+    bool system_speech;    /* the role SYSTEM_SPEECH */
+    bool speech_events;    /* tells when the user begins and ends to speak */
 };
 
 struct sonic_family {

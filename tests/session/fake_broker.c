@@ -115,3 +115,10 @@ fake_broker_deliver_cancelled(void)
                             "The call was cancelled");
     }
 }
+
+const char *
+broker_provider_kind_name(enum broker_provider_kind kind)
+{
+    (void)kind;
+    return "plugin";
+}

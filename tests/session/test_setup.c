@@ -390,15 +390,15 @@ test_whom_a_session_lets_call(void **state)
 {
     (void)state;
     encode("{\"tools\":[\"clock\"]}");
-    assert_true(setup_tool_allowed(settings, "clock"));
-    assert_false(setup_tool_allowed(settings, "door"));
+    assert_true(setup_tool_allowed(settings, "clock", NULL));
+    assert_false(setup_tool_allowed(settings, "door", NULL));
     assert_false(setup_tools_ready(settings, NULL));
     fake_broker_offer("clock", "{}");
     assert_true(setup_tools_ready(settings, NULL));
     config_session_free(&settings);
     sonic_batch_clear(&batch);
     encode("{\"tools\":\"*\"}");
-    assert_true(setup_tool_allowed(settings, "door"));
+    assert_true(setup_tool_allowed(settings, "door", NULL));
     fake_broker.ready = false;
     assert_false(setup_tools_ready(settings, NULL));
 }
