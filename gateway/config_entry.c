@@ -127,6 +127,19 @@ good_name(const struct config_row *row, const cJSON *entries, const cJSON *item,
     return false;
 }
 
+/* Gives a zeroed entry its name; false when memory is out. Lists of names that
+ * its kind has no key for exclude nothing. */
+static bool
+begin_entry(const struct config_row *row, void *entry, const char *name)
+{
+    if (row->kind != CONFIG_TOOLS) {
+        struct config_provider *provider = entry;
+        provider->allow.all = provider->tools.all = true;
+    }
+    *name_of(entry) = strdup(name);
+    return *name_of(entry) != NULL;
+}
+
 /* Adds the entry to `list`, which has the room. */
 static void
 read_entry(const struct config_row *row, struct list *list, const cJSON *item,
@@ -134,8 +147,7 @@ read_entry(const struct config_row *row, struct list *list, const cJSON *item,
 {
     void *entry = entry_at(row, *list, list->count++);
     size_t before = reader->problems->count;
-    *name_of(entry) = strdup(item->string);
-    if (!*name_of(entry)) {
+    if (!begin_entry(row, entry, item->string)) {
         config_problem(reader->problems, item, path, "out of memory");
         list->count--;
         return;
@@ -179,8 +191,8 @@ config_entries_read(const struct config_row *row, void *member,
 static bool
 copy_entry(const struct config_row *row, void *from, void *to)
 {
-    *name_of(to) = strdup(*name_of(from));
-    return *name_of(to) && config_table_copy(config_entry_table(row), from, to);
+    return begin_entry(row, to, *name_of(from)) &&
+           config_table_copy(config_entry_table(row), from, to);
 }
 
 bool

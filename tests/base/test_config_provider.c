@@ -127,6 +127,10 @@ an_empty_entry_says_what_no_entry_says(void **state)
                  "{\"command\":\"x\"}},\"workers\":{\"rules\":{\"c\":{}}}}");
     expect_default(&config_plugin_table, &config->plugins.rules.items[0],
                    CONFIG_PROVIDER_PLUGIN);
+    assert_true(config->plugins.rules.items[0].tools.all);
+    assert_true(config->plugins.rules.items[0].allow.all);
+    assert_true(config->mcp.items[0].tools.all);
+    assert_true(config->workers.rules.items[0].allow.all);
     expect_default(&config_mcp_table, &config->mcp.items[0],
                    CONFIG_PROVIDER_MCP);
     expect_default(&config_worker_table, &config->workers.rules.items[0],
