@@ -13,57 +13,7 @@
 
 #include "gateway/config.h"
 #include "gateway/jsonc.h"
-
-static char *problems;
-static struct config *config;
-
-static int
-setup(void **state)
-{
-    (void)state;
-    unsetenv("AWS_REGION");
-    setenv("VOXRING_RUNTIME_DIR", "/tmp/voxring-test-nowhere", 1);
-    problems = NULL;
-    config = NULL;
-    return 0;
-}
-
-static int
-teardown(void **state)
-{
-    (void)state;
-    free(problems);
-    config_free(&config);
-    return 0;
-}
-
-static enum vr_status
-parse(const char *text)
-{
-    teardown(NULL);
-    problems = NULL;
-    return config_parse(text, strlen(text), "t.jsonc", &config, &problems);
-}
-
-static void
-expect_valid(const char *text)
-{
-    enum vr_status status = parse(text);
-    if (status != VR_OK)
-        fail_msg("refused: %s\n%s", text, problems);
-    assert_null(problems);
-}
-
-/* The one problem that the text has. */
-static void
-expect_problem(const char *text, const char *problem)
-{
-    char line[2048];
-    assert_int_equal(parse(text), VR_INVALID);
-    assert_null(config);
-    snprintf(line, sizeof line, "t.jsonc:%s\n", problem);
-    assert_string_equal(problems, line);
-}
+#include "tests/base/given_config.h"
 
 /* The same below sessions.robot, all on line 1. */
 static void
@@ -192,7 +142,7 @@ the_region_follows_the_environment(void **state)
     expect_valid("{\"bedrock\": {\"region\": \"us-west-2\"}}");
     assert_string_equal(config->bedrock.region, "us-west-2");
     setenv("AWS_REGION", "EU/1", 1);
-    assert_int_equal(parse("{}"), VR_INVALID);
+    assert_int_equal(given_config("{}"), VR_INVALID);
     assert_non_null(strstr(problems, "AWS_REGION is \"EU/1\""));
     unsetenv("AWS_REGION");
 }
@@ -318,7 +268,7 @@ bad_endpoints_levels_and_names_are_refused(void **state)
                    "\"ipc:///x\"}}",
                    "1: bus: two endpoints are the same; give each its own "
                    "path");
-    assert_int_equal(parse("{\"log\":\"info,wier=trace\"}"), VR_INVALID);
+    assert_int_equal(given_config("{\"log\":\"info,wier=trace\"}"), VR_INVALID);
     assert_non_null(strstr(problems, "t.jsonc:1: log: is \"info,wier=trace\""));
     assert_non_null(strstr(problems, "topics: main "));
     expect_problem("{\"sessions\":{\"Robot 1\":{}}}",
@@ -392,9 +342,9 @@ static void
 every_problem_is_reported_at_once(void **state)
 {
     (void)state;
-    assert_int_equal(parse("{\"bedrock\": {\"region\": 1},\n"
-                           "\"sessions\": {\n\"a\": {\"chunk_ms\": 1},\n"
-                           "\"b\": {\"voise\": 1, \"voice\": 2}}}"),
+    assert_int_equal(given_config("{\"bedrock\": {\"region\": 1},\n"
+                                  "\"sessions\": {\n\"a\": {\"chunk_ms\": 1},\n"
+                                  "\"b\": {\"voise\": 1, \"voice\": 2}}}"),
                      VR_INVALID);
     size_t lines = 0;
     for (const char *p = problems; (p = strchr(p, '\n')); p++)
@@ -413,7 +363,7 @@ many_problems_are_counted(void **state)
         at += (size_t)snprintf(text + at, sizeof text - at, "%s\"zzzz%d\":1",
                                i ? "," : "", i);
     snprintf(text + at, sizeof text - at, "}");
-    assert_int_equal(parse(text), VR_INVALID);
+    assert_int_equal(given_config(text), VR_INVALID);
     assert_non_null(strstr(problems, "\nand 50 more\n"));
 }
 
@@ -584,14 +534,6 @@ sessions_open_with_parameters_too(void **state)
 
 /* ---- no memory ---- */
 
-static long allocations_left;
-
-static void *
-scarce(size_t bytes)
-{
-    return allocations_left-- > 0 ? malloc(bytes) : NULL;
-}
-
 static void
 no_allocation_of_json_is_taken_for_granted(void **state)
 {
@@ -600,24 +542,7 @@ no_allocation_of_json_is_taken_for_granted(void **state)
         "{\"plugins\":{\"path\":[\"/a\"],\"config\":{\"a\":{}}},"
         "\"sessions\":{\"r\":{\"history\":[{\"role\":\"USER\","
         "\"text\":\"x\"}],\"tools\":[\"a\"]}}}";
-    cJSON_Hooks hooks = {scarce, free};
-    enum vr_status status = VR_NO_MEMORY;
-    for (long n = 0; status != VR_OK; n++) {
-        teardown(NULL);
-        allocations_left = n;
-        cJSON_InitHooks(&hooks);
-        status = config_parse(text, sizeof text - 1, "t", &config, &problems);
-        cJSON_InitHooks(NULL);
-        assert_true(status == VR_OK || (problems && !config));
-        assert_true(n < 10000);
-    }
-    for (long n = 0; allocations_left <= 0 || n == 0; n++) {
-        allocations_left = n;
-        cJSON_InitHooks(&hooks);
-        cJSON_Delete(config_to_json(config));
-        cJSON_InitHooks(NULL);
-        assert_true(n < 10000);
-    }
+    expect_no_crash_without_memory(text);
 }
 
 /* ---- one list ---- */
@@ -741,7 +666,7 @@ check_prints_settings_or_problems(void **state)
     free(text);
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, given_setup, given_teardown)
 
 int
 main(void)

@@ -14,55 +14,7 @@
 #include "gateway/config.h"
 #include "gateway/config_entry.h"
 #include "gateway/config_provider.h"
-
-static char *problems;
-static struct config *config;
-
-static int
-setup(void **state)
-{
-    (void)state;
-    unsetenv("AWS_REGION");
-    setenv("VOXRING_RUNTIME_DIR", "/tmp/voxring-test-nowhere", 1);
-    problems = NULL;
-    config = NULL;
-    return 0;
-}
-
-static int
-teardown(void **state)
-{
-    (void)state;
-    free(problems);
-    config_free(&config);
-    return 0;
-}
-
-static enum vr_status
-parse(const char *text)
-{
-    teardown(NULL);
-    problems = NULL;
-    return config_parse(text, strlen(text), "t.jsonc", &config, &problems);
-}
-
-static void
-expect_valid(const char *text)
-{
-    if (parse(text) != VR_OK)
-        fail_msg("refused: %s\n%s", text, problems);
-    assert_null(problems);
-}
-
-/* The one problem that the text has. */
-static void
-expect_problem(const char *text, const char *problem)
-{
-    char line[1024];
-    assert_int_equal(parse(text), VR_INVALID);
-    snprintf(line, sizeof line, "t.jsonc:%s\n", problem);
-    assert_string_equal(problems, line);
-}
+#include "tests/base/given_config.h"
 
 /* The same of mcp.m, all on line 1. */
 static void
@@ -391,7 +343,7 @@ variables_are_named_and_their_values_never_said(void **state)
                  "{\"plugins\":{\"rules\":{\"a\":{\"env\":"
                  "%s}}}}",
                  bad[i]);
-        assert_int_equal(parse(text), VR_INVALID);
+        assert_int_equal(given_config(text), VR_INVALID);
         assert_null(strstr(problems, "hunter2"));
         assert_non_null(strstr(problems, "is no variable's name; use 1 to"));
     }
@@ -471,7 +423,7 @@ static int
 files_setup(void **state)
 {
     static struct files files;
-    setup(state);
+    given_setup(state);
     files = (struct files){.dir = "/tmp/voxring-test-provider-XXXXXX"};
     assert_non_null(mkdtemp(files.dir));
     snprintf(files.token, sizeof files.token, "%s/token", files.dir);
@@ -492,7 +444,7 @@ files_teardown(void **state)
     unlink(files->token);
     unlink(files->config);
     rmdir(files->dir);
-    return teardown(state);
+    return given_teardown(state);
 }
 
 static enum vr_status
@@ -502,8 +454,7 @@ load(const struct files *files, const char *text)
     assert_non_null(f);
     fputs(text, f);
     fclose(f);
-    teardown(NULL);
-    problems = NULL;
+    given_teardown(NULL);
     return config_load(files->config, &config, &problems);
 }
 
@@ -595,14 +546,6 @@ entries_are_copied_and_compared(void **state)
 
 /* ---- no memory ---- */
 
-static long allocations_left;
-
-static void *
-scarce(size_t bytes)
-{
-    return allocations_left-- > 0 ? malloc(bytes) : NULL;
-}
-
 static void
 no_allocation_of_json_is_taken_for_granted(void **state)
 {
@@ -611,27 +554,10 @@ no_allocation_of_json_is_taken_for_granted(void **state)
         "{\"plugins\":{\"rules\":{\"a\":{\"env\":{\"A\":\"b\"}}}},\"mcp\":{"
         "\"c\":{\"url\":\"https://h?a=bc\",\"allow\":[\"y\"]}},"
         "\"tool_settings\":{\"t\":{\"mode\":\"sync\"}}}";
-    cJSON_Hooks hooks = {scarce, free};
-    enum vr_status status = VR_NO_MEMORY;
-    for (long n = 0; status != VR_OK; n++) {
-        teardown(NULL);
-        allocations_left = n;
-        cJSON_InitHooks(&hooks);
-        status = config_parse(text, sizeof text - 1, "t", &config, &problems);
-        cJSON_InitHooks(NULL);
-        assert_true(status == VR_OK || (problems && !config));
-        assert_true(n < 10000);
-    }
-    for (long n = 0; allocations_left <= 0 || n == 0; n++) {
-        allocations_left = n;
-        cJSON_InitHooks(&hooks);
-        cJSON_Delete(config_to_json(config));
-        cJSON_InitHooks(NULL);
-        assert_true(n < 10000);
-    }
+    expect_no_crash_without_memory(text);
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, given_setup, given_teardown)
 #define FILES(f) cmocka_unit_test_setup_teardown(f, files_setup, files_teardown)
 
 int
