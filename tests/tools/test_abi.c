@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
+#include <dlfcn.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -107,6 +108,70 @@ the_header_stands_alone(void **state)
     }
 }
 
+/* A plugin of this minor in a host of 1.0, whose vtable ends earlier: what lies
+ * behind is not the plugin's to read. */
+static void
+a_newer_plugin_can_tell_an_older_host(void **state)
+{
+    const size_t old_bytes = offsetof(struct voxring_host, config);
+    const struct voxring_host head = {.struct_size = (uint32_t)old_bytes,
+                                      .abi_major = 1};
+    void *old = malloc(old_bytes);
+    const struct voxring_plugin *plugin;
+    char dir[64], command[300], path[100], why[200] = "";
+    void *library;
+
+    (void)state;
+    snprintf(dir, sizeof dir, "%.40s/abi-XXXXXX",
+             getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
+    assert_non_null(mkdtemp(dir));
+    snprintf(command, sizeof command,
+             "cc -std=gnu11 -w -I. -shared -fPIC -pthread -o %s/keen.so "
+             "tests/tools/plugins/keen.c",
+             dir);
+    assert_int_equal(shell(command), 0);
+    snprintf(path, sizeof path, "%s/keen.so", dir);
+    library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    snprintf(command, sizeof command, "rm -rf %s", dir);
+    assert_int_equal(shell(command), 0);
+    assert_non_null(library);
+    plugin = dlsym(library, "voxring_plugin");
+    assert_non_null(plugin);
+    memcpy(old, &head, old_bytes);
+    assert_int_not_equal(plugin->init(old, "{}", why, sizeof why), 0);
+    assert_string_equal(why, "this host has ABI 1.0, 1.1 is needed");
+    free(old);
+}
+
+/* What 1.0 had lies where it lay. */
+static void
+the_layout_of_1_0_is_kept(void **state)
+{
+    static const char program[] =
+        "{ sed 's/voxring_/old_/g;s/VOXRING_/OLD_/g' "
+        "tests/tools/plugins/voxring_tool_1_0.h; "
+        "echo '#include \"tools/voxring_tool.h\"'; "
+        "for m in host.struct_size host.complete host.is_cancelled "
+        "host.progress host.log host.now_ns host.get_service "
+        "call.struct_size call.token call.tool call.input_json call.session "
+        "call.conversation call.turn call.deadline_ns tool.name "
+        "tool.description tool.input_schema tool.mode tool.threading "
+        "tool.timeout_ms tool.call plugin.struct_size plugin.abi_major "
+        "plugin.abi_minor plugin.name plugin.version plugin.tools "
+        "plugin.tool_count plugin.tool_bytes plugin.init plugin.fini; do "
+        "s=${m%.*} f=${m#*.}; echo \"_Static_assert("
+        "offsetof(struct old_$s, $f) == offsetof(struct voxring_$s, $f) && "
+        "sizeof(((struct old_$s *)0)->$f) == "
+        "sizeof(((struct voxring_$s *)0)->$f), \\\"$m\\\");\"; done; "
+        "echo '_Static_assert(sizeof(struct old_call) == sizeof(struct "
+        "voxring_call) && sizeof(struct old_tool) == sizeof(struct "
+        "voxring_tool), \"sizes\");'; } | "
+        "cc -std=c11 -I. -fsyntax-only -x c -";
+
+    (void)state;
+    assert_int_equal(shell(program), 0);
+}
+
 int
 main(void)
 {
@@ -114,6 +179,8 @@ main(void)
         cmocka_unit_test(layout_of_64_bit_machines),
         cmocka_unit_test(values),
         cmocka_unit_test(the_header_stands_alone),
+        cmocka_unit_test(the_layout_of_1_0_is_kept),
+        cmocka_unit_test(a_newer_plugin_can_tell_an_older_host),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

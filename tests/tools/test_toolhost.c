@@ -272,6 +272,39 @@ one_that_is_unwelcome_ends(void **state)
     assert_non_null(strstr(hosted.text, "refuses it: The token is of no use"));
 }
 
+static void
+no_more_than_32_ask_at_once(void **state)
+{
+    int asked = 0, failed = 0;
+    char call[200];
+
+    (void)state;
+    launch_keen("\"concurrent_calls\":64");
+    for (int i = 0; i < 40; i++) {
+        snprintf(call, sizeof call,
+                 "{\"id\":%d,\"method\":\"tools/call\",\"params\":{\"name\":"
+                 "\"end\",\"_meta\":{\"progressToken\":%d}}}",
+                 i, i);
+        hosted_say(call);
+    }
+    while (asked + failed < 40) {
+        hosted_hear();
+        asked += strstr(hosted.text, "voxring/end") != NULL;
+        failed += strstr(hosted.text, "{\\\"result\\\":-1") != NULL;
+    }
+    assert_int_equal(asked, 32);
+    assert_int_equal(failed, 8);
+}
+
+static void
+a_silent_gateway_is_waited_for_5_s(void **state)
+{
+    (void)state;
+    launch_keen("");
+    hosted_ask(HOSTED_CALL(1, "text"), "\"ask-1\"");
+    hosted_expect("The gateway did not answer within 5 s");
+}
+
 /* ---- threads -------------------------------------------------------------------- */
 
 static void
@@ -344,6 +377,8 @@ main(void)
         TEST(answers_that_nobody_waits_for_are_dropped),
         TEST(one_that_asks_is_let_go_when_the_gateway_goes),
         TEST(one_that_is_unwelcome_ends),
+        TEST(no_more_than_32_ask_at_once),
+        TEST(a_silent_gateway_is_waited_for_5_s),
         TEST(parallel_calls_run_at_once),
         TEST(no_more_run_than_config_allows),
         TEST(a_plugin_of_1_0_works),

@@ -102,6 +102,8 @@ on_call(struct gate *g, const char *id, const cJSON *params)
     request.conversation = copy_text(meta, "voxring/conversation");
     request.turn = copy_text(meta, "voxring/turn");
     request.timeout_ms = timeout_of(meta);
+    if (!request.id || !request.input)
+        limit_is_reached();
     if (jobs_add(&request))
         crew_grow();
 }
@@ -124,7 +126,9 @@ on_request(struct gate *g, const char *method, const char *id,
         on_call(g, id, params);
     } else if (strcmp(method, "tools/list") == 0) {
         char *list = library_list_json(g->library);
-        outbox_put(list ? answer_result(id, list) : NULL);
+        if (!list)
+            limit_is_reached();
+        outbox_put(answer_result(id, list));
         free(list);
     } else if (strcmp(method, "ping") == 0) {
         outbox_put(answer_result(id, "{}"));

@@ -124,6 +124,14 @@ limit_is_set(void)
     return limit.limit_bytes > 0;
 }
 
+_Noreturn void
+limit_is_reached(void)
+{
+    fence_end(EXIT_MEMORY,
+              "memory is out; raise plugins.rules NAME.memory_mb if the plugin "
+              "needs more");
+}
+
 void
 limit_check(unsigned threads)
 {

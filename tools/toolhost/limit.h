@@ -27,6 +27,10 @@ bool limit_is_set(void);
  * how many threads for calls the host has now. [any] */
 void limit_check(unsigned threads);
 
+/* Ends the process, with a message: memory is out, and without it a call would
+ * be left without an answer. [any] */
+_Noreturn void limit_is_reached(void);
+
 /* The stack of a thread that runs the plugin's code: the system's default, at
  * least 1 MiB. [any] */
 size_t limit_stack_bytes(void);

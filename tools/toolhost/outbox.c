@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "tools/toolhost/fence.h"
+#include "tools/toolhost/limit.h"
 
 #define WAITING_MAX 256
 
@@ -91,7 +92,8 @@ put(char *text, bool must)
 void
 outbox_put(char *text)
 {
-    put(text, true);
+    if (!put(text, true))
+        limit_is_reached();
 }
 
 bool
@@ -127,10 +129,8 @@ outbox_return(char *text)
 {
     struct letter *letter = malloc(sizeof *letter);
 
-    if (!letter) {
-        free(text);
-        return;
-    }
+    if (!letter)
+        limit_is_reached();
     letter->text = text;
     pthread_mutex_lock(&outbox.lock);
     letter->next = outbox.first;

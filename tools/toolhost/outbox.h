@@ -22,11 +22,12 @@ void outbox_wake(void);
  * [any] */
 void outbox_clear(void);
 
-/* Puts a malloc'ed text in, which it takes; NULL is ignored. [any] */
+/* Puts a malloc'ed text in, which it takes. It must arrive: if it is NULL, or
+ * memory is out, the process ends. [any] */
 void outbox_put(char *text);
 
-/* The same, unless more than a bounded number wait: then it is freed, false
- * returned. [any] */
+/* The same, unless more than a bounded number wait or it is NULL: then it is
+ * freed, false returned. [any] */
 bool outbox_try(char *text);
 
 /* Takes the oldest text out, for the caller to free(); NULL if empty. [any] */
