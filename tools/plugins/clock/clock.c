@@ -15,58 +15,15 @@
 
 #include <cjson/cJSON.h>
 
+#include "tools/plugins/clock/zones.h"
+#include "tools/plugins/shared/input.h"
+#include "tools/plugins/shared/reply.h"
 #include "tools/voxring_tool.h"
 
-#define ZONE_BYTES 128
-#define ZONEINFO "/usr/share/zoneinfo"
-
 static const struct voxring_host *host;
-static char home_zone[ZONE_BYTES]; /* "" is the machine's own */
-static char machine_tz[PATH_MAX];  /* its TZ variable */
+static char home_zone[ZONES_NAME_BYTES]; /* "" is the machine's own */
+static char machine_tz[PATH_MAX];        /* its TZ variable */
 static int machine_has_tz;
-
-static const char *
-zone_folder(void)
-{
-    const char *folder = getenv("TZDIR");
-
-    return folder && folder[0] == '/' ? folder : ZONEINFO;
-}
-
-/* Only letters that zones have: no way out of the folder. */
-static int
-is_zone_name(const char *zone)
-{
-    size_t n = strlen(zone);
-
-    return n > 0 && n < ZONE_BYTES && zone[0] != '/' && !strstr(zone, "..") &&
-           strspn(zone, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                        "abcdefghijklmnopqrstuvwxyz0123456789_+-/") == n;
-}
-
-/* Whether the zone has rules on this machine. libc takes an unknown zone for
- * UTC without a word, which would be a wrong answer. */
-static int
-zone_exists(const char *zone)
-{
-    char path[PATH_MAX];
-    char magic[4];
-    FILE *file;
-    int good;
-
-    if (strcmp(zone, "UTC") == 0)
-        return 1;
-    if (!is_zone_name(zone))
-        return 0;
-    snprintf(path, sizeof path, "%s/%s", zone_folder(), zone);
-    file = fopen(path, "rb");
-    if (!file)
-        return 0;
-    good = fread(magic, 1, sizeof magic, file) == sizeof magic &&
-           memcmp(magic, "TZif", sizeof magic) == 0;
-    fclose(file);
-    return good;
-}
 
 /* The name behind /etc/localtime, or UTC, which is what libc then uses. */
 static void
@@ -79,7 +36,7 @@ machine_zone(char *zone, size_t size)
     snprintf(zone, size, "UTC");
     if (machine_has_tz) {
         const char *tz = machine_tz[0] == ':' ? machine_tz + 1 : machine_tz;
-        snprintf(zone, size, "%.*s", ZONE_BYTES - 1, tz[0] ? tz : "UTC");
+        snprintf(zone, size, "%.*s", ZONES_NAME_BYTES - 1, tz[0] ? tz : "UTC");
         return;
     }
     if (n < 0)
@@ -87,7 +44,7 @@ machine_zone(char *zone, size_t size)
     target[n] = '\0';
     name = strstr(target, "zoneinfo/");
     if (name)
-        snprintf(zone, size, "%.*s", ZONE_BYTES - 1,
+        snprintf(zone, size, "%.*s", ZONES_NAME_BYTES - 1,
                  name + strlen("zoneinfo/"));
 }
 
@@ -96,7 +53,7 @@ machine_zone(char *zone, size_t size)
 static int
 local_time(const char *zone, time_t now, struct tm *tm)
 {
-    char tz[ZONE_BYTES + 2];
+    char tz[ZONES_NAME_BYTES + 2];
     int good;
 
     if (zone) {
@@ -124,44 +81,45 @@ weekday(const struct tm *tm)
     return names[tm->tm_wday % 7];
 }
 
-static char *
+static cJSON *
 time_json(const struct tm *tm, const char *zone)
 {
     cJSON *output = cJSON_CreateObject();
-    char text[64];
+    char text[160], hour[16], date[32], offset[32];
     long offset_min = tm->tm_gmtoff / 60;
-    char *json;
 
-    strftime(text, sizeof text, "%H:%M", tm);
-    cJSON_AddStringToObject(output, "time", text);
-    strftime(text, sizeof text, "%Y-%m-%d", tm);
-    cJSON_AddStringToObject(output, "date", text);
+    strftime(hour, sizeof hour, "%H:%M", tm);
+    strftime(date, sizeof date, "%Y-%m-%d", tm);
+    snprintf(offset, sizeof offset, "%c%02ld:%02ld", offset_min < 0 ? '-' : '+',
+             labs(offset_min) / 60, labs(offset_min) % 60);
+    snprintf(text, sizeof text, "It is %s on %s, %s.", hour, weekday(tm), date);
+    cJSON_AddStringToObject(output, "text", text);
+    cJSON_AddStringToObject(output, "time", hour);
+    cJSON_AddStringToObject(output, "date", date);
     cJSON_AddStringToObject(output, "weekday", weekday(tm));
     cJSON_AddStringToObject(output, "zone", zone);
-    snprintf(text, sizeof text, "%c%02ld:%02ld", offset_min < 0 ? '-' : '+',
-             labs(offset_min) / 60, labs(offset_min) % 60);
-    cJSON_AddStringToObject(output, "utc_offset", text);
-    json = cJSON_PrintUnformatted(output);
-    cJSON_Delete(output);
-    return json;
+    cJSON_AddStringToObject(output, "utc_offset", offset);
+    cJSON_AddBoolToObject(output, "daylight_saving", tm->tm_isdst > 0);
+    return output;
 }
 
 static void
-fail(const struct voxring_call *call, const char *zone)
+reply_unknown(const struct voxring_call *call, const char *zone)
 {
-    cJSON *output = cJSON_CreateObject();
-    char text[256];
-    char *json;
+    char shown[68], near[ZONES_NAME_BYTES];
 
-    snprintf(text, sizeof text,
-             "There is no time zone named \"%.64s\" on this machine; use an "
-             "IANA name such as Europe/Rome or UTC",
-             zone);
-    cJSON_AddStringToObject(output, "error", text);
-    json = cJSON_PrintUnformatted(output);
-    host->complete(call->token, VOXRING_ERROR, json);
-    cJSON_free(json);
-    cJSON_Delete(output);
+    reply_cut(shown, sizeof shown, zone);
+    zones_nearest(zone, near);
+    if (near[0])
+        reply_error(host, call->token,
+                    "There is no time zone named \"%s\" on this machine; did "
+                    "you mean %s?",
+                    shown, near);
+    else
+        reply_error(host, call->token,
+                    "There is no time zone named \"%s\" on this machine; use "
+                    "an IANA name such as Europe/Rome or UTC",
+                    shown);
 }
 
 static void
@@ -170,25 +128,21 @@ clock_call(const struct voxring_call *call)
     cJSON *input = cJSON_Parse(call->input_json);
     const cJSON *item = cJSON_GetObjectItemCaseSensitive(input, "zone");
     const char *asked = home_zone[0] ? home_zone : NULL;
-    char name[ZONE_BYTES];
+    char name[ZONES_NAME_BYTES];
     struct tm tm;
 
     if (cJSON_IsString(item) && item->valuestring[0])
         asked = item->valuestring;
-    if (asked && !zone_exists(asked)) {
-        fail(call, asked);
+    if (asked && !zones_exist(asked)) {
+        reply_unknown(call, asked);
     } else if (!local_time(asked, time(NULL), &tm)) {
-        host->complete(call->token, VOXRING_ERROR,
-                       "{\"error\":\"The clock of this machine is wrong\"}");
+        reply_error(host, call->token, "The clock of this machine is wrong");
     } else {
-        char *json;
         if (asked)
             snprintf(name, sizeof name, "%s", asked);
         else
             machine_zone(name, sizeof name);
-        json = time_json(&tm, name);
-        host->complete(call->token, json ? VOXRING_OK : VOXRING_ERROR, json);
-        cJSON_free(json);
+        reply_object(host, call->token, time_json(&tm, name));
     }
     cJSON_Delete(input);
 }
@@ -198,23 +152,25 @@ clock_init(const struct voxring_host *h, const char *config_json, char *why,
            size_t why_bytes)
 {
     cJSON *config = cJSON_Parse(config_json);
-    const cJSON *item = cJSON_GetObjectItemCaseSensitive(config, "zone");
-    const char *zone = cJSON_IsString(item) ? item->valuestring : NULL;
+    char zone[ZONES_NAME_BYTES] = "(no text)", near[ZONES_NAME_BYTES] = "";
+    enum input_found found = input_text(config, "zone", zone, sizeof zone);
     const char *tz = getenv("TZ");
-    int good = !item || (zone && zone_exists(zone));
+    int good =
+        found == INPUT_ABSENT || (found == INPUT_GOOD && zones_exist(zone));
 
     host = h;
     machine_has_tz = tz != NULL;
     if (tz)
         snprintf(machine_tz, sizeof machine_tz, "%s", tz);
-    if (zone && good)
-        snprintf(home_zone, sizeof home_zone, "%s", zone);
+    snprintf(home_zone, sizeof home_zone, "%s",
+             good && found == INPUT_GOOD ? zone : "");
+    if (!good && found == INPUT_GOOD)
+        zones_nearest(zone, near);
     if (!good)
         snprintf(why, why_bytes,
                  "plugins.config.clock.zone \"%.64s\" is no time zone of this "
-                 "machine; use an IANA name such as Europe/Rome (package "
-                 "tzdata)",
-                 zone ? zone : "(no string)");
+                 "machine; use an IANA name such as %s (package tzdata)",
+                 zone, near[0] ? near : "Europe/Rome");
     cJSON_Delete(config);
     return good ? 0 : -1;
 }
@@ -222,7 +178,8 @@ clock_init(const struct voxring_host *h, const char *config_json, char *why,
 static const struct voxring_tool tools[] = {{
     .name = "clock",
     .description = "Tells the current time, date and weekday, here or in "
-                   "another time zone. Use it whenever the time or the day "
+                   "another time zone, and whether it has daylight saving "
+                   "time now. Use it whenever the time or the day "
                    "matters; you do not know them yourself.",
     .input_schema =
         "{\"type\":\"object\",\"properties\":{"
