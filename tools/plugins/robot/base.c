@@ -124,8 +124,8 @@ base_send(struct base_link *link, cJSON *command, char why[BASE_WHY_BYTES])
                  zmq_strerror(zmq_errno()));
     else if (!sent)
         snprintf(why, BASE_WHY_BYTES,
-                 "My base does not answer; the process that drives it is not "
-                 "running");
+                 "My base does not answer; the process that drives it does not "
+                 "run, or hangs");
     cJSON_free(json);
     return sent;
 }

@@ -156,8 +156,8 @@ explain(const struct transfer *transfer, CURLcode code)
                  "%s did not answer within %.3g seconds", host,
                  (double)transfer->request->timeout_ms / 1e3);
     else
-        snprintf(answer->error, sizeof answer->error,
-                 "%s cannot be reached: %s", host, curl_easy_strerror(code));
+        snprintf(answer->error, sizeof answer->error, "Asking %s failed: %s",
+                 host, curl_easy_strerror(code));
 }
 
 bool
