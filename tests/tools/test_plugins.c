@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
-#include <dlfcn.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -15,105 +14,29 @@
 
 #include <cjson/cJSON.h>
 
+#include "tests/tools/plugin_rig.h"
 #include "tests/tools/shell.h"
-#include "tools/voxring_tool.h"
-
-static struct {
-    unsigned count;
-    uint64_t token;
-    int status;
-    char json[1024];
-} last;
-
-static void
-complete(uint64_t token, int status, const char *json)
-{
-    last.count++;
-    last.token = token;
-    last.status = status;
-    snprintf(last.json, sizeof last.json, "%s", json ? json : "(null)");
-}
-
-static const struct voxring_host fake = {
-    .struct_size = sizeof fake,
-    .abi_major = VOXRING_TOOL_ABI_MAJOR,
-    .complete = complete,
-};
-
-static const struct voxring_plugin *
-load(const char *name)
-{
-    const char *dir = getenv("VOXRING_BUILD");
-    const struct voxring_plugin *plugin;
-    char path[300];
-    void *library;
-
-    snprintf(path, sizeof path, "%s%s/plugins/%s.so",
-             dir && dir[0] == '/' ? "" : "./", dir && dir[0] ? dir : "build",
-             name);
-    library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-    if (!library)
-        fail_msg("%s", dlerror());
-    plugin = dlsym(library, "voxring_plugin");
-    assert_non_null(plugin);
-    return plugin;
-}
-
-static int
-init(const struct voxring_plugin *plugin, const char *config, char *why,
-     size_t why_bytes)
-{
-    why[0] = '\0';
-    return plugin->init(&fake, config, why, why_bytes);
-}
 
 static cJSON *
 call(const struct voxring_plugin *plugin, const char *input, int status)
 {
-    struct voxring_call c = {.struct_size = sizeof c,
-                             .token = 77,
-                             .tool = plugin->tools[0].name,
-                             .input_json = input,
-                             .session = "",
-                             .conversation = "",
-                             .turn = ""};
-    cJSON *json;
-
-    last.count = 0;
-    plugin->tools[0].call(&c);
-    assert_int_equal(last.count, 1);
-    assert_int_equal(last.token, 77);
-    if (last.status != status)
-        fail_msg("%s -> %s", input, last.json);
-    json = cJSON_Parse(last.json);
-    assert_true(cJSON_IsObject(json));
-    return json;
-}
-
-static const char *
-text_of(const cJSON *object, const char *name)
-{
-    const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, name);
-
-    if (!cJSON_IsString(item))
-        fail_msg("no string %s", name);
-    return item->valuestring;
+    return rig_ask(plugin, plugin->tools[0].name, input, status);
 }
 
 static void
 echo_repeats(void **state)
 {
-    const struct voxring_plugin *echo = load("echo");
-    char why[200];
+    const struct voxring_plugin *echo = rig_load("echo");
+    char why[400];
     cJSON *out;
 
     (void)state;
-    assert_int_equal(init(echo, "{}", why, sizeof why), 0);
+    assert_int_equal(rig_init(echo, "{}", why), 0);
     out = call(echo, "{\"text\":\"\xc3\xa4 \\\\ \\\"\"}", VOXRING_OK);
-    assert_string_equal(text_of(out, "text"), "\xc3\xa4 \\ \"");
+    assert_string_equal(rig_text(out, "text"), "\xc3\xa4 \\ \"");
     cJSON_Delete(out);
     cJSON_Delete(call(echo, "{}", VOXRING_ERROR));
-    assert_int_not_equal(init(echo, "{\"prefix\":5}", why, sizeof why), 0);
+    assert_int_not_equal(rig_init(echo, "{\"prefix\":5}", why), 0);
     assert_non_null(strstr(why, "plugins.config.echo.prefix"));
 }
 
@@ -126,46 +49,99 @@ expect_time(const struct voxring_plugin *clock_plugin, const char *input,
     cJSON *out = call(clock_plugin, input, VOXRING_OK);
     struct tm tm;
 
-    assert_string_equal(text_of(out, "zone"), zone);
-    assert_string_equal(text_of(out, "utc_offset"), offset);
+    assert_string_equal(rig_text(out, "zone"), zone);
+    assert_string_equal(rig_text(out, "utc_offset"), offset);
     if (strcmp(offset, "+00:00") == 0) {
         after = time(NULL);
         strftime(early, sizeof early, "%H:%M", gmtime_r(&before, &tm));
         strftime(late, sizeof late, "%H:%M", gmtime_r(&after, &tm));
-        assert_true(strcmp(text_of(out, "time"), early) == 0 ||
-                    strcmp(text_of(out, "time"), late) == 0);
+        assert_true(strcmp(rig_text(out, "time"), early) == 0 ||
+                    strcmp(rig_text(out, "time"), late) == 0);
     }
-    assert_int_equal(strlen(text_of(out, "date")), 10);
-    assert_non_null(strstr(text_of(out, "weekday"), "day"));
+    assert_int_equal(strlen(rig_text(out, "date")), 10);
+    assert_non_null(strstr(rig_text(out, "weekday"), "day"));
     cJSON_Delete(out);
 }
 
 static void
 clock_tells_the_time_in_zones(void **state)
 {
-    const struct voxring_plugin *clock_plugin = load("clock");
-    char why[300];
+    const struct voxring_plugin *clock_plugin = rig_load("clock");
+    char why[400];
 
     (void)state;
     setenv("TZ", "UTC", 1);
-    assert_int_equal(init(clock_plugin, "{}", why, sizeof why), 0);
+    assert_int_equal(rig_init(clock_plugin, "{}", why), 0);
     expect_time(clock_plugin, "{}", "UTC", "+00:00");
     expect_time(clock_plugin, "{\"zone\":\"UTC\"}", "UTC", "+00:00");
     if (access("/usr/share/zoneinfo/Asia/Kolkata", R_OK) == 0) {
         expect_time(clock_plugin, "{\"zone\":\"Asia/Kolkata\"}", "Asia/Kolkata",
                     "+05:30");
         expect_time(clock_plugin, "{}", "UTC", "+00:00");
-        assert_int_equal(init(clock_plugin, "{\"zone\":\"Pacific/Marquesas\"}",
-                              why, sizeof why),
-                         0);
+        assert_int_equal(
+            rig_init(clock_plugin, "{\"zone\":\"Pacific/Marquesas\"}", why), 0);
         expect_time(clock_plugin, "{}", "Pacific/Marquesas", "-09:30");
     }
     assert_string_equal(getenv("TZ"), "UTC");
     unsetenv("TZ");
-    assert_int_equal(init(clock_plugin, "{}", why, sizeof why), 0);
+    assert_int_equal(rig_init(clock_plugin, "{}", why), 0);
     cJSON_Delete(call(clock_plugin, "{\"zone\":\"UTC\"}", VOXRING_OK));
     assert_null(getenv("TZ"));
     cJSON_Delete(call(clock_plugin, "{}", VOXRING_OK));
+}
+
+static void
+clock_knows_daylight_saving(void **state)
+{
+    const struct voxring_plugin *clock_plugin = rig_load("clock");
+    cJSON *summer, *winter;
+    bool north, south;
+
+    (void)state;
+    if (access("/usr/share/zoneinfo/Australia/Sydney", R_OK) != 0)
+        skip();
+    rig_start(clock_plugin, "{}");
+    winter = call(clock_plugin, "{\"zone\":\"Asia/Kolkata\"}", VOXRING_OK);
+    assert_true(cJSON_IsFalse(cJSON_GetObjectItem(winter, "daylight_saving")));
+    cJSON_Delete(winter);
+    /* one of the halves of the world has it, or, between, neither */
+    summer = call(clock_plugin, "{\"zone\":\"Australia/Sydney\"}", VOXRING_OK);
+    south = cJSON_IsTrue(cJSON_GetObjectItem(summer, "daylight_saving"));
+    assert_string_equal(rig_text(summer, "utc_offset"),
+                        south ? "+11:00" : "+10:00");
+    cJSON_Delete(summer);
+    winter = call(clock_plugin, "{\"zone\":\"Europe/Rome\"}", VOXRING_OK);
+    north = cJSON_IsTrue(cJSON_GetObjectItem(winter, "daylight_saving"));
+    assert_string_equal(rig_text(winter, "utc_offset"),
+                        north ? "+02:00" : "+01:00");
+    cJSON_Delete(winter);
+}
+
+static void
+clock_suggests_the_zone_that_was_meant(void **state)
+{
+    static const char *const cases[][2] = {
+        {"{\"zone\":\"rome\"}", "did you mean Europe/Rome?"},
+        {"{\"zone\":\"Europe/Rome \"}", "did you mean Europe/Rome?"},
+        {"{\"zone\":\"New York\"}", "did you mean America/New_York?"},
+        {"{\"zone\":\"Asia/Toykyo\"}", "did you mean Asia/Tokyo?"},
+        {"{\"zone\":\"europe/berlin\"}", "did you mean Europe/Berlin?"},
+        {"{\"zone\":\"Mars/Olympus\"}", "use an IANA name"},
+        {"{\"zone\":\"x\"}", "use an IANA name"},
+    };
+    const struct voxring_plugin *clock_plugin = rig_load("clock");
+    char why[400];
+
+    (void)state;
+    if (access("/usr/share/zoneinfo/America/New_York", R_OK) != 0)
+        skip();
+    rig_start(clock_plugin, "{}");
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        rig_expect(clock_plugin, "clock", cases[i][0], VOXRING_ERROR,
+                   cases[i][1]);
+    assert_int_not_equal(rig_init(clock_plugin, "{\"zone\":\"Paris\"}", why),
+                         0);
+    assert_non_null(strstr(why, "an IANA name such as Europe/Paris"));
 }
 
 static void
@@ -180,15 +156,15 @@ clock_knows_what_is_no_zone(void **state)
         "{\"zone\":\"tzdata.zi\"}",
         "{\"zone\":\"EST5EDT4,M3.2.0,M11.1.0\"}",
     };
-    const struct voxring_plugin *clock_plugin = load("clock");
-    char why[300];
+    const struct voxring_plugin *clock_plugin = rig_load("clock");
+    char why[400];
 
     (void)state;
-    assert_int_equal(init(clock_plugin, "{}", why, sizeof why), 0);
+    assert_int_equal(rig_init(clock_plugin, "{}", why), 0);
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         cJSON *out = call(clock_plugin, wrong[i], VOXRING_ERROR);
         assert_non_null(
-            strstr(text_of(out, "error"), "There is no time zone named"));
+            strstr(rig_text(out, "error"), "There is no time zone named"));
         cJSON_Delete(out);
     }
 }
@@ -219,6 +195,8 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(echo_repeats),
         cmocka_unit_test(clock_tells_the_time_in_zones),
+        cmocka_unit_test(clock_knows_daylight_saving),
+        cmocka_unit_test(clock_suggests_the_zone_that_was_meant),
         cmocka_unit_test(clock_knows_what_is_no_zone),
         cmocka_unit_test(echo_builds_anywhere),
     };
