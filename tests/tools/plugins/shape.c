@@ -21,7 +21,9 @@
 #ifndef SCHEMA
 #define SCHEMA NULL
 #endif
-#ifndef MAJOR
+#ifdef MAJOR
+#define MINOR 0 /* of a major that is not ours */
+#else
 #define MAJOR VOXRING_TOOL_ABI_MAJOR
 #endif
 #ifndef MINOR
