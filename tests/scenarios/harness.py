@@ -107,6 +107,17 @@ class Bus:
         self.context.term()
 
 
+def usual_plugins(folder):
+    """A folder with the two plugins that most conversations here use: each
+    plugin is a process, and there are many gateways."""
+    plugins = os.path.join(folder, "plugins")
+    os.mkdir(plugins, 0o755)
+    for name in ("clock.so", "echo.so"):
+        os.symlink(os.path.join(BUILD, "plugins", name),
+                   os.path.join(plugins, name))
+    return plugins
+
+
 class Gateway:
     """voxringd with settings given as a dictionary; `local` starts
     voxring-local beside it."""
@@ -117,7 +128,8 @@ class Gateway:
         self.runtime = os.path.join(self.folder, "run")
         self.calls = 0
         self.named = "?"
-        settings = {"sessions": {"robot": {}}}
+        settings = {"sessions": {"robot": {}},
+                    "plugins": {"path": usual_plugins(self.folder)}}
         settings.update(config or {})
         settings["runtime_dir"] = self.runtime
         os.mkdir(self.runtime, 0o700)

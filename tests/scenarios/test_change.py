@@ -30,12 +30,17 @@ class Change(unittest.TestCase):
         end = Recorder({"first_audio_ms": 10, "lines": list(lines) + LINES})
         self.addCleanup(end.close)
         g = remote(end, {
-            "plugins": {"path": [os.path.join(harness.BUILD, "plugins")]
+            "plugins": {"path": [harness.usual_plugins(self.own_folder())]
                         + (plugins or [])},
             "sessions": {"robot": dict(QUIET, **(session or {}))}})
         self.addCleanup(g.close)
         g.wait_streaming()
         return end, g
+
+    def own_folder(self):
+        folder = tempfile.mkdtemp(prefix="vr-change-")
+        self.addCleanup(shutil.rmtree, folder, True)
+        return folder
 
     def ask(self, g, text="hello robot"):
         return g.call("session.text", session="robot", text=text,
