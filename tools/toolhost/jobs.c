@@ -29,7 +29,9 @@ struct job {
 
 static struct {
     pthread_mutex_t lock;
-    pthread_cond_t change;
+    /* by enum voxring_threading: the worker waits for the first, also for
+     * calls to be over; the pool's threads wait for the other */
+    pthread_cond_t change[2];
     struct job slots[SLOTS];
     uint64_t generation;
     uint64_t spare_completions;
@@ -37,7 +39,7 @@ static struct {
     bool stopping;
     size_t result_max_bytes;
 } jobs = {.lock = PTHREAD_MUTEX_INITIALIZER,
-          .change = PTHREAD_COND_INITIALIZER};
+          .change = {PTHREAD_COND_INITIALIZER, PTHREAD_COND_INITIALIZER}};
 
 uint64_t
 jobs_now_ns(void)
@@ -86,7 +88,7 @@ static void
 close_job(struct job *job)
 {
     job->completed = true;
-    pthread_cond_broadcast(&jobs.change);
+    pthread_cond_signal(&jobs.change[VOXRING_SERIAL]);
     free_if_over(job);
 }
 
@@ -209,7 +211,7 @@ jobs_take(enum voxring_threading threading)
 
     pthread_mutex_lock(&jobs.lock);
     while (!jobs.stopping && !(job = next_job(threading)))
-        pthread_cond_wait(&jobs.change, &jobs.lock);
+        pthread_cond_wait(&jobs.change[threading], &jobs.lock);
     if (job)
         job->entered = true;
     pthread_mutex_unlock(&jobs.lock);
@@ -272,7 +274,7 @@ jobs_run(struct job *job)
     fence_check();
     pthread_mutex_lock(&jobs.lock);
     job->returned = true;
-    pthread_cond_broadcast(&jobs.change);
+    pthread_cond_signal(&jobs.change[VOXRING_SERIAL]);
     free_if_over(job);
     pthread_mutex_unlock(&jobs.lock);
 }
@@ -313,8 +315,8 @@ jobs_add(struct jobs_request *request)
                 ? jobs_now_ns() + (uint64_t)request->timeout_ms * 1000000u
                 : UINT64_MAX;
         jobs.open++;
+        pthread_cond_signal(&jobs.change[request->tool->threading]);
         memset(request, 0, sizeof *request);
-        pthread_cond_broadcast(&jobs.change);
     } else {
         outbox_put(answer_call(request->id, "The tool has too many calls", true,
                                jobs.result_max_bytes));
@@ -365,7 +367,8 @@ jobs_stop(void)
         if (job->token != 0 && !job->entered && !job->completed)
             answer_job(job, "The plugin is being stopped", true);
     }
-    pthread_cond_broadcast(&jobs.change);
+    pthread_cond_broadcast(&jobs.change[VOXRING_SERIAL]);
+    pthread_cond_broadcast(&jobs.change[VOXRING_PARALLEL]);
     pthread_mutex_unlock(&jobs.lock);
 }
 
@@ -374,6 +377,6 @@ jobs_await_quiet(void)
 {
     pthread_mutex_lock(&jobs.lock);
     while (jobs.open > 0)
-        pthread_cond_wait(&jobs.change, &jobs.lock);
+        pthread_cond_wait(&jobs.change[VOXRING_SERIAL], &jobs.lock);
     pthread_mutex_unlock(&jobs.lock);
 }

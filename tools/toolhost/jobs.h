@@ -46,7 +46,7 @@ unsigned jobs_open(void);
 unsigned jobs_parallel(void);
 
 /* Waits for a call of a tool of this threading that may begin, and takes it.
- * NULL after jobs_stop(). [any] a thread for calls */
+ * NULL after jobs_stop(). [any] VOXRING_SERIAL: only one thread */
 struct job *jobs_take(enum voxring_threading threading);
 
 /* Runs the plugin's function for a call that was taken. [any] the thread that
@@ -60,7 +60,8 @@ void jobs_refuse_parallel(const char *sentence);
 /* No call begins any more; those that run are told that nobody waits. [any] */
 void jobs_stop(void);
 
-/* After jobs_stop(), waits until no call runs. [any] */
+/* After jobs_stop(), waits until no call runs. [any] the thread for serial
+ * calls */
 void jobs_await_quiet(void);
 
 /* The gateway's name (JSON text) of a call that is still to be completed,

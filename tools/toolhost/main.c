@@ -1,6 +1,8 @@
-/* voxring-toolhost: runs one plugin for the gateway, in a process of its own. */
+/* voxring-toolhost: runs one plugin for the gateway, or makes an MCP server's
+ * tools its own, in a process of its own. */
 #include <fcntl.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +10,7 @@
 #include <unistd.h>
 
 #include "ipc/standard_fds.h"
+#include "tools/mcp/mcp.h"
 #include "tools/toolhost/boot.h"
 #include "tools/toolhost/gate.h"
 #include "tools/toolhost/fence.h"
@@ -23,7 +26,8 @@ usage(FILE *out)
 {
     fprintf(
         out,
-        "voxring-toolhost runs one tool plugin for voxringd.\n"
+        "voxring-toolhost runs one tool plugin for voxringd, or makes the\n"
+        "tools of an MCP server tools of the gateway.\n"
         "\n"
         "  voxring-toolhost PLUGIN.so           as voxringd starts it: the\n"
         "                                       start message comes on\n"
@@ -31,7 +35,9 @@ usage(FILE *out)
         "  voxring-toolhost --check PLUGIN.so   says whether the plugin can\n"
         "                                       be loaded, and prints its\n"
         "                                       tools as JSON\n"
-        "  voxring-toolhost --help | --version\n");
+        "%s"
+        "  voxring-toolhost --help | --version\n",
+        mcp_usage());
     return out == stdout ? EXIT_SUCCESS : 2;
 }
 
@@ -90,6 +96,16 @@ serve(const char *path)
     _exit(result);
 }
 
+static bool
+is_for_mcp(char **argv)
+{
+    for (size_t i = 1; argv[i]; i++) {
+        if (strcmp(argv[i], "--mcp") == 0)
+            return true;
+    }
+    return false;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -101,6 +117,8 @@ main(int argc, char **argv)
         printf("voxring-toolhost %s\n", VOXRING_VERSION);
         return EXIT_SUCCESS;
     }
+    if (is_for_mcp(argv))
+        return mcp_main(argc - 1, argv + 1);
     if (argc == 3 && strcmp(argv[1], "--check") == 0)
         return check(argv);
     if (argc == 2 && argv[1][0] != '-')
