@@ -13,6 +13,7 @@
 #include "gateway/toolbroker/broker_internal.h"
 #include "gateway/toolbroker/builtin.h"
 #include "gateway/toolbroker/provider_queue.h"
+#include "gateway/toolbroker/provider_talk.h"
 #include "gateway/toolbroker/schema.h"
 #include "gateway/toolbroker/tool_content.h"
 
@@ -39,8 +40,8 @@ broker_provider_kind_name(enum broker_provider_kind kind)
 const char *
 broker_notice_name(enum broker_notice_kind kind)
 {
-    static const char *const names[] = {"offered", "gone", "refused", "crashed",
-                                        "restarted", "replaced"};
+    static const char *const names[] = {"offered", "gone",      "refused",
+                                        "crashed", "restarted", "replaced"};
 
     return names[kind];
 }
@@ -108,6 +109,9 @@ on_timer(uv_timer_t *timer)
 
     for (struct provider *p = b->providers; p; p = p->next) {
         uint64_t next_ns = provider_queue_tick(p, now_ns);
+        if (next_ns < due_ns)
+            due_ns = next_ns;
+        next_ns = provider_talk_tick(p, now_ns);
         if (next_ns < due_ns)
             due_ns = next_ns;
         next_ns = p->ops->tick(p, now_ns);
@@ -277,6 +281,7 @@ broker_open(struct broker **broker, uv_loop_t *loop,
     b->unsettled = 1;
     if (callbacks)
         b->callbacks = *callbacks;
+    b->workers_accept = config->workers_accept;
     toolcall_table_init(&b->calls, config->calls_max);
     status =
         prepare(b, config, why ? why : spare, why ? why_size : sizeof spare);
@@ -442,7 +447,7 @@ is_bad_call(const struct broker *b, struct toolcall *call,
     cJSON *tree = NULL;
     bool good;
 
-    if (!tool) {
+    if (!call->provider) {
         snprintf(why, why_size, "There is no tool named %.64s", call->tool);
         return true;
     }
@@ -454,18 +459,39 @@ is_bad_call(const struct broker *b, struct toolcall *call,
     }
     if (arguments_json && strlen(arguments_json) > ARGUMENTS_MAX_BYTES) {
         snprintf(why, why_size, "The input for %s is larger than %d bytes",
-                 tool->name, ARGUMENTS_MAX_BYTES);
+                 call->tool, ARGUMENTS_MAX_BYTES);
         return true;
     }
     call->arguments =
         tool_content_arguments(arguments_json, &tree, fault, sizeof fault);
     good = call->arguments &&
-           schema_check(tool->schema, tree, fault, sizeof fault);
+           (!tool || schema_check(tool->schema, tree, fault, sizeof fault));
     cJSON_Delete(tree);
     if (!good)
-        snprintf(why, why_size, "The input for %s is wrong: %s", tool->name,
+        snprintf(why, why_size, "The input for %s is wrong: %s", call->tool,
                  fault);
     return !good;
+}
+
+/* `tool` NULL: a name that nobody offers, which `p` takes all the same. */
+static uint32_t
+timeout_of(const struct tool *tool, const struct provider *p)
+{
+    if (tool)
+        return tool->timeout_ms;
+    if (p->rule->timeout_s > 0 &&
+        p->rule->timeout_s * 1000 < TOOL_SYNC_TIMEOUT_MS)
+        return (uint32_t)(p->rule->timeout_s * 1000) + 1;
+    return TOOL_SYNC_TIMEOUT_MS;
+}
+
+static void
+set_deadline(struct toolcall *call, uint32_t timeout_ms)
+{
+    call->timeout_ms = timeout_ms;
+    call->deadline_ns = timeout_ms != 0
+                            ? call->begin_ns + timeout_ms * CLOCK_NS_PER_MS
+                            : UINT64_MAX;
 }
 
 uint64_t
@@ -474,6 +500,7 @@ broker_call(struct broker *b, const char *name, const char *arguments_json,
             broker_result_fn *on_result, void *arg)
 {
     const struct tool *tool;
+    struct provider *p;
     struct toolcall *call;
     char why[512];
     uint64_t id;
@@ -488,22 +515,19 @@ broker_call(struct broker *b, const char *name, const char *arguments_json,
     call->on_result = on_result;
     call->arg = arg;
     b->counters.calls_total++;
-    if (tool)
-        call->provider = strdup(tool->provider);
+    p = tool ? broker_provider(b, tool->provider) : broker_catch_all(b, name);
+    if (p)
+        call->provider = strdup(p->name);
     if (is_bad_call(b, call, tool, arguments_json, why, sizeof why)) {
         b->counters.calls_error_total++;
         toolcall_end(&b->calls, call, TOOL_ERROR, NULL, why);
         broker_deliver_soon(b);
         return id;
     }
-    call->serial = tool->serial;
-    call->timeout_ms = timeout_ms != 0 ? timeout_ms : tool->timeout_ms;
-    call->deadline_ns =
-        call->timeout_ms != 0
-            ? call->begin_ns + call->timeout_ms * CLOCK_NS_PER_MS
-            : UINT64_MAX;
+    call->serial = tool && tool->serial;
+    set_deadline(call, timeout_ms != 0 ? timeout_ms : timeout_of(tool, p));
     broker_wake_at(b, call->deadline_ns);
-    provider_queue_add(broker_provider(b, tool->provider), call);
+    provider_queue_add(p, call);
     return id;
 }
 

@@ -29,6 +29,10 @@ struct broker {
     uint64_t timer_due_ns;
     uv_idle_t work; /* results wait for delivery, or folders for reading */
     int handles;
+    /* processes that are no children */
+    struct provider_rate hellos;
+    struct provider_rate refusals; /* that were logged and told */
+    int workers_accept;            /* enum config_accept */
     bool folders_read;
     /* the end */
     bool closing;
@@ -63,6 +67,29 @@ void broker_fill_context(struct broker *broker,
 
 /* Goes on with closing if nothing is in the way. [loop] */
 void broker_finish(struct broker *broker);
+
+/* A hello of a process that is no child: takes it as a worker or refuses it,
+ * and answers. [loop] */
+void broker_hello(struct broker *broker, const struct router_peer *peer,
+                  const struct worker_message *message);
+
+/* Makes way for a provider of the gateway's own that has this name: a worker
+ * that has it loses it to `what`. [loop] */
+void broker_make_way(struct broker *broker, const char *name, const char *what);
+
+/* A worker asks for something in a conversation. [loop] */
+void broker_ask(struct broker *broker, struct worker *worker,
+                const struct router_peer *peer,
+                const struct worker_message *message);
+
+/* Answers a peer, taking the malloc'ed text; what cannot be sent is counted.
+ * [loop] */
+void broker_answer(struct broker *broker, const struct router_peer *peer,
+                   char *text);
+
+/* Who gets calls of `name`, which nobody offers, or NULL. [loop] */
+struct provider *broker_catch_all(const struct broker *broker,
+                                  const char *name);
 
 /* The router's callbacks. [loop] */
 void broker_on_message(void *arg, const struct router_peer *peer,

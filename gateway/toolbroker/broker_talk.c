@@ -2,15 +2,20 @@
 #include "gateway/toolbroker/broker_internal.h"
 
 #include <stdlib.h>
+#include <string.h>
 
-#include "gateway/log.h"
+#include "gateway/clock.h"
 #include "gateway/toolbroker/provider_talk.h"
+#include "gateway/toolbroker/remote.h"
 #include "gateway/toolbroker/worker_message.h"
 
-static void
-answer(struct broker *b, const struct router_peer *peer, char *text)
+/* Progress of one provider's calls that is passed on in a second. */
+#define PROGRESS_MAX 100
+
+void
+broker_answer(struct broker *b, const struct router_peer *peer, char *text)
 {
-    if (!text || router_send(b->router, peer, text) != VR_OK)
+    if (b->router && (!text || router_send(b->router, peer, text) != VR_OK))
         b->counters.unsent_total++;
     free(text);
 }
@@ -37,7 +42,7 @@ worker_of_token(const struct broker *b, const char *token)
     return NULL;
 }
 
-/* Only children of this gateway may offer tools: they alone have a token. */
+/* Somebody who is no worker, or not any more. */
 static void
 on_stranger(struct broker *b, const struct router_peer *peer,
             const struct worker_message *m)
@@ -46,25 +51,21 @@ on_stranger(struct broker *b, const struct router_peer *peer,
 
     if (m->kind == WORKER_HELLO) {
         w = worker_of_token(b, m->token);
-        if (w) {
+        if (w)
             provider_talk_hello(w, peer, m);
-            return;
-        }
-        b->counters.refused_workers_total++;
-        log_warn(tools, NULL, "a worker without a valid token was refused");
-        answer(b, peer,
-               worker_message_error(
-                   m->id, WORKER_ERROR_REFUSED,
-                   "This gateway takes tools from its plugin folder only; "
-                   "put a plugin there (plugins.path in its config)"));
+        else
+            broker_hello(b, peer, m);
         return;
     }
     b->counters.malformed_total++;
-    if (m->id)
-        answer(
-            b, peer,
-            worker_message_error(m->id, WORKER_ERROR_INVALID,
-                                 m->why ? m->why : "Say voxring/hello first"));
+    if (m->kind == WORKER_BYE || (m->kind == WORKER_MALFORMED && !m->id))
+        return;
+    broker_answer(
+        b, peer,
+        m->kind == WORKER_MALFORMED
+            ? worker_message_error(m->id, WORKER_ERROR_INVALID, m->why)
+            : worker_message_error(m->id, WORKER_ERROR_HELLO,
+                                   "Say voxring/hello first"));
 }
 
 static void
@@ -77,9 +78,64 @@ on_progress(struct broker *b, const struct worker *w,
         b->counters.late_results_total++;
         return;
     }
-    if (!b->closing && b->callbacks.on_progress)
+    if (!provider_rate_take(&w->provider->progress, PROGRESS_MAX,
+                            clock_mono_ns()))
+        b->counters.progress_dropped_total++;
+    else if (!b->closing && b->callbacks.on_progress)
         b->callbacks.on_progress(b->callbacks.arg, m->call_id, m->done,
                                  m->total, m->text);
+}
+
+static void
+on_bye(struct broker *b, struct worker *w, const struct router_peer *peer,
+       const struct worker_message *m)
+{
+    if (m->id)
+        broker_answer(b, peer, worker_message_pong(m->id));
+    /* a child's end is seen as such */
+    if (!w->child)
+        remote_bye(w);
+}
+
+/* A worker that has lost sight of us says hello again; under another name it is
+ * another worker. */
+static void
+on_hello_again(struct broker *b, struct worker *w,
+               const struct router_peer *peer, const struct worker_message *m)
+{
+    if (w->child) {
+        b->counters.malformed_total++;
+    } else if (strcmp(m->name, w->provider->name) == 0) {
+        provider_talk_hello_again(w, m);
+    } else {
+        remote_bye(w);
+        broker_hello(b, peer, m);
+    }
+}
+
+static void
+on_worker(struct broker *b, struct worker *w, const struct router_peer *peer,
+          const struct worker_message *m)
+{
+    if (!w->child)
+        remote_heard(w, clock_mono_ns());
+    switch (m->kind) {
+    case WORKER_HELLO:
+        on_hello_again(b, w, peer, m);
+        break;
+    case WORKER_BYE:
+        on_bye(b, w, peer, m);
+        break;
+    case WORKER_PROGRESS:
+        on_progress(b, w, m);
+        break;
+    case WORKER_ASK:
+        broker_ask(b, w, peer, m);
+        break;
+    default:
+        provider_talk_message(w, m);
+        break;
+    }
 }
 
 void
@@ -91,12 +147,10 @@ broker_on_message(void *arg, const struct router_peer *peer, const char *bytes,
     struct worker_message m;
 
     worker_message_read(&m, bytes, bytes_count);
-    if (!w)
-        on_stranger(b, peer, &m);
-    else if (m.kind == WORKER_PROGRESS)
-        on_progress(b, w, &m);
+    if (w)
+        on_worker(b, w, peer, &m);
     else
-        provider_talk_message(w, &m);
+        on_stranger(b, peer, &m);
     worker_message_fini(&m);
 }
 

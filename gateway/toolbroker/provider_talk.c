@@ -150,6 +150,7 @@ void
 provider_talk_hello_again(struct worker *w, const struct worker_message *m)
 {
     provider_talk_send(w, worker_message_welcome(m->id, w->provider->name));
+    w->list_asked = false;
     on_changed(w);
 }
 

@@ -1,20 +1,22 @@
-/* The set of tools that can be called: every plugin's, each name once. */
+/* The set of tools that can be called: every provider's, each name once. */
 #ifndef GATEWAY_TOOLBROKER_TOOL_SET_H
 #define GATEWAY_TOOLBROKER_TOOL_SET_H
 
 #include "gateway/toolbroker/provider.h"
 
 struct tool_set {
-    const struct tool **tools; /* owned by the plugins */
+    const struct tool **tools; /* owned by the providers */
     size_t count;
 };
 
-/* Two plugins offer one name: the first keeps it. */
+/* Two providers offer one name: the first keeps it. */
 typedef void tool_set_clash_fn(void *arg, const struct provider *holder,
                                const struct provider *other,
                                const struct tool *refused);
 
-/* Makes the set of a list of plugins, in its order. Each clash is told once
+/* Makes the set of a list of providers: the gateway's own first, then plugins,
+ * MCP servers and workers, each in the order of the list, so that what comes
+ * from outside takes no name of what was configured. Each clash is told once
  * in the life of a tool. VR_NO_MEMORY leaves an empty set. [loop] */
 enum vr_status tool_set_make(struct tool_set *set, struct provider *providers,
                              tool_set_clash_fn *clash, void *arg) VR_NODISCARD;

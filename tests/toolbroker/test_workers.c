@@ -41,6 +41,7 @@ start(void **state)
 {
     (void)state;
     rig_init(&rig);
+    rig.config.workers_accept = CONFIG_ACCEPT_NONE;
     rig_install(&rig, "echo");
     return begin();
 }
@@ -118,12 +119,12 @@ broker_still_works(void)
 }
 
 static void
-a_worker_without_a_token_is_refused(void **state)
+where_no_worker_is_accepted_all_are_refused(void **state)
 {
     (void)state;
     expect_answer("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"voxring/hello\","
                   "\"params\":{\"protocol\":1,\"name\":\"me\"}}",
-                  "takes tools from its plugin folder only");
+                  "workers.accept is none");
     assert_non_null(strstr(answer, "\"id\":1"));
     assert_non_null(strstr(answer, "-32001"));
     expect_answer("{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"voxring/hello\","
@@ -290,7 +291,7 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(a_worker_without_a_token_is_refused),
+        TEST(where_no_worker_is_accepted_all_are_refused),
         TEST(wrong_messages_are_answered_or_counted),
         TEST(rubbish_is_counted),
         cmocka_unit_test_setup_teardown(a_result_of_a_stranger_ends_nothing,
