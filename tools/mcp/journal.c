@@ -10,12 +10,15 @@
 
 #define LINE_BYTES 1000
 #define LINES_PER_S 20
+/* a whole list of tools */
+#define CATALOG_LINES 64
 
 static struct {
     journal_fn *sink;
     void *arg;
     time_t second;
     unsigned lines;
+    unsigned details; /* lines for debugging, counted apart */
     uint64_t dropped;
 } state;
 
@@ -37,7 +40,7 @@ tell(int level, const char *line)
 
 /* False: there were enough in this second. */
 static bool
-may_tell(void)
+may_tell(int level)
 {
     struct timespec now;
     char line[80];
@@ -45,7 +48,7 @@ may_tell(void)
     clock_gettime(CLOCK_MONOTONIC, &now);
     if (now.tv_sec != state.second) {
         state.second = now.tv_sec;
-        state.lines = 0;
+        state.lines = state.details = 0;
         if (state.dropped > 0) {
             snprintf(line, sizeof line, "%llu more lines were not logged",
                      (unsigned long long)state.dropped);
@@ -53,6 +56,8 @@ may_tell(void)
         }
         state.dropped = 0;
     }
+    if (level == VOXRING_LOG_DEBUG)
+        return state.details++ < CATALOG_LINES;
     if (state.lines >= LINES_PER_S) {
         state.dropped++;
         return false;
@@ -67,7 +72,7 @@ journal(int level, const char *format, ...)
     char line[LINE_BYTES + 1];
     va_list args;
 
-    if ((level == VOXRING_LOG_DEBUG && !state.sink) || !may_tell())
+    if ((level == VOXRING_LOG_DEBUG && !state.sink) || !may_tell(level))
         return;
     va_start(args, format);
     vsnprintf(line, sizeof line, format, args);

@@ -219,9 +219,7 @@ on_output(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer)
         uv_timer_stop(&s->timer);
         tell_end(s);
     } else if (!s->closing) {
-        journal(VOXRING_LOG_WARN,
-                "the MCP server closed its output: it is ended");
-        signal_server(s, SIGHUP);
+        uv_timer_start(&s->timer, on_mute, STEP_MS, 0);
     }
 }
 
