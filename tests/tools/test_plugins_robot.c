@@ -221,7 +221,7 @@ says_that_the_base_fell_silent(void **state)
 
     (void)state;
     start_base("0.1");
-    use_timeout(400);
+    use_timeout(1500);
     token = rig_begin(robot, "robot_move", "main", "{\"distance_m\":20}");
     rig_progress(token, 1);
     kill(base, SIGSTOP);
@@ -237,7 +237,7 @@ says_that_the_base_fell_silent(void **state)
     token = rig_begin(robot, "robot_move", "main", "{\"distance_m\":20}");
     rig_progress(token, 1);
     robot->fini();
-    use_timeout(400);
+    use_timeout(1500);
     expect_stopped(token);
     token = rig_begin(robot, "robot_move", "main", "{\"distance_m\":20}");
     rig_progress(token, 1);
