@@ -86,7 +86,7 @@ static void
 on_signal(uv_signal_t *handle, int number)
 {
     (void)number;
-    finish(handle->data, EXIT_SUCCESS);
+    finish(handle->data, ((struct bridge *)handle->data)->status);
 }
 
 static void
@@ -96,7 +96,7 @@ on_boot_pipe(uv_poll_t *poll, int status, int events)
 
     (void)events;
     if (status < 0 || read(BOOT_FD, bytes, sizeof bytes) <= 0)
-        finish(poll->data, EXIT_SUCCESS);
+        finish(poll->data, ((struct bridge *)poll->data)->status);
 }
 
 static void

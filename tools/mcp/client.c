@@ -258,10 +258,10 @@ end_list(struct client *c)
 
     uv_timer_stop(&c->timer);
     c->list_id = 0;
-    if (c->state == CLIENT_LISTING)
-        become_ready(c);
     if (changed)
         c->events.on_tools(c->events.arg);
+    if (c->state == CLIENT_LISTING)
+        become_ready(c);
     if (c->list_again && c->state == CLIENT_READY)
         begin_list(c);
 }
