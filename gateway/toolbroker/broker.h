@@ -182,6 +182,8 @@ struct broker_config {
     uint32_t stop_grace_ms;    /* after SIGTERM, before SIGKILL [1000] */
     uint32_t restart_min_ms;   /* first wait after a crash, doubling [100] */
     uint32_t restart_max_ms;   /* longest wait [30000] */
+    uint32_t worker_expires_ms; /* silence of one that is no child [3000] */
+    uint32_t worker_grace_ms;   /* its tools outlive it so long [5000] */
     /* what calls without a limit still get when their plugin is replaced or
      * removed [60000] */
     uint32_t retire_ms;
@@ -252,8 +254,8 @@ void broker_each_provider(const struct broker *broker,
 
 /* Looks at the plugin folders now, and starts anew the provider of that name,
  * NULL: all that are plugins or MCP servers; calls in them end first. *count
- * gets how many. VR_NOT_FOUND with a sentence in `why` if there is none of that
- * name. [loop] */
+ * gets how many. With a sentence in `why`: VR_NOT_FOUND if there is none of
+ * that name, VR_AGAIN inside a callback that tells of changed tools. [loop] */
 enum vr_status broker_reload(struct broker *broker, const char *name,
                              size_t *count, char *why,
                              size_t why_size) VR_NODISCARD;

@@ -37,12 +37,30 @@ on_provider_notice(void *arg, enum broker_notice_kind kind,
 /* ---- the set of tools ----------------------------------------------------- */
 
 static void
+on_too_many(struct broker *b, const struct provider *p,
+            const struct tool *refused)
+{
+    char reason[200];
+
+    snprintf(reason, sizeof reason,
+             "the tool %s is one too many: %d are offered already, the most "
+             "there can be; offer fewer",
+             refused->name, BROKER_TOOLS_MAX);
+    log_error(tools, p->name, "%s", reason);
+    broker_notice(b, BROKER_REFUSED, p->kind, p->name, refused->name, reason);
+}
+
+static void
 on_clash(void *arg, const struct provider *holder, const struct provider *other,
          const struct tool *refused)
 {
     struct broker *b = arg;
     char reason[400];
 
+    if (!holder) {
+        on_too_many(b, other, refused);
+        return;
+    }
     snprintf(reason, sizeof reason,
              "the tool %s is offered by %.150s and by %.150s; the first keeps "
              "it, rename it in the other or remove one of them",
@@ -71,14 +89,18 @@ on_provider_tools_changed(void *arg)
 {
     struct broker *b = arg;
     struct tool_set old = b->set;
+    bool outermost = !b->telling;
 
-    if (tool_set_make(&b->set, b->providers, on_clash, b) != VR_OK)
+    b->telling = true;
+    if (tool_set_make(&b->set, b->providers, BROKER_TOOLS_MAX, on_clash, b) !=
+        VR_OK)
         log_error(tools, NULL, "out of memory: no tool can be called");
     tool_set_minus(&old, &b->set, on_gone, b);
     tool_set_minus(&b->set, &old, on_offered, b);
     tool_set_fini(&old);
     if (!b->closing && b->callbacks.on_tools_changed)
         b->callbacks.on_tools_changed(b->callbacks.arg);
+    b->telling = b->telling && !outermost;
 }
 
 void
@@ -88,6 +110,7 @@ broker_settled(struct broker *b)
     if (b->unsettled > 0 || b->ready_told || b->closing)
         return;
     b->ready_told = true;
+    broker_warn_of_spare_settings(b);
     if (b->callbacks.on_ready)
         b->callbacks.on_ready(b->callbacks.arg);
 }
@@ -143,6 +166,8 @@ broker_fill_context(struct broker *b, const struct broker_config *config)
         .stop_grace_ms = or_default(config->stop_grace_ms, 1000),
         .restart_min_ms = or_default(config->restart_min_ms, 100),
         .restart_max_ms = or_default(config->restart_max_ms, 30000),
+        .worker_expires_ms = or_default(config->worker_expires_ms, 3000),
+        .worker_grace_ms = or_default(config->worker_grace_ms, 5000),
         .retire_ms = or_default(config->retire_ms, 60000),
         .arg = b,
         .wake_at = on_provider_wake_at,

@@ -40,6 +40,8 @@ struct provider_context {
     uint32_t stop_grace_ms;
     uint32_t restart_min_ms;
     uint32_t restart_max_ms;
+    uint32_t worker_expires_ms;
+    uint32_t worker_grace_ms;
     uint32_t retire_ms;
     /* how a provider reaches its broker */
     void *arg;

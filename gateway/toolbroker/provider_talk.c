@@ -135,7 +135,9 @@ provider_talk_hello(struct worker *w, const struct router_peer *peer,
         w->provider->ops->refuse_worker(w, reason);
         return;
     }
-    provider_talk_send(w, worker_message_welcome(m->id, w->provider->name));
+    provider_talk_send(
+        w, worker_message_welcome(m->id, w->provider->name,
+                                  w->provider->context->worker_expires_ms));
     if (m->text) {
         snprintf(reason, sizeof reason, "%.*s", (int)sizeof reason - 1,
                  m->text);
@@ -149,7 +151,9 @@ provider_talk_hello(struct worker *w, const struct router_peer *peer,
 void
 provider_talk_hello_again(struct worker *w, const struct worker_message *m)
 {
-    provider_talk_send(w, worker_message_welcome(m->id, w->provider->name));
+    provider_talk_send(
+        w, worker_message_welcome(m->id, w->provider->name,
+                                  w->provider->context->worker_expires_ms));
     w->list_asked = false;
     on_changed(w);
 }

@@ -11,8 +11,6 @@
 #include "gateway/toolbroker/remote_tools.h"
 #include "gateway/toolbroker/tool_content.h"
 
-#define EXPIRES_NS (WORKER_EXPIRES_MS * CLOCK_NS_PER_MS)
-#define GRACE_NS (REMOTE_GRACE_MS * CLOCK_NS_PER_MS)
 /* What a silent worker may have said while the loop was busy is read first. */
 #define DOUBT_NS (50 * CLOCK_NS_PER_MS)
 
@@ -51,6 +49,13 @@ label(const struct worker *w, char *text, size_t text_size)
              w->provider->name, w->instance);
 }
 
+static uint64_t
+expires_ns(const struct worker *w)
+{
+    return w->heard_ns +
+           w->provider->context->worker_expires_ms * CLOCK_NS_PER_MS;
+}
+
 static void
 wake_at(const struct provider *p, uint64_t due_ns)
 {
@@ -68,8 +73,8 @@ set_next_step(struct provider *p, bool tools_stay)
                  "another process of that name takes its place");
     else if (tools_stay)
         snprintf(p->next_step, sizeof p->next_step,
-                 "calls wait %d s for a process of that name",
-                 REMOTE_GRACE_MS / 1000);
+                 "calls wait %u ms for a process of that name",
+                 p->context->worker_grace_ms);
 }
 
 /* Its calls fail; the calls that wait are tried with another one. */
@@ -102,7 +107,7 @@ die(struct worker *w, const char *fault)
         return;
     label(w, who, sizeof who);
     snprintf(how, sizeof how, "%s is gone: %s", who, fault);
-    bury(w, how, GRACE_NS);
+    bury(w, how, p->context->worker_grace_ms * CLOCK_NS_PER_MS);
     log_warn(tools, p->name, "%s; %s", how, p->next_step);
     p->context->counters->worker_deaths_total++;
     provider_notice(p, BROKER_CRASHED, NULL, how);
@@ -211,7 +216,7 @@ remote_join(struct provider *p, const struct router_peer *peer,
         at = &(*at)->next;
     *at = w;
     p->context->counters->workers_total++;
-    wake_at(p, w->heard_ns + EXPIRES_NS);
+    wake_at(p, expires_ns(w));
     provider_talk_hello(w, peer, m);
     return VR_OK;
 }
@@ -379,7 +384,7 @@ earlier(uint64_t a, uint64_t b)
 static uint64_t
 check_silence(struct worker *w, uint64_t now_ns)
 {
-    uint64_t due_ns = w->heard_ns + EXPIRES_NS;
+    uint64_t due_ns = expires_ns(w);
     char fault[64];
 
     if (now_ns < due_ns)
@@ -388,8 +393,8 @@ check_silence(struct worker *w, uint64_t now_ns)
         w->doubt_ns = now_ns;
     if (now_ns < w->doubt_ns + DOUBT_NS)
         return w->doubt_ns + DOUBT_NS;
-    snprintf(fault, sizeof fault, "nothing was heard of it for %d s",
-             WORKER_EXPIRES_MS / 1000);
+    snprintf(fault, sizeof fault, "nothing was heard of it for %u ms",
+             w->provider->context->worker_expires_ms);
     die(w, fault);
     return UINT64_MAX;
 }

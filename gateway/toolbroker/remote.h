@@ -3,15 +3,13 @@
  * share its calls.
  *
  * It is made by the first hello and leaves when its last worker has said bye,
- * or is dead for REMOTE_GRACE_MS. In that time its tools stay, and calls wait
+ * or is dead for worker_grace_ms. In that time its tools stay, and calls wait
  * for a successor. A worker is dead when nothing was heard of it for
- * WORKER_EXPIRES_MS: nobody can see its connection end. */
+ * worker_expires_ms: nobody can see its connection end. */
 #ifndef GATEWAY_TOOLBROKER_REMOTE_H
 #define GATEWAY_TOOLBROKER_REMOTE_H
 
 #include "gateway/toolbroker/provider.h"
-
-#define REMOTE_GRACE_MS 5000
 
 #define REMOTE_PROVIDERS_MAX 32 /* names */
 #define REMOTE_SHARERS_MAX 16   /* workers of one name */

@@ -268,7 +268,7 @@ print_and_delete(cJSON *root)
 }
 
 char *
-worker_message_welcome(const cJSON *id, const char *name)
+worker_message_welcome(const cJSON *id, const char *name, uint32_t expires_ms)
 {
     cJSON *root = envelope(id);
     cJSON *result = cJSON_AddObjectToObject(root, "result");
@@ -276,8 +276,8 @@ worker_message_welcome(const cJSON *id, const char *name)
     cJSON_AddNumberToObject(result, "protocol", WORKER_PROTOCOL);
     cJSON_AddStringToObject(result, "gateway", "voxring/" VOXRING_VERSION);
     cJSON_AddStringToObject(result, "name", name);
-    cJSON_AddNumberToObject(result, "heartbeat_ms", WORKER_HEARTBEAT_MS);
-    cJSON_AddNumberToObject(result, "expires_ms", WORKER_EXPIRES_MS);
+    cJSON_AddNumberToObject(result, "heartbeat_ms", expires_ms / 3);
+    cJSON_AddNumberToObject(result, "expires_ms", expires_ms);
     return print_and_delete(root);
 }
 

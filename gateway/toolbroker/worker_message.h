@@ -18,11 +18,6 @@
 #define WORKER_PROTOCOL 1
 #define WORKER_MESSAGE_MAX_BYTES (1024 * 1024)
 
-/* A worker that is no child says something at least so often, */
-#define WORKER_HEARTBEAT_MS 1000
-/* and is taken for dead after so long a silence. */
-#define WORKER_EXPIRES_MS 3000
-
 /* Of a progress message, the rest is cut. */
 #define WORKER_PROGRESS_MAX_BYTES 512
 
@@ -86,8 +81,11 @@ void worker_message_read(struct worker_message *message, const char *bytes,
                          size_t bytes_count);
 void worker_message_fini(struct worker_message *message);
 
-/* The answer to a good hello of the worker that is known by `name`. [any] */
-char *worker_message_welcome(const cJSON *id, const char *name);
+/* The answer to a good hello of the worker that is known by `name`: if it is no
+ * child, it is taken for dead after a silence of `expires_ms`, and is to say
+ * something three times as often. [any] */
+char *worker_message_welcome(const cJSON *id, const char *name,
+                             uint32_t expires_ms);
 
 /* The answer `result`, which it takes; NULL is {}. [any] */
 char *worker_message_answer(const cJSON *id, cJSON *result);

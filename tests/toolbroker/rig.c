@@ -168,7 +168,8 @@ rig_open(struct rig *rig)
                                          .on_tools_changed = on_changed,
                                          .on_ready = on_ready,
                                          .on_notice = on_notice,
-                                         .on_progress = on_progress};
+                                         .on_progress = on_progress,
+                                         .on_ask = rig->on_ask};
     char plugins[128], toolhost[512], why[512] = "";
     const char *paths[] = {plugins};
 

@@ -49,6 +49,9 @@ struct rig {
     unsigned end_count;
     struct rig_notice notices[RIG_NOTICES];
     unsigned notice_count;
+    /* may be set before rig_open(); its arg is the rig */
+    enum vr_status (*on_ask)(void *arg, const struct broker_ask *ask,
+                             cJSON **answer, char *why, size_t why_size);
     unsigned progress_count;
     double progress_done;
 };
