@@ -4,4 +4,5 @@ import { run_all } from "./lib/harness.mjs";
 await import("./sdk-to-local.mjs");
 await import("./sdk-to-smithy.mjs");
 await import("./voxringd-to-smithy.mjs");
+await import("./a2a.mjs");
 process.exit(await run_all(process.argv[2] ?? "") ? 0 : 1);

@@ -70,21 +70,39 @@ add_part(const cJSON *part, struct text *out)
         add_file(part, out);
 }
 
-void
-message_read(const cJSON *message, struct text *out)
+/* Texts are broken into lines only if breaks_texts. */
+static void
+add_parts(const cJSON *object, struct text *out, bool breaks_texts)
 {
-    const cJSON *parts = cJSON_GetObjectItemCaseSensitive(message, "parts");
+    const cJSON *parts = cJSON_GetObjectItemCaseSensitive(object, "parts");
     const cJSON *part;
 
     if (!cJSON_IsArray(parts))
         return;
     cJSON_ArrayForEach(part, parts)
     {
+        bool breaks = breaks_texts || !cJSON_HasObjectItem(part, "text");
+
         if (!cJSON_IsObject(part))
             continue;
-        text_separate(out, "\n");
+        if (breaks)
+            text_break(out);
         add_part(part, out);
+        if (breaks)
+            text_break(out);
     }
+}
+
+void
+message_read(const cJSON *message, struct text *out)
+{
+    add_parts(message, out, true);
+}
+
+void
+message_read_artifact(const cJSON *artifact, struct text *out)
+{
+    add_parts(artifact, out, false);
 }
 
 bool

@@ -175,7 +175,20 @@ no_memory(struct run *run)
 struct listening {
     struct run *run;
     enum course course;
+    bool began;
 };
+
+/* An answer to a waiting task may be followed by that task as it still was,
+ * which asks the same again; only what comes after that is news. */
+static bool
+is_echo(const struct listening *listening)
+{
+    const struct run *run = listening->run;
+
+    return !listening->began && run->context.task_id[0] &&
+           strcmp(run->task.id, run->context.task_id) == 0 &&
+           run->task.state == TASK_input_required;
+}
 
 static bool
 on_event(void *arg, const char *data, size_t bytes)
@@ -183,6 +196,9 @@ on_event(void *arg, const char *data, size_t bytes)
     struct listening *listening = arg;
 
     listening->course = take_answer(listening->run, data, bytes, task_apply);
+    if (listening->course == COURSE_SETTLED && is_echo(listening))
+        listening->course = COURSE_OPEN;
+    listening->began = true;
     return listening->course == COURSE_OPEN;
 }
 
@@ -204,6 +220,8 @@ end_of_stream(struct run *run, const struct listening *listening,
         return COURSE_LATE;
     if (listening->course != COURSE_OPEN)
         return listening->course;
+    if (task_is_settled(&run->task))
+        return COURSE_SETTLED;
     if (run->task.id[0])
         return COURSE_OPEN;
     snprintf(run->why, sizeof run->why,
@@ -216,7 +234,7 @@ static enum course
 listen(struct run *run, const char *body)
 {
     struct exchange_request request = request_to(run, run->card.url);
-    struct listening listening = {run, COURSE_OPEN};
+    struct listening listening = {run, COURSE_OPEN, false};
     struct exchange_response response;
     enum course course;
 
@@ -267,12 +285,14 @@ say(struct run *run)
     struct rpc_message message = {
         run->question->text, id, run->context.context_id, run->context.task_id};
     enum rpc_method method = run->card.streaming ? RPC_STREAM : RPC_SEND;
+    /* a waiting task that is handed back at once is as it was before */
+    bool waits = run->card.streaming || run->context.task_id[0];
     enum course course;
     char *body = NULL;
 
     if (message_id(id, sizeof id))
         body = rpc_say(run->card.dialect, method, run->card.tenant, &message,
-                       !run->card.streaming);
+                       !waits);
     if (!body)
         return no_memory(run);
     course =
@@ -394,13 +414,13 @@ static void
 cancel_task(struct run *run)
 {
     struct exchange_request request = request_to(run, run->card.url);
+    const char *id = run->task.id[0] ? run->task.id : run->context.task_id;
     struct exchange_response response;
     char *body;
 
-    if (!run->task.id[0] || task_is_settled(&run->task))
+    if (!id[0])
         return;
-    body = rpc_about(run->card.dialect, RPC_CANCEL, run->card.tenant,
-                     run->task.id);
+    body = rpc_about(run->card.dialect, RPC_CANCEL, run->card.tenant, id);
     request.body = body;
     request.is_stopped = NULL;
     request.deadline_ns = exchange_now_ns() + (uint64_t)CANCEL_MS * NS_PER_MS;
@@ -474,7 +494,8 @@ finish(struct run *run, enum course course)
         fail(question, sentence);
         break;
     }
-    cancel_task(run);
+    if (course != COURSE_SETTLED)
+        cancel_task(run);
 }
 
 static enum course

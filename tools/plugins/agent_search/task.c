@@ -127,8 +127,6 @@ artifact_at(struct task *task, const char *id)
     return artifact;
 }
 
-/* The pieces of an artifact follow each other without a break: a stream cuts
- * them anywhere. */
 static void
 take_artifact(struct task *task, const cJSON *object, bool append)
 {
@@ -141,17 +139,9 @@ take_artifact(struct task *task, const cJSON *object, bool append)
     artifact = artifact_at(task, id);
     if (!artifact)
         return;
-    if (append) {
-        struct text piece;
-        text_init(&piece, task->limit_bytes);
-        message_read(object, &piece);
-        text_add(&artifact->text, text_get(&piece));
-        artifact->text.cut |= piece.cut;
-        text_fini(&piece);
-        return;
-    }
-    text_clear(&artifact->text);
-    message_read(object, &artifact->text);
+    if (!append)
+        text_clear(&artifact->text);
+    message_read_artifact(object, &artifact->text);
 }
 
 static void
@@ -271,8 +261,8 @@ task_answer(const struct task *task, struct text *out)
 {
     for (unsigned i = 0; i < task->artifact_count; i++) {
         const struct text *text = &task->artifacts[i].text;
-        if (text->used_bytes > 0)
-            text_separate(out, "\n\n");
+        if (text->used_bytes > 0 && out->used_bytes > 0)
+            text_add(out, "\n\n");
         text_add(out, text_get(text));
         out->cut |= text->cut;
     }

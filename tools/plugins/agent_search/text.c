@@ -27,6 +27,7 @@ text_clear(struct text *text)
 {
     text->used_bytes = 0;
     text->cut = false;
+    text->line_due = false;
     if (text->bytes)
         text->bytes[0] = '\0';
 }
@@ -88,37 +89,44 @@ grow(struct text *text, size_t n)
     return true;
 }
 
-void
-text_add(struct text *text, const char *bytes)
+/* One character, repaired if it is none. */
+static void
+add_character(struct text *text, const char *bytes, size_t n)
 {
-    const unsigned char *s = (const unsigned char *)bytes;
-
-    while (s && *s && !text->cut) {
-        size_t taken = character_bytes(s);
-        const void *piece = taken ? (const void *)s : replacement;
-        size_t n = taken ? taken : sizeof replacement - 1;
-
-        if (!grow(text, n)) {
-            text->cut = true;
-            return;
-        }
-        memcpy(text->bytes + text->used_bytes, piece, n);
-        text->used_bytes += n;
-        text->bytes[text->used_bytes] = '\0';
-        s += taken ? taken : 1;
+    if (!grow(text, n)) {
+        text->cut = true;
+        return;
     }
+    memcpy(text->bytes + text->used_bytes, bytes, n);
+    text->used_bytes += n;
+    text->bytes[text->used_bytes] = '\0';
 }
 
 void
-text_separate(struct text *text, const char *separator)
+text_break(struct text *text)
 {
-    size_t n = strlen(separator);
+    text->line_due = true;
+}
 
-    if (text->used_bytes == 0 ||
-        (text->used_bytes >= n &&
-         memcmp(text->bytes + text->used_bytes - n, separator, n) == 0))
-        return;
-    text_add(text, separator);
+void
+text_add(struct text *text, const char *bytes)
+{
+    const char *s = bytes;
+
+    if (s && *s && text->line_due) {
+        text->line_due = false;
+        if (text->used_bytes > 0)
+            add_character(text, "\n", 1);
+    }
+    while (s && *s && !text->cut) {
+        size_t taken = character_bytes((const unsigned char *)s);
+
+        if (taken)
+            add_character(text, s, taken);
+        else
+            add_character(text, replacement, sizeof replacement - 1);
+        s += taken ? taken : 1;
+    }
 }
 
 void

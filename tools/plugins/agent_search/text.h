@@ -10,6 +10,7 @@ struct text {
     size_t used_bytes, room_bytes;
     size_t limit_bytes; /* used_bytes never exceeds it */
     bool cut;           /* something did not fit, or memory lacked */
+    bool line_due;      /* what comes next begins a line */
 };
 
 /* An empty text; give it back with text_fini(). [any] */
@@ -26,8 +27,8 @@ void text_clear(struct text *text);
  * nothing. [any] */
 void text_add(struct text *text, const char *bytes);
 
-/* Appends a separator unless the text is empty or ends with it. [any] */
-void text_separate(struct text *text, const char *separator);
+/* Lets what is added next begin a new line. [any] */
+void text_break(struct text *text);
 
 /* Its characters, "" if empty; valid until the next change. [any] */
 const char *text_get(const struct text *text);
