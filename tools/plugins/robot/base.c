@@ -207,9 +207,10 @@ base_ask(cJSON *command, char why[BASE_WHY_BYTES])
     if (base_send(&link, command, why)) {
         answer = base_receive(&link, link.timeout_ms);
         if (!answer)
-            snprintf(why, BASE_WHY_BYTES,
-                     "My base did not answer within %.3g seconds",
-                     (double)link.timeout_ms / 1e3);
+            snprintf(
+                why, BASE_WHY_BYTES,
+                "My base does not answer; it said nothing for %.3g seconds",
+                (double)link.timeout_ms / 1e3);
     }
     base_close(&link);
     if (answer && base_error(answer, why)) {
