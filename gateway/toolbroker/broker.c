@@ -20,6 +20,9 @@
 /* Input from a model; with this and the message limit no call is too large. */
 #define ARGUMENTS_MAX_BYTES (256 * 1024)
 
+/* How long a new plugin file must have been still. */
+#define SETTLE_MS 300
+
 const char *
 broker_outcome_name(enum tool_outcome outcome)
 {
@@ -119,6 +122,7 @@ on_timer(uv_timer_t *timer)
             due_ns = next_ns;
     }
     broker_wake_at(b, due_ns);
+    broker_wake_at(b, broker_folders_tick(b, now_ns));
 }
 
 void
@@ -143,7 +147,6 @@ free_those_that_left(struct broker *b)
             at = &p->next;
         }
     }
-    b->providers_tail = at;
 }
 
 static void
@@ -212,6 +215,11 @@ copy_config(struct broker *b, const struct broker_config *config)
             return VR_NO_MEMORY;
         b->plugin_path_count++;
     }
+    b->watches = config->plugin_watch != 0;
+    if (plugin_shelf_init(
+            &b->shelf, config->plugin_paths, config->plugin_path_count,
+            config->settle_ms != 0 ? config->settle_ms : SETTLE_MS) != VR_OK)
+        return VR_NO_MEMORY;
     if (config->plugin_config) {
         b->plugin_config = cJSON_Duplicate(config->plugin_config, 1);
         if (!b->plugin_config)
@@ -231,6 +239,7 @@ broker_free(struct broker *b)
     }
     toolcall_table_fini(&b->calls);
     tool_set_fini(&b->set);
+    plugin_shelf_fini(&b->shelf);
     for (size_t i = 0; i < b->plugin_path_count; i++)
         free(b->plugin_paths[i]);
     free(b->plugin_paths);
@@ -277,7 +286,6 @@ broker_open(struct broker **broker, uv_loop_t *loop,
     if (!b)
         return VR_NO_MEMORY;
     b->loop = loop;
-    b->providers_tail = &b->providers;
     b->unsettled = 1;
     if (callbacks)
         b->callbacks = *callbacks;
@@ -319,8 +327,7 @@ broker_add_builtin(struct broker *b, const char *name, const char *description,
     cJSON_Delete(answer);
     if (!p)
         return VR_NO_MEMORY;
-    *b->providers_tail = p;
-    b->providers_tail = &p->next;
+    broker_insert(b, p);
     b->context.tools_changed(b);
     return VR_OK;
 }
@@ -358,6 +365,7 @@ broker_finish(struct broker *b)
         if (b->calls.ended || is_busy(b))
             return;
         b->finishing = true;
+        broker_close_folders(b);
         router_close(&b->router);
         uv_close((uv_handle_t *)&b->timer, on_handle_closed);
         uv_close((uv_handle_t *)&b->work, on_handle_closed);

@@ -302,8 +302,7 @@ provider_for(struct broker *b, const char *name)
     p = remote_new(&b->context, name);
     if (!p)
         return NULL;
-    *b->providers_tail = p;
-    b->providers_tail = &p->next;
+    broker_insert(b, p);
     return p;
 }
 

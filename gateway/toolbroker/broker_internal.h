@@ -2,10 +2,16 @@
 #ifndef GATEWAY_TOOLBROKER_BROKER_INTERNAL_H
 #define GATEWAY_TOOLBROKER_BROKER_INTERNAL_H
 
+#include "gateway/toolbroker/folder_watch.h"
+#include "gateway/toolbroker/plugin_shelf.h"
 #include "gateway/toolbroker/provider.h"
 #include "gateway/toolbroker/router.h"
 #include "gateway/toolbroker/tool_set.h"
 #include "gateway/toolbroker/toolcall.h"
+
+/* Providers at once, and tools that all of them offer. */
+#define BROKER_PROVIDERS_MAX 128
+#define BROKER_TOOLS_MAX 256
 
 struct broker {
     uv_loop_t *loop;
@@ -19,7 +25,6 @@ struct broker {
     cJSON *plugin_config;
     struct router *router;
     struct provider *providers; /* in the order of folders and file names */
-    struct provider **providers_tail;
     size_t unsettled; /* plugins, and one until the folders are read */
     bool ready_told;
     struct tool_set set;
@@ -33,7 +38,15 @@ struct broker {
     struct provider_rate hellos;
     struct provider_rate refusals; /* that were logged and told */
     int workers_accept;            /* enum config_accept */
+    /* the plugin folders */
+    struct plugin_shelf shelf;
+    struct folder_watch *watch; /* NULL: looked at when asked to, only */
+    uint64_t look_due_ns;       /* when to look at the folders again */
+    bool watches;               /* it is to have a watch */
+    bool looking;
     bool folders_read;
+    bool folders_settled; /* what was there at the start is decided on */
+    bool telling;         /* the outside hears of a new set of tools */
     /* the end */
     bool closing;
     bool finishing;
@@ -58,8 +71,25 @@ void broker_settled(struct broker *broker);
 /* Makes on_result happen soon. [loop] */
 void broker_deliver_soon(struct broker *broker);
 
-/* Reads the plugin folders and starts what is there. [loop] */
+/* Reads the plugin folders and starts what is there, and the MCP servers.
+ * [loop] */
 void broker_read_folders(struct broker *broker);
+
+/* Looks at the folders if that is due; returns when to come again. [loop] */
+uint64_t broker_folders_tick(struct broker *broker, uint64_t now_ns);
+
+/* Watches them no more. [loop] */
+void broker_close_folders(struct broker *broker);
+
+/* Puts a provider in its place: builtins, plugins by folder and name, MCP
+ * servers, workers. [loop] */
+void broker_insert(struct broker *broker, struct provider *provider);
+
+/* Whether no further provider can be had. [loop] */
+bool broker_is_full(const struct broker *broker);
+
+/* Warns of settings that are for no plugin and no tool. [loop] */
+void broker_warn_of_spare_settings(const struct broker *broker);
 
 /* Fills the context that plugins see. [loop] */
 void broker_fill_context(struct broker *broker,

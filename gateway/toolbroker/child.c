@@ -8,6 +8,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "gateway/toolbroker/child_kin.h"
+#include "gateway/uuid.h"
+
 #define LINE_BYTES 512
 /* What a child may write and have logged in each window. */
 #define WINDOW_MS 100
@@ -24,6 +27,8 @@ struct child {
     uv_timer_t stop;
     uv_timer_t window;
     uv_write_t boot_write;
+    uv_work_t kin; /* counts as a handle while it runs */
+    char mark[UUID_TEXT_BYTES];
     char *boot_text;
     int output_fd; /* owned by `output` */
     int handles;
@@ -71,26 +76,51 @@ free_environment(char **env)
     free(env);
 }
 
-static char **
-make_environment(void)
+/* Adds a variable, in the place of one of its name. False when memory is
+ * out. */
+static bool
+add_variable(char **env, const char *name, size_t name_bytes, const char *value)
 {
-    char **env = calloc(PASSED_COUNT + 2, sizeof *env);
-    size_t n = 0;
+    char *text = NULL;
+    size_t i = 0;
 
-    if (!env)
-        return NULL;
-    for (size_t i = 0; i < PASSED_COUNT; i++) {
-        const char *value = getenv(passed[i]);
-        if (value && asprintf(&env[n], "%s=%s", passed[i], value) < 0)
-            goto fail;
-        n += value != NULL;
-    }
+    if (asprintf(&text, "%.*s=%s", (int)name_bytes, name, value) < 0)
+        return false;
+    while (env[i] && strncmp(env[i], text, name_bytes + 1) != 0)
+        i++;
+    free(env[i]);
+    env[i] = text;
+    return true;
+}
+
+/* "NAME=value", or "NAME" of our own environment. */
+static bool
+add_setting(char **env, const char *setting)
+{
+    size_t bytes = strcspn(setting, "=");
+    const char *value =
+        setting[bytes] == '=' ? setting + bytes + 1 : getenv(setting);
+
+    return !value || add_variable(env, setting, bytes, value);
+}
+
+static char **
+make_environment(const struct child *c, const struct config_strings *more)
+{
+    size_t more_count = more ? more->count : 0;
+    char **env = calloc(PASSED_COUNT + more_count + 3, sizeof *env);
+    bool good = env != NULL;
+
+    for (size_t i = 0; good && i < PASSED_COUNT; i++)
+        good = add_setting(env, passed[i]);
+    for (size_t i = 0; good && i < more_count; i++)
+        good = add_setting(env, more->items[i]);
     /* A function the plugin lacks is found when it is loaded, not in a call */
-    env[n] = strdup("LD_BIND_NOW=1");
-    if (env[n])
+    good = good && add_setting(env, "LD_BIND_NOW=1") &&
+           add_variable(env, CHILD_KIN_VARIABLE, strlen(CHILD_KIN_VARIABLE),
+                        c->mark);
+    if (good)
         return env;
-fail:
-    env[n] = NULL;
     free_environment(env);
     return NULL;
 }
@@ -184,9 +214,8 @@ on_output(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer)
 }
 
 static void
-on_handle_closed(uv_handle_t *handle)
+let_go(struct child *c)
 {
-    struct child *c = handle->data;
     struct child_callbacks callbacks = c->callbacks;
 
     if (--c->handles > 0)
@@ -195,6 +224,36 @@ on_handle_closed(uv_handle_t *handle)
     free(c);
     if (callbacks.on_closed)
         callbacks.on_closed(callbacks.arg);
+}
+
+static void
+on_handle_closed(uv_handle_t *handle)
+{
+    let_go(handle->data);
+}
+
+static void
+kill_kin(uv_work_t *work)
+{
+    const struct child *c = work->data;
+
+    child_kin_kill(c->mark);
+}
+
+static void
+on_kin_killed(uv_work_t *work, int status)
+{
+    (void)status;
+    let_go(work->data);
+}
+
+/* What it forked into another group is looked for where nothing waits. */
+static void
+start_to_kill_kin(struct child *c)
+{
+    c->kin.data = c;
+    if (uv_queue_work(c->process.loop, &c->kin, kill_kin, on_kin_killed) == 0)
+        c->handles++;
 }
 
 static void
@@ -242,7 +301,9 @@ on_exit_status(uv_process_t *process, int64_t status, int signal_number)
                  signal_number, strsignal(signal_number));
     else
         snprintf(how, sizeof how, "it exited with status %d", (int)status);
-    c->callbacks.on_exit(c->callbacks.arg, how);
+    start_to_kill_kin(c);
+    c->callbacks.on_exit(c->callbacks.arg, how,
+                         signal_number != 0 ? -1 : (int)status);
     close_handles(c);
 }
 
@@ -259,11 +320,11 @@ init_handles(struct child *c, uv_loop_t *loop)
 }
 
 static int
-spawn(struct child *c, uv_loop_t *loop, const char *program,
-      const char *plugin_path, int output_fd)
+spawn(struct child *c, uv_loop_t *loop, const struct child_options *how,
+      int output_fd)
 {
-    char *args[] = {(char *)(uintptr_t)program, (char *)(uintptr_t)plugin_path,
-                    NULL};
+    char *args[] = {(char *)(uintptr_t)how->program,
+                    (char *)(uintptr_t)how->argument, NULL};
     uv_stdio_container_t stdio[4];
     uv_process_options_t options;
     int error;
@@ -274,9 +335,9 @@ spawn(struct child *c, uv_loop_t *loop, const char *program,
     stdio[1].data.fd = stdio[2].data.fd = output_fd;
     stdio[3].flags = UV_CREATE_PIPE | UV_READABLE_PIPE;
     stdio[3].data.stream = (uv_stream_t *)&c->boot;
-    options.file = program;
+    options.file = how->program;
     options.args = args;
-    options.env = make_environment();
+    options.env = make_environment(c, how->env);
     options.stdio = stdio;
     options.stdio_count = 4;
     options.exit_cb = on_exit_status;
@@ -319,19 +380,18 @@ abandon(struct child *c)
 }
 
 enum vr_status
-child_start(struct child **child, uv_loop_t *loop, const char *program,
-            const char *plugin_path, const char *boot_json,
-            uint32_t stop_grace_ms, const struct child_callbacks *callbacks,
-            char *why, size_t why_size)
+child_start(struct child **child, uv_loop_t *loop,
+            const struct child_options *options,
+            const struct child_callbacks *callbacks, char *why, size_t why_size)
 {
     struct child *c = calloc(1, sizeof *c);
     int fds[2];
     int error;
 
     *child = NULL;
-    if (!c || asprintf(&c->boot_text, "%s\n", boot_json) < 0 ||
+    if (!c || asprintf(&c->boot_text, "%s\n", options->boot_json) < 0 ||
         pipe2(fds, O_CLOEXEC) != 0) {
-        snprintf(why, why_size, "Cannot start %.200s: %s", program,
+        snprintf(why, why_size, "Cannot start %.200s: %s", options->program,
                  strerror(errno));
         if (c)
             free(c->boot_text);
@@ -339,17 +399,18 @@ child_start(struct child **child, uv_loop_t *loop, const char *program,
         return VR_SYSTEM;
     }
     c->callbacks = *callbacks;
-    c->stop_grace_ms = stop_grace_ms;
+    c->stop_grace_ms = options->stop_grace_ms;
+    uuid_make(c->mark);
     c->output_fd = fds[0];
     init_handles(c, loop);
     error = uv_pipe_open(&c->output, fds[0]);
     if (error != 0)
         close(fds[0]);
     else
-        error = spawn(c, loop, program, plugin_path, fds[1]);
+        error = spawn(c, loop, options, fds[1]);
     close(fds[1]);
     if (error != 0) {
-        snprintf(why, why_size, "Cannot start %.200s: %s", program,
+        snprintf(why, why_size, "Cannot start %.200s: %s", options->program,
                  uv_strerror(error));
         return abandon(c);
     }

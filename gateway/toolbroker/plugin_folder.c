@@ -10,29 +10,6 @@
 
 #define SUFFIX ".so"
 
-enum vr_status
-plugin_folder_check(const char *path, char *why, size_t why_size)
-{
-    struct stat st;
-
-    if (stat(path, &st) != 0) {
-        snprintf(why, why_size, "%.300s cannot be read: %s", path,
-                 strerror(errno));
-        return VR_NOT_FOUND;
-    }
-    if (!S_ISREG(st.st_mode)) {
-        snprintf(why, why_size, "%.300s is not a file; remove it", path);
-        return VR_INVALID;
-    }
-    if (st.st_mode & S_IWOTH) {
-        snprintf(why, why_size,
-                 "%.300s can be written by everybody; run: chmod o-w %.300s",
-                 path, path);
-        return VR_DENIED;
-    }
-    return VR_OK;
-}
-
 static enum vr_status
 check_folder(const char *folder, char *why, size_t why_size)
 {
@@ -43,7 +20,7 @@ check_folder(const char *folder, char *why, size_t why_size)
                  "The plugin folder %.300s cannot be read: %s; create it or "
                  "correct plugins.path",
                  folder, strerror(errno));
-        return VR_NOT_FOUND;
+        return errno == ENOENT ? VR_NOT_FOUND : VR_SYSTEM;
     }
     if (!S_ISDIR(st.st_mode)) {
         snprintf(why, why_size,
@@ -70,48 +47,47 @@ is_plugin(const struct dirent *entry)
            strcmp(entry->d_name + n - suffix, SUFFIX) == 0;
 }
 
+static int
+by_name(const struct dirent **a, const struct dirent **b)
+{
+    return strcmp((*a)->d_name, (*b)->d_name);
+}
+
 static void
 visit_file(const char *folder, const char *file, plugin_folder_fn *visit,
            void *arg)
 {
     char path[PATH_MAX];
     char name[NAME_MAX + 1];
-    char why[1024];
     int n = snprintf(path, sizeof path, "%s/%s", folder, file);
 
     snprintf(name, sizeof name, "%.*s", (int)(strlen(file) - strlen(SUFFIX)),
              file);
-    if (n < 0 || (size_t)n >= sizeof path) {
-        visit(arg, folder, name, "Its path is too long");
-        return;
-    }
-    if (plugin_folder_check(path, why, sizeof why) != VR_OK)
-        visit(arg, path, name, why);
-    else
-        visit(arg, path, name, NULL);
+    /* a path that is too long cannot be opened, and is refused as that */
+    if (n > 0)
+        visit(arg, path, name);
 }
 
-void
-plugin_folder_scan(const char *folder, plugin_folder_fn *visit, void *arg)
+enum vr_status
+plugin_folder_scan(const char *folder, plugin_folder_fn *visit, void *arg,
+                   char *why, size_t why_size)
 {
     struct dirent **entries = NULL;
-    char why[1024];
+    enum vr_status status = check_folder(folder, why, why_size);
     int count;
 
-    if (check_folder(folder, why, sizeof why) != VR_OK) {
-        visit(arg, folder, folder, why);
-        return;
-    }
-    count = scandir(folder, &entries, is_plugin, alphasort);
+    if (status != VR_OK)
+        return status;
+    count = scandir(folder, &entries, is_plugin, by_name);
     if (count < 0) {
-        snprintf(why, sizeof why, "The plugin folder %.300s cannot be read: %s",
+        snprintf(why, why_size, "The plugin folder %.300s cannot be read: %s",
                  folder, strerror(errno));
-        visit(arg, folder, folder, why);
-        return;
+        return VR_SYSTEM;
     }
     for (int i = 0; i < count; i++) {
         visit_file(folder, entries[i]->d_name, visit, arg);
         free(entries[i]);
     }
     free(entries);
+    return VR_OK;
 }

@@ -184,7 +184,16 @@ provider_queue_fail_worker(struct worker *w, const char *how)
 static void
 give_back(struct provider *p, struct toolcall *call)
 {
+    char reason[200];
+
     call->worker = NULL;
+    if (p->leaving) {
+        snprintf(reason, sizeof reason,
+                 "The %s %.64s was removed before it began the call",
+                 provider_kind_noun(p->kind), p->name);
+        provider_queue_end(p, call, TOOL_CRASHED, NULL, reason);
+        return;
+    }
     call->next = p->queue;
     if (!p->queue)
         p->queue_tail = &call->next;

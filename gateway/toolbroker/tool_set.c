@@ -34,24 +34,25 @@ holder_of(struct provider *providers, const char *tool)
 
 static void
 add_tools_of(struct tool_set *set, struct provider *providers,
-             struct provider *p, tool_set_clash_fn *clash, void *arg)
+             struct provider *p, size_t count_max, tool_set_clash_fn *clash,
+             void *arg)
 {
     for (size_t i = 0; i < p->tools.count; i++) {
         struct tool *tool = &p->tools.tools[i];
         struct provider *holder = holder_of(providers, tool->name);
-        if (holder == p) {
+        if (holder == p && set->count < count_max) {
             tool->clash_told = false;
             set->tools[set->count++] = tool;
         } else if (!tool->clash_told) {
             tool->clash_told = true;
-            clash(arg, holder, p, tool);
+            clash(arg, holder == p ? NULL : holder, p, tool);
         }
     }
 }
 
 enum vr_status
 tool_set_make(struct tool_set *set, struct provider *providers,
-              tool_set_clash_fn *clash, void *arg)
+              size_t count_max, tool_set_clash_fn *clash, void *arg)
 {
     size_t most = 0;
 
@@ -64,7 +65,7 @@ tool_set_make(struct tool_set *set, struct provider *providers,
     for (size_t r = 0; r < RANKS; r++) {
         for (struct provider *p = providers; p; p = p->next) {
             if (p->kind == ranks[r])
-                add_tools_of(set, providers, p, clash, arg);
+                add_tools_of(set, providers, p, count_max, clash, arg);
         }
     }
     return VR_OK;

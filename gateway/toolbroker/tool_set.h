@@ -19,7 +19,8 @@ typedef void tool_set_clash_fn(void *arg, const struct provider *holder,
  * from outside takes no name of what was configured. Each clash is told once
  * in the life of a tool. VR_NO_MEMORY leaves an empty set. [loop] */
 enum vr_status tool_set_make(struct tool_set *set, struct provider *providers,
-                             tool_set_clash_fn *clash, void *arg) VR_NODISCARD;
+                             size_t count_max, tool_set_clash_fn *clash,
+                             void *arg) VR_NODISCARD;
 
 /* Frees the set, not the tools. [loop] */
 void tool_set_fini(struct tool_set *set);

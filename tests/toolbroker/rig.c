@@ -72,6 +72,7 @@ rig_init(struct rig *rig)
     assert_int_equal(mkdir(path, 0700), 0);
     rig->config.hang_grace_ms = 200;
     rig->config.restart_min_ms = 10;
+    rig->config.settle_ms = 20;
 }
 
 static void
