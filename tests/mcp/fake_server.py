@@ -367,7 +367,7 @@ if KIND == "stdio":
     stdio()
 else:
     with Threads(("127.0.0.1", 0), Handler) as http:
-        print("port", http.server_address[1], flush=True)
+        print(f"port {http.server_address[1]}", flush=True)
         # ends with the test
         threading.Thread(target=lambda: (sys.stdin.read(), os._exit(0)),
                          daemon=True).start()

@@ -151,6 +151,7 @@ gateway_start_http(const char *mode)
 {
     int in[2], out[2];
     char line[64];
+    size_t bytes = 0;
     ssize_t n;
 
     assert_int_equal(pipe2(in, O_CLOEXEC), 0);
@@ -168,9 +169,12 @@ gateway_start_http(const char *mode)
     close(out[1]);
     gateway.http_in = in[1];
     gateway.http_out = out[0];
-    n = read(out[0], line, sizeof line - 1);
-    assert_true(n > 0);
-    line[n] = '\0';
+    do {
+        n = read(out[0], line + bytes, sizeof line - 1 - bytes);
+        assert_true(n > 0);
+        bytes += (size_t)n;
+        line[bytes] = '\0';
+    } while (!strchr(line, '\n'));
     assert_int_equal(sscanf(line, "port %d", &gateway.port), 1);
 }
 

@@ -343,7 +343,7 @@ worker_close(struct worker *w)
 {
     if (w->closing)
         return;
-    if (w->remote && w->welcome)
+    if (w->remote && w->said_hello && !w->refused)
         put(w, answer_message(NULL, "voxring/bye", NULL));
     flush(w);
     w->closing = true;
