@@ -434,16 +434,6 @@ broker_each(const struct broker *b,
         visit(arg, b->set.tools[i]);
 }
 
-struct provider *
-broker_provider(const struct broker *b, const char *name)
-{
-    for (struct provider *p = b->providers; p; p = p->next) {
-        if (!p->leaving && strcmp(p->name, name) == 0)
-            return p;
-    }
-    return NULL;
-}
-
 /* What is wrong with a call before any plugin sees it, as a sentence; false
  * if nothing is. Sets call->arguments. */
 static bool

@@ -241,8 +241,8 @@ struct broker_provider {
     enum broker_provider_kind kind;
     const char *state;  /* "starting", "ready", "waiting", "refused", ... */
     const char *source; /* a file, a command, the processes */
-    const char *reason; /* why it is refused; NULL if it is not */
-    size_t tools, calls, workers;
+    const char *reason; /* why it is refused or waits; NULL if it does not */
+    size_t tools, calls, workers; /* calls: that are not answered yet */
     int pid; /* of its newest child; 0: none, or not ours */
 };
 

@@ -55,56 +55,6 @@ tell_clash(struct broker *b, struct plugin_shelf_entry *e, const char *with)
     refuse(b, e->name, why);
 }
 
-/* ---- a place among the providers ---------------------------------------------- */
-
-static int
-rank(const struct provider *p)
-{
-    switch (p->kind) {
-    case BROKER_PROVIDER_BUILTIN:
-        return 0;
-    case BROKER_PROVIDER_PLUGIN:
-        return 1;
-    case BROKER_PROVIDER_MCP:
-        return 2;
-    default:
-        return 3;
-    }
-}
-
-/* Whether `p` has its place before `q`: of two that offer one name, the first
- * keeps it. */
-static bool
-is_before(const struct provider *p, const struct provider *q)
-{
-    if (rank(p) != rank(q) || p->kind != BROKER_PROVIDER_PLUGIN)
-        return rank(p) < rank(q);
-    if (p->plugin->folder != q->plugin->folder)
-        return p->plugin->folder < q->plugin->folder;
-    return strcmp(p->name, q->name) < 0;
-}
-
-void
-broker_insert(struct broker *b, struct provider *p)
-{
-    struct provider **at = &b->providers;
-
-    while (*at && !is_before(p, *at))
-        at = &(*at)->next;
-    p->next = *at;
-    *at = p;
-}
-
-bool
-broker_is_full(const struct broker *b)
-{
-    size_t count = 0;
-
-    for (const struct provider *p = b->providers; p; p = p->next)
-        count += !p->leaving;
-    return count >= BROKER_PROVIDERS_MAX;
-}
-
 /* ---- plugins -------------------------------------------------------------------- */
 
 static struct provider *
