@@ -498,6 +498,40 @@ calls_overlap(void **state)
     }
 }
 
+static long
+resident_pages(void)
+{
+    char path[64], line[128] = "";
+    FILE *file;
+
+    snprintf(path, sizeof path, "/proc/%d/statm", (int)host.pid);
+    file = fopen(path, "r");
+    assert_non_null(file);
+    assert_non_null(fgets(line, sizeof line, file));
+    fclose(file);
+    return strtol(strchr(line, ' '), NULL, 10);
+}
+
+/* A question's own memory is some 10 pages, so a leak of it is far above what
+ * the allocator keeps. */
+static void
+many_calls_leak_nothing(void **state)
+{
+    long before = 0;
+
+    (void)state;
+    if (strstr(build_dir(), "san"))
+        skip(); /* a sanitizer keeps what was freed */
+    for (int i = 0; i < 600; i++) {
+        if (i == 200)
+            before = resident_pages();
+        expect_in("leak", plain[i % 4], "hi", false, "You asked: hi");
+        expect_error(plain[i % 4], "failed", "could not do it");
+        expect(plain[2 + i % 2], "reply", "at once");
+    }
+    assert_true(resident_pages() - before < 1024);
+}
+
 static void
 expect_refusal(const char *config, const char *part)
 {
@@ -561,6 +595,7 @@ main(void)
         ALL(credentials_go_to_the_configured_host_only),
         ALL(a_cancelled_call_cancels_the_task),
         ALL(calls_overlap),
+        ALL(many_calls_leak_nothing),
         cmocka_unit_test_teardown(a_bad_config_is_refused, quit),
         cmocka_unit_test_teardown(time_passes, quit),
     };
