@@ -249,7 +249,8 @@ check-all: deps ## check, and again under AddressSanitizer+UBSan and ThreadSanit
 	$(Q)$(MAKE) --no-print-directory check VARIANT=tsan TESTS_ONLY='ipc/'
 	$(Q)$(MAKE) --no-print-directory fuzz
 
-build/fuzz/%: tests/fuzz/%.c $(wildcard gateway/*/*.c ipc/*.c gateway/*.c)
+build/fuzz/%: tests/fuzz/%.c $(wildcard gateway/*/*.c ipc/*.c gateway/*.c \
+		tools/*/*.c tools/plugins/*/*.c)
 	@mkdir -p $(@D)
 	@echo '  FUZZ  $@'
 	$(Q)m=$$(sed -n 's,^.*fuzz-module: *,,p' $<); \
@@ -292,14 +293,16 @@ bench: deps ## the README's figures, each beside the machine's floor
 install: all ## install below PREFIX (DESTDIR honoured)
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/include \
 		$(DESTDIR)$(PREFIX)/lib/voxring/plugins \
-		$(DESTDIR)$(PREFIX)/share/voxring
+		$(DESTDIR)$(PREFIX)/share/voxring/examples
 	install -m 755 $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin
-	install -m 644 ipc/voxring.h $(wildcard ipc/voxring_worker.h) \
+	install -m 644 ipc/voxring.h ipc/voxring_worker.h \
 		tools/voxring_tool.h $(DESTDIR)$(PREFIX)/include
 	install -m 644 $(LIBRARIES) $(DESTDIR)$(PREFIX)/lib
 	install -m 644 $(PLUGINS) $(DESTDIR)$(PREFIX)/lib/voxring/plugins
 	install -m 644 gateway/voxring.example.jsonc ipc/voxring.py \
 		$(DESTDIR)$(PREFIX)/share/voxring
+	install -m 644 $(wildcard tools/examples/*) \
+		$(DESTDIR)$(PREFIX)/share/voxring/examples
 	for clip in $(filter $(READY_CLIP),$(PRODUCTS)); do \
 		install -m 644 $$clip $(DESTDIR)$(PREFIX)/share/voxring; done
 	sed 's,PREFIX,$(PREFIX),' gateway/voxringd.service \
