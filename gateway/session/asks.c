@@ -13,7 +13,8 @@
 
 struct asks {
     struct rpc *rpc; /* the methods that a tool may use, and no others */
-    cJSON *answer;   /* the last one, a whole response */
+    int64_t id;      /* of the newest request */
+    cJSON *answer;   /* to that one, a whole response; NULL: none yet */
 };
 
 static void
@@ -21,9 +22,14 @@ on_answer(void *arg, const struct rpc_peer *peer, const char *text,
           size_t text_bytes)
 {
     struct asks *a = arg;
+    cJSON *answer = cJSON_ParseWithLength(text, text_bytes);
     (void)peer;
+    if (jsonx_int(answer, "id", 0) != a->id) { /* a text that had to wait */
+        cJSON_Delete(answer);
+        return;
+    }
     cJSON_Delete(a->answer);
-    a->answer = cJSON_ParseWithLength(text, text_bytes);
+    a->answer = answer;
 }
 
 /* A row of control.tbl.h: tools get what control has, checked as there. */
@@ -94,28 +100,39 @@ status_of(int code)
     }
 }
 
-/* Takes `params`. */
+/* A request's text; takes `params`. */
+static char *
+request(int64_t id, const char *method, cJSON *params)
+{
+    cJSON *object = cJSON_CreateObject();
+    jsonx_add_text(object, "jsonrpc", "2.0");
+    cJSON_AddNumberToObject(object, "id", (double)id);
+    jsonx_add_text(object, "method", method);
+    jsonx_put(object, "params", params);
+    char *text = cJSON_PrintUnformatted(object);
+    cJSON_Delete(object);
+    return text;
+}
+
+/* Takes `params`. VR_AGAIN: it was accepted, and is not done yet. */
 static enum vr_status
 by_control(struct asks *a, const char *method, cJSON *params, cJSON **answer,
            char *why, size_t why_size)
 {
     static const struct rpc_peer nobody;
-    cJSON *request = cJSON_CreateObject();
-    jsonx_add_text(request, "jsonrpc", "2.0");
-    cJSON_AddNumberToObject(request, "id", 1);
-    jsonx_add_text(request, "method", method);
-    jsonx_put(request, "params", params);
-    char *text = cJSON_PrintUnformatted(request);
-    cJSON_Delete(request);
+    char *text = request(++a->id, method, params);
     cJSON_Delete(a->answer);
     a->answer = NULL;
-    if (text)
-        rpc_receive(a->rpc, &nobody, text, strlen(text));
+    snprintf(why, why_size, "%s", vr_status_text(VR_NO_MEMORY));
+    if (!text)
+        return VR_NO_MEMORY;
+    rpc_receive(a->rpc, &nobody, text, strlen(text));
     cJSON_free(text);
+    if (!a->answer)
+        return VR_AGAIN;
     const cJSON *error = cJSON_GetObjectItemCaseSensitive(a->answer, "error");
-    if (error || !a->answer) {
-        snprintf(why, why_size, "%s",
-                 jsonx_text(error, "message", "The gateway is out of memory"));
+    if (error) {
+        snprintf(why, why_size, "%s", jsonx_text(error, "message", ""));
         return status_of((int)jsonx_int(error, "code", 0));
     }
     *answer = cJSON_DetachItemFromObjectCaseSensitive(a->answer, "result");
@@ -135,6 +152,48 @@ params_for(const struct session *s, const cJSON *from,
             jsonx_put(params, names[i], cJSON_Duplicate(item, true));
     }
     return params;
+}
+
+/* A text waits while the stream cannot take it: that is told by nobody's
+ * answer. */
+static enum vr_status
+text(struct asks *a, const struct session *s, const cJSON *params, char *why,
+     size_t why_size)
+{
+    static const char *const names[] = {"text", NULL};
+    cJSON *accepted = NULL;
+    enum vr_status status =
+        by_control(a, "session.text", params_for(s, params, names), &accepted,
+                   why, why_size);
+    cJSON_Delete(accepted);
+    return status == VR_AGAIN ? VR_OK : status;
+}
+
+static void
+move_items(cJSON *to, cJSON *from)
+{
+    while (from && from->child)
+        cJSON_AddItemToArray(to, cJSON_DetachItemFromArray(from, 0));
+}
+
+/* Which settings have changed, at once or with the next stream. */
+static enum vr_status
+update(struct asks *a, const struct session *s, const cJSON *params,
+       cJSON **answer, char *why, size_t why_size)
+{
+    static const char *const names[] = {"config", NULL};
+    cJSON *done = NULL;
+    enum vr_status status =
+        by_control(a, "session.update", params_for(s, params, names), &done,
+                   why, why_size);
+    if (status == VR_OK) {
+        *answer = cJSON_CreateObject();
+        cJSON *changed = cJSON_AddArrayToObject(*answer, "changed");
+        move_items(changed, cJSON_GetObjectItemCaseSensitive(done, "live"));
+        move_items(changed, cJSON_GetObjectItemCaseSensitive(done, "rotation"));
+    }
+    cJSON_Delete(done);
+    return status;
 }
 
 static enum vr_status
@@ -183,7 +242,8 @@ end_after(struct session *s, const cJSON *params)
         within_ms = 0;
     if (within_ms > (int64_t)ENDING_WITHIN_MAX_MS)
         within_ms = ENDING_WITHIN_MAX_MS;
-    ending_begin(s, (uint32_t)within_ms, false);
+    ending_begin(s, (uint32_t)within_ms, false,
+                 jsonx_text(params, "reason", NULL));
     return VR_OK;
 }
 
@@ -208,17 +268,11 @@ in_conversation(struct daemon *d, struct session *s,
                 const struct broker_ask *ask, cJSON **answer, char *why,
                 size_t why_size)
 {
-    static const char *const text[] = {"text", NULL};
-    static const char *const config[] = {"config", NULL};
     switch (ask->kind) {
     case BROKER_ASK_TEXT:
-        return by_control(d->asks, "session.text",
-                          params_for(s, ask->params, text), answer, why,
-                          why_size);
+        return text(d->asks, s, ask->params, why, why_size);
     case BROKER_ASK_UPDATE:
-        return by_control(d->asks, "session.update",
-                          params_for(s, ask->params, config), answer, why,
-                          why_size);
+        return update(d->asks, s, ask->params, answer, why, why_size);
     case BROKER_ASK_HISTORY:
         return history(d->asks, s, ask->params, answer, why, why_size);
     case BROKER_ASK_END:
@@ -262,6 +316,6 @@ asks_end_conversation(void *arg, const struct broker_caller *caller,
                      : "There is no conversation to end");
     if (!s)
         return TOOL_ERROR;
-    ending_begin(s, ENDING_WITHIN_MS, true);
+    ending_begin(s, ENDING_WITHIN_MS, true, NULL);
     return TOOL_OK;
 }

@@ -1,5 +1,6 @@
 #include "gateway/session/calls.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,7 +32,10 @@ calls_find(struct calls *c, uint64_t number)
     return NULL;
 }
 
-/* There is always one: fewer may be open than are remembered. */
+static_assert(CALLS_RUNNING_MAX < CALLS_REMEMBERED,
+              "a call that is refused needs a place, too");
+
+/* There is always one: fewer may run than are remembered. */
 static struct call *
 oldest_ended(struct calls *c)
 {
@@ -57,8 +61,10 @@ calls_free(struct calls **calls)
         if (call)
             broker_cancel(c->session->services->broker, call->broker_id);
     }
-    for (size_t i = 0; i < CALLS_REMEMBERED; i++)
+    for (size_t i = 0; i < CALLS_REMEMBERED; i++) {
         free(c->log[i].kept);
+        free(c->log[i].kept_reason);
+    }
     free(c);
     *calls = NULL;
 }
@@ -111,6 +117,21 @@ calls_outcome_name(enum tool_outcome outcome)
 }
 
 static void
+end_with(struct calls *c, struct call *call, const struct tool_result *result)
+{
+    bool ours = call->cancel_why && result->outcome == TOOL_CANCELLED;
+    struct call_end end = {.outcome = calls_outcome_name(result->outcome),
+                           .content = result->content_json,
+                           .reason = ours ? call->cancel_why : result->reason,
+                           .provider = result->provider,
+                           .failure = result->failure,
+                           .next = result->next};
+    if (calls_is_detached(call))
+        end.delivery = calls_pass_on(c, call, &end);
+    calls_answer(c, call, &end);
+}
+
+static void
 on_result(void *arg, uint64_t broker_id, const struct tool_result *result)
 {
     struct ticket *ticket = arg;
@@ -120,15 +141,7 @@ on_result(void *arg, uint64_t broker_id, const struct tool_result *result)
         struct call *call = calls_find(c, ticket->number);
         forget_ticket(c, ticket);
         if (call && !call->outcome) {
-            struct call_end end = {
-                .outcome = calls_outcome_name(result->outcome),
-                .content = result->content_json,
-                .reason = call->cancel_why ? call->cancel_why : result->reason,
-                .failure = result->failure,
-                .next = result->next};
-            if (calls_is_detached(call))
-                end.delivery = calls_pass_on(c, call, &end);
-            calls_answer(c, call, &end);
+            end_with(c, call, result);
             session_turn(c->session);
         }
     }
@@ -168,6 +181,7 @@ new_call(struct calls *c, uint32_t generation, const struct sonic_event *event,
     struct session *s = c->session;
     struct call *call = oldest_ended(c);
     free(call->kept);
+    free(call->kept_reason);
     memset(call, 0, sizeof *call);
     call->number = ++c->last_number;
     call->started_ns = clock_mono_ns();
@@ -232,16 +246,26 @@ can_be_answered(struct calls *c, const struct sonic_event *event)
     return false;
 }
 
+/* Calls that the model does not wait for are no smaller burden. */
+static bool
+is_full(const struct calls *c)
+{
+    size_t running = 0;
+    for (size_t i = 0; i < CALLS_REMEMBERED; i++)
+        running += c->log[i].number && !c->log[i].outcome;
+    return c->open >= CALLS_MAX || running >= CALLS_RUNNING_MAX;
+}
+
 /* A sentence for the model if the call cannot even begin. */
 static const char *
 refusal(struct calls *c, const struct sonic_event *event,
-        const struct tool *tool, bool full)
+        const struct tool *tool)
 {
     struct session *s = c->session;
     const struct sonic_span *name = &event->u.tool_use.name;
     if (s->state == SESSION_closing)
         return "The conversation is being closed";
-    if (full)
+    if (is_full(c))
         return "Too many tools are running already";
     if (name->bytes >= sizeof c->log[0].tool ||
         !setup_tool_allowed(s->settings, name->text, tool))
@@ -269,7 +293,7 @@ calls_begin(struct calls *c, uint32_t generation,
         return;
     const struct tool *tool =
         broker_find(s->services->broker, event->u.tool_use.name.text);
-    const char *why = refusal(c, event, tool, c->open >= CALLS_MAX);
+    const char *why = refusal(c, event, tool);
     struct call *call = new_call(c, generation, event, tool);
     struct call *source = why ? NULL : calls_source(c, call);
     const char *arguments = event->u.tool_use.arguments.text;
@@ -278,12 +302,12 @@ calls_begin(struct calls *c, uint32_t generation,
     if (why)
         calls_answer_error(
             c, call, s->state == SESSION_closing ? "cancelled" : "error", why);
-    else if (source)
-        calls_join(c, call, source);
-    else
-        run(c, call, arguments);
-    if (!call->outcome && generation != s->leg.generation)
+    else if (generation != s->leg.generation)
         calls_make_orphan(c, call);
+    if (!call->outcome && source)
+        calls_join(c, call, source);
+    else if (!call->outcome)
+        run(c, call, arguments);
 }
 
 /* ---- ending ---- */

@@ -27,7 +27,7 @@ tell_result(struct session *s, const struct call *call,
     e.next = end->next;
     e.delivery = delivery;
     const struct tool *tool = broker_find(s->services->broker, call->tool);
-    e.provider = tool ? tool->provider : NULL;
+    e.provider = end->provider ? end->provider : tool ? tool->provider : NULL;
     event_tool_result_publish(s->services->bus, &s->subject, &e);
     if (end->reason)
         log_warn(tools, s->context, "call %llu: %s: %s: %s%s%s",
@@ -79,8 +79,8 @@ says_cancelled(const struct session *s)
 }
 
 /* An answer belongs to the stream that asked (PROTOCOL 6.4), and goes out
- * before that stream's end. VR_LIMIT: it is too large; VR_CLOSED: there is no
- * stream for it. */
+ * before that stream's end. VR_OK: it is in the outbox, and nothing else may
+ * be; VR_LIMIT: it is too large; VR_CLOSED: there is no stream for it. */
 static enum vr_status
 send_result(struct session *s, const struct call *call, const char *content)
 {
@@ -88,17 +88,16 @@ send_result(struct session *s, const struct call *call, const char *content)
     if (!is_wanted(s, call))
         return VR_CLOSED;
     enum vr_status status = encode_result(link, call, content);
-    if (status == VR_OK)
-        status = link_flush(link);
-    else if (status == VR_LIMIT)
+    if (status == VR_LIMIT)
         return status;
-    if (status == VR_CLOSED)
+    enum vr_status left = status == VR_OK ? link_flush(link) : status;
+    if (left == VR_CLOSED)
         log_debug(tools, s->context, "the result of %s finds no stream",
                   call->tool);
-    else if (status != VR_OK)
+    else if (left != VR_OK)
         log_error(tools, s->context, "the result of %s could not be sent: %s",
-                  call->tool, vr_status_text(status));
-    return status;
+                  call->tool, vr_status_text(left));
+    return left == VR_CLOSED ? left : status;
 }
 
 static const struct call_end too_large = {
@@ -132,12 +131,12 @@ settle(struct calls *c, const struct call *call, uint64_t now_ns)
     dialogue_tool_answered(c->session->dialogue, call->response_id, now_ns);
 }
 
-void
+bool
 calls_answer(struct calls *c, struct call *call, const struct call_end *end)
 {
     uint64_t now_ns = clock_mono_ns();
     if (call->outcome)
-        return;
+        return false;
     const char *delivery = deliver(c->session, call, &end);
     call->outcome = end->outcome;
     call->ended_ns = now_ns;
@@ -146,6 +145,7 @@ calls_answer(struct calls *c, struct call *call, const struct call_end *end)
     tell_result(c->session, call, end, delivery, now_ns);
     if (!calls_is_detached(call))
         calls_serve(c, call, end);
+    return strcmp(delivery, "answer") == 0;
 }
 
 void

@@ -8,24 +8,31 @@
 #include "gateway/session/calls_state.h"
 #include "gateway/session/self.h"
 
-static bool
-is_kept(const struct session *s, const struct call *call, uint64_t now_ns)
+void
+calls_forget_kept(struct calls *c, uint64_t now_ns)
 {
-    return call->kept &&
-           now_ns < call->ended_ns + clock_ns_of_s(s->settings->async_result_s);
+    uint64_t after_ns = clock_ns_of_s(c->session->settings->async_result_s);
+    for (size_t i = 0; i < CALLS_REMEMBERED; i++) {
+        struct call *call = &c->log[i];
+        if (!call->outcome || now_ns < call->ended_ns + after_ns)
+            continue;
+        free(call->kept);
+        free(call->kept_reason);
+        call->kept = call->kept_reason = NULL;
+    }
 }
 
 struct call *
 calls_source(struct calls *c, const struct call *wanted)
 {
-    uint64_t now_ns = clock_mono_ns();
+    calls_forget_kept(c, clock_mono_ns());
     for (size_t i = 0; i < CALLS_REMEMBERED; i++) {
         struct call *call = &c->log[i];
         if (!call->number || call == wanted || call->source ||
             call->mark != wanted->mark || strcmp(call->tool, wanted->tool) != 0)
             continue;
         bool runs = !call->outcome && (call->async || call->orphan);
-        if (runs || is_kept(c->session, call, now_ns))
+        if ((runs && !call->cancel_why) || call->kept)
             return call;
     }
     return NULL;
@@ -35,11 +42,13 @@ calls_source(struct calls *c, const struct call *wanted)
 static void
 hand_over_kept(struct calls *c, struct call *call, struct call *source)
 {
-    char *kept = source->kept;
-    struct call_end end = {.outcome = source->outcome, .content = kept};
-    source->kept = NULL;
+    char *kept = source->kept, *reason = source->kept_reason;
+    struct call_end end = {
+        .outcome = source->outcome, .content = kept, .reason = reason};
+    source->kept = source->kept_reason = NULL;
     calls_answer(c, call, &end);
     free(kept);
+    free(reason);
 }
 
 void
@@ -64,8 +73,7 @@ calls_serve(struct calls *c, const struct call *source,
         struct call *call = &c->log[i];
         if (!call->number || call->outcome || call->source != source->number)
             continue;
-        calls_answer(c, call, end);
-        count++;
+        count += calls_answer(c, call, end);
     }
     return count;
 }

@@ -12,7 +12,7 @@
 #define TOLD_BYTES 8192
 
 /* An instruction, because the model takes a mere statement for the user's. */
-static void
+static bool
 tell_model(struct session *s, const struct call *call, const char *content)
 {
     char text[TOLD_BYTES];
@@ -26,6 +26,7 @@ tell_model(struct session *s, const struct call *call, const char *content)
         log_error(tools, s->context,
                   "the late result of %s cannot be told to the model: %s",
                   call->tool, vr_status_text(status));
+    return status == VR_OK;
 }
 
 /* The question that it was called for is said to the new stream again, which
@@ -39,11 +40,13 @@ asked_anew(struct session *s, const struct call *orphan)
 
 /* Keeps a result for the model to ask again; false if it is not to be. */
 static bool
-keep(struct session *s, struct call *late, const char *content)
+keep(struct calls *c, struct call *late, const struct call_end *end)
 {
-    if (s->settings->async_result_s <= 0)
+    calls_forget_kept(c, clock_mono_ns());
+    if (c->session->settings->async_result_s <= 0)
         return false;
-    late->kept = strdup(content);
+    late->kept = strdup(end->content);
+    late->kept_reason = end->reason ? strdup(end->reason) : NULL;
     return late->kept;
 }
 
@@ -56,11 +59,10 @@ calls_pass_on(struct calls *c, struct call *late, const struct call_end *end)
         return "answer";
     if (strcmp(end->outcome, "cancelled") == 0)
         return "nothing";
-    if (s->family->features.interactive_text && !asked_anew(s, late)) {
-        tell_model(s, late, end->content);
+    if (s->family->features.interactive_text && !asked_anew(s, late) &&
+        tell_model(s, late, end->content))
         return "text";
-    }
-    return keep(s, late, end->content) ? "kept" : "nothing";
+    return keep(c, late, end) ? "kept" : "nothing";
 }
 
 void

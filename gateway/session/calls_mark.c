@@ -35,12 +35,17 @@ mark_of(const cJSON *item)
 uint64_t
 calls_mark(const char *arguments_json)
 {
-    cJSON *root = cJSON_Parse(arguments_json);
+    const char *text = arguments_json + strspn(arguments_json, " \t\r\n");
+    cJSON *root = cJSON_Parse(text);
     cJSON *inner = cJSON_IsString(root) ? cJSON_Parse(root->valuestring) : NULL;
     const cJSON *given = inner ? inner : root;
-    bool nothing = !given || cJSON_IsNull(given) ||
+    bool nothing = !text[0] || cJSON_IsNull(given) ||
                    (cJSON_IsObject(given) && !given->child);
-    uint64_t mark = nothing ? FNV_BASIS : mark_of(given);
+    uint64_t mark = FNV_BASIS;
+    if (given && !nothing)
+        mark = mark_of(given);
+    else if (!nothing) /* no JSON: the same only if it is so to the letter */
+        mark = mix(mark, text, strlen(text) + 1);
     cJSON_Delete(inner);
     cJSON_Delete(root);
     return mark;

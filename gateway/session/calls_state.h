@@ -6,8 +6,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Calls whose ids and outcomes are remembered after their end. */
-#define CALLS_REMEMBERED 64u
+/* Calls that have not ended, those included that the model does not wait for
+ * any more; and those whose ids and outcomes are remembered, ended or not. */
+#define CALLS_RUNNING_MAX 64u
+#define CALLS_REMEMBERED 96u
 
 struct call {
     uint64_t number; /* the gateway's id, counts from 1 in each session */
@@ -23,6 +25,7 @@ struct call {
     uint64_t mark;       /* of its arguments */
     uint64_t source;     /* the call whose result it gets; 0: its own */
     char *kept;          /* a late result, until it is asked for */
+    char *kept_reason;   /* why that is none, or NULL */
     uint64_t ended_ns;
     const char *cancel_why; /* static storage; NULL: not cancelled by us */
     char tool[65];
@@ -34,6 +37,7 @@ struct call_end {
     const char *outcome;  /* static storage */
     const char *content;  /* an object's text */
     const char *reason;   /* NULL: it has a result */
+    const char *provider; /* who was to do it, or NULL */
     const char *failure;  /* how its provider failed, or NULL */
     const char *next;     /* what becomes of its provider, or NULL */
     const char *delivery; /* of a late result; static storage, or NULL */
@@ -61,8 +65,9 @@ struct call *calls_find(struct calls *calls, uint64_t number);
 bool calls_is_detached(const struct call *call);
 
 /* Ends an open call and tells of it: if its stream waits for it, the content
- * goes there. Nothing happens to a call that has ended. [loop] */
-void calls_answer(struct calls *calls, struct call *call,
+ * goes there, which is what it returns. Nothing happens to a call that has
+ * ended. [loop] */
+bool calls_answer(struct calls *calls, struct call *call,
                   const struct call_end *end);
 
 /* The same with {"error": reason}. [loop] */
@@ -79,7 +84,8 @@ void calls_still_running(struct calls *calls, struct call *call);
 /* The stream of an open call is gone: whatever comes of it is late. [loop] */
 void calls_make_orphan(struct calls *calls, struct call *call);
 
-/* Answers all calls that wait for the result of this one; how many. [loop] */
+/* Answers all calls that wait for the result of this one; how many of them the
+ * model got. [loop] */
 size_t calls_serve(struct calls *calls, const struct call *source,
                    const struct call_end *end);
 
@@ -87,6 +93,9 @@ size_t calls_serve(struct calls *calls, const struct call *source,
  * name of it, static storage. [loop] */
 const char *calls_pass_on(struct calls *calls, struct call *late,
                           const struct call_end *end);
+
+/* Frees results that were kept for as long as they are. [loop] */
+void calls_forget_kept(struct calls *calls, uint64_t now_ns);
 
 /* The call, running or with its result kept, that this one asks for again;
  * NULL if there is none. [loop] */
@@ -97,7 +106,8 @@ struct call *calls_source(struct calls *calls, const struct call *wanted);
 void calls_join(struct calls *calls, struct call *call, struct call *source);
 
 /* A number that is the same for the same arguments: the order of members and
- * white space do not count, nor that they came as JSON in a string. [any] */
+ * white space do not count, nor that they came as JSON in a string. Nothing,
+ * null and {} are the same. [any] */
 uint64_t calls_mark(const char *arguments_json);
 
 #endif

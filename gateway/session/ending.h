@@ -16,21 +16,25 @@
 /* How long the last words may take when nobody says. */
 #define ENDING_WITHIN_MS 30000u
 #define ENDING_WITHIN_MAX_MS 600000u
+#define ENDING_WHY_BYTES 256
 
 struct session;
 
 struct ending {
     bool active;
     bool withdrawable; /* what the user says before it withdraws it */
-    uint64_t since_ns, deadline_ns;
-    uint64_t quiet_ns; /* since when nothing is said any more; 0: it is */
-    uint64_t turn_id;  /* the newest turn when it was asked for */
+    uint64_t deadline_ns;
+    uint64_t quiet_ns;     /* since when nothing is said any more; 0: it is */
+    uint64_t turn_id;      /* the newest turn when it was asked for */
+    uint64_t audio_events; /* what was said before the tool had answered */
+    char why[ENDING_WHY_BYTES];
 };
 
 /* Asks for the end: when the response that follows has been played, at most
- * `within_ms` later. An earlier one is not put off. [loop] */
+ * `within_ms` later. `reason` is told with it, NULL for none. An earlier one is
+ * not put off, and one that cannot be withdrawn stays so. [loop] */
 void ending_begin(struct session *session, uint32_t within_ms,
-                  bool withdrawable);
+                  bool withdrawable, const char *reason);
 
 /* Ends the conversation if it is time: a session that sleeps between
  * conversations (mode) goes to sleep, another is closed. [loop] */

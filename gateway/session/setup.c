@@ -10,8 +10,9 @@
 #include "gateway/uuid.h"
 #include "ipc/fnv.h"
 
-/* Of names of asynchronous tools in the system prompt. */
-#define GUIDANCE_NAMES_BYTES 4096
+/* Of names of asynchronous tools in the system prompt: of all that can be
+ * offered, the longest, with what parts them. */
+#define GUIDANCE_NAMES_BYTES (SETUP_TOOLS_MAX * (64 + 2))
 
 const struct sonic_family *
 setup_family(const struct config_session *settings, const char *model,
@@ -270,24 +271,26 @@ encode_history(const struct setup *s, struct sonic_batch *batch)
 /* ---- the system prompt ---- */
 
 /* Names of the offered tools that answer later, parted by commas. */
-static void
-name_async_tools(const struct setup *s, struct strbuf *names)
+static bool
+name_async_tools(const struct setup *s, const struct sonic_tool_spec *specs,
+                 size_t count, struct strbuf *names)
 {
-    for (size_t i = 0; i < broker_tool_count(s->broker); i++) {
-        const struct tool *t = broker_tool_at(s->broker, i);
-        if (t->mode != TOOL_ASYNC ||
-            !setup_tool_allowed(s->settings, t->name, t))
+    bool whole = true;
+    for (size_t i = 0; whole && i < count; i++) {
+        const struct tool *t = broker_find(s->broker, specs[i].name);
+        if (!t || t->mode != TOOL_ASYNC)
             continue;
-        if (names->bytes)
-            strbuf_append(names, ", ", 2);
-        strbuf_append(names, t->name, strlen(t->name));
+        whole = (!names->bytes || strbuf_append(names, ", ", 2)) &&
+                strbuf_append(names, t->name, strlen(t->name));
     }
+    return whole;
 }
 
 /* A model that is silent while a tool runs gets a placeholder, and must know
  * how to ask again (PROTOCOL 7). */
-static void
-add_guidance(const struct setup *s, struct strbuf *prompt)
+static bool
+add_guidance(const struct setup *s, const struct sonic_tool_spec *specs,
+             size_t count, struct strbuf *prompt)
 {
     static const char before[] = "\n\nThese tools take long: ";
     static const char after[] =
@@ -296,30 +299,31 @@ add_guidance(const struct setup *s, struct strbuf *prompt)
         "same tool again with exactly the same input. It then answers with "
         "the result, or that it still runs.";
     struct strbuf names;
+    if (s->family->features.async_tools ||
+        s->settings->async_guidance != CONFIG_ON)
+        return true;
     strbuf_init(&names, GUIDANCE_NAMES_BYTES);
-    if (!s->family->features.async_tools &&
-        s->settings->async_guidance == CONFIG_ON)
-        name_async_tools(s, &names);
-    if (names.bytes) {
-        strbuf_append(prompt, before, strlen(before));
-        strbuf_append(prompt, names.text, names.bytes);
-        strbuf_append(prompt, after, strlen(after));
-    }
+    bool whole = name_async_tools(s, specs, count, &names);
+    if (whole && names.bytes)
+        whole = strbuf_append(prompt, before, strlen(before)) &&
+                strbuf_append(prompt, names.text, names.bytes) &&
+                strbuf_append(prompt, after, strlen(after));
     strbuf_fini(&names);
+    return whole;
 }
 
 static enum vr_status
-encode_prompt(const struct setup *s, struct sonic_batch *batch)
+encode_prompt(const struct setup *s, struct sonic_batch *batch,
+              const struct sonic_tool_spec *specs, size_t count)
 {
     const char *given = s->settings->system_prompt;
     const char *prompt = given && given[0] ? given : SETUP_DEFAULT_PROMPT;
     struct strbuf text;
     strbuf_init(&text, strlen(prompt) + GUIDANCE_NAMES_BYTES + 512);
     enum vr_status status = VR_NO_MEMORY;
-    if (strbuf_append(&text, prompt, strlen(prompt))) {
-        add_guidance(s, &text);
+    if (strbuf_append(&text, prompt, strlen(prompt)) &&
+        add_guidance(s, specs, count, &text))
         status = encode_text(s, batch, SONIC_ROLE_SYSTEM, strbuf_text(&text));
-    }
     strbuf_fini(&text);
     return status;
 }
@@ -333,7 +337,7 @@ setup_encode_head(const struct setup *s, struct sonic_batch *batch)
     if (status == VR_OK)
         status = encode_prompt_start(s, batch, specs, count);
     if (status == VR_OK)
-        status = encode_prompt(s, batch);
+        status = encode_prompt(s, batch, specs, count);
     return status;
 }
 
