@@ -204,7 +204,7 @@ sample_text(const cJSON *schema)
     return cJSON_CreateString(text);
 }
 
-static cJSON *sample(const cJSON *schema, unsigned depth);
+static cJSON *sample(const cJSON *schema, unsigned depth, bool all);
 
 static bool
 is_required(const cJSON *schema, const char *name)
@@ -219,26 +219,27 @@ is_required(const cJSON *schema, const char *name)
 }
 
 static cJSON *
-sample_object(const cJSON *schema, unsigned depth)
+sample_object(const cJSON *schema, unsigned depth, bool all)
 {
     cJSON *object = cJSON_CreateObject();
     const cJSON *one = NULL;
     cJSON_ArrayForEach(one, member(schema, "properties"))
     {
-        if (is_required(schema, one->string))
-            cJSON_AddItemToObject(object, one->string, sample(one, depth + 1));
+        if (all || is_required(schema, one->string))
+            cJSON_AddItemToObject(object, one->string,
+                                  sample(one, depth + 1, all));
     }
     return object;
 }
 
 static cJSON *
-sample_array(const cJSON *schema, unsigned depth)
+sample_array(const cJSON *schema, unsigned depth, bool all)
 {
     cJSON *array = cJSON_CreateArray();
     double least = bound(schema, "minItems", 1);
     const cJSON *items = member(schema, "items");
     for (int i = 0; i < least && i < 16 && cJSON_IsObject(items); i++)
-        cJSON_AddItemToArray(array, sample(items, depth + 1));
+        cJSON_AddItemToArray(array, sample(items, depth + 1, all));
     return array;
 }
 
@@ -268,7 +269,7 @@ type_of(const cJSON *schema)
 }
 
 static cJSON *
-sample(const cJSON *schema, unsigned depth)
+sample(const cJSON *schema, unsigned depth, bool all)
 {
     static const char *const choices[] = {"anyOf", "oneOf", "allOf"};
     const char *type = type_of(schema);
@@ -279,12 +280,12 @@ sample(const cJSON *schema, unsigned depth)
     for (size_t i = 0; i < 3 && !member(schema, "type"); i++) {
         const cJSON *first = cJSON_GetArrayItem(member(schema, choices[i]), 0);
         if (first)
-            return sample(first, depth + 1);
+            return sample(first, depth + 1, all);
     }
     if (strcmp(type, "object") == 0)
-        return sample_object(schema, depth);
+        return sample_object(schema, depth, all);
     if (strcmp(type, "array") == 0)
-        return sample_array(schema, depth);
+        return sample_array(schema, depth, all);
     if (strcmp(type, "number") == 0 || strcmp(type, "integer") == 0)
         return sample_number(schema, type[0] == 'i');
     if (strcmp(type, "boolean") == 0)
@@ -295,9 +296,9 @@ sample(const cJSON *schema, unsigned depth)
 }
 
 cJSON *
-tool_schema_sample(const cJSON *schema)
+tool_schema_sample(const cJSON *schema, bool all)
 {
-    return sample(schema, 0);
+    return sample(schema, 0, all);
 }
 
 /* ---- input that does not fit ----------------------------------------------------- */

@@ -12,9 +12,10 @@
 bool tool_schema_check(const cJSON *schema, const char *tool,
                        struct tool_report *report);
 
-/* A value that fits, as far as it can be told (no pattern, no format); the
- * caller's. NULL when memory is out. [any] */
-cJSON *tool_schema_sample(const cJSON *schema);
+/* A value that fits, as far as it can be told (no pattern, no format): with
+ * what is required, or `all` that is named; the caller's. NULL when memory is
+ * out. [any] */
+cJSON *tool_schema_sample(const cJSON *schema, bool all);
 
 /* Input number `index` that the gateway would not let through, or that is at
  * the edge; *what names it, in static storage. JSON text, the caller's by
