@@ -22,6 +22,8 @@
 
 /* How long a new plugin file must have been still. */
 #define SETTLE_MS 300
+/* How often folders are looked at that nothing is heard of. */
+#define RESCAN_MS 5000
 
 const char *
 broker_outcome_name(enum tool_outcome outcome)
@@ -216,6 +218,7 @@ copy_config(struct broker *b, const struct broker_config *config)
         b->plugin_path_count++;
     }
     b->watches = config->plugin_watch != 0;
+    b->rescan_ms = config->rescan_ms != 0 ? config->rescan_ms : RESCAN_MS;
     if (plugin_shelf_init(
             &b->shelf, config->plugin_paths, config->plugin_path_count,
             config->settle_ms != 0 ? config->settle_ms : SETTLE_MS) != VR_OK)

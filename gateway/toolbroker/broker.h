@@ -175,6 +175,7 @@ struct broker_config {
     int workers_accept;        /* enum config_accept; 0: any */
     int plugin_watch;          /* whether the folders are watched */
     uint32_t settle_ms;        /* a new file has been still so long [300] */
+    uint32_t rescan_ms;        /* looks without being told to [5000] */
     uint32_t calls_max;        /* calls not yet ended [1024, also the most] */
     uint32_t result_max_bytes; /* [each provider's own] */
     uint32_t start_timeout_ms; /* from start to offered tools [30000] */

@@ -266,7 +266,7 @@ open_watch(struct broker *b)
     if (!b->watches || b->plugin_path_count == 0)
         return;
     if (folder_watch_open(&b->watch, b->loop, folders, b->plugin_path_count,
-                          on_look, on_watch_closed, b) == VR_OK)
+                          b->rescan_ms, on_look, on_watch_closed, b) == VR_OK)
         b->handles++;
     else
         log_error(tools, NULL, "out of memory: plugin folders are not watched");

@@ -42,7 +42,8 @@ struct broker {
     struct plugin_shelf shelf;
     struct folder_watch *watch; /* NULL: looked at when asked to, only */
     uint64_t look_due_ns;       /* when to look at the folders again */
-    bool watches;               /* it is to have a watch */
+    uint32_t rescan_ms;
+    bool watches; /* it is to have a watch */
     bool looking;
     bool folders_read;
     bool folders_settled; /* what was there at the start is decided on */

@@ -8,7 +8,6 @@
 
 /* A copy makes hundreds of changes: all of this time are one. */
 #define GATHER_MS 30
-#define RESCAN_MS 5000
 
 struct folder {
     struct folder_watch *watch;
@@ -26,6 +25,7 @@ struct folder_watch {
     uv_timer_t rescan;
     uv_timer_t gather;
     size_t handles;
+    uint32_t rescan_ms;
     void (*on_look)(void *arg);
     void (*on_closed)(void *arg);
     void *arg;
@@ -73,9 +73,9 @@ watch_folder(struct folder *f)
     f->ino = st.st_ino;
     if (error != 0 && !f->told)
         log_warn(tools, NULL,
-                 "the folder %s is looked at every %d s only, the kernel does "
+                 "the folder %s is looked at each %u ms only, the kernel does "
                  "not watch it: %s",
-                 f->path, RESCAN_MS / 1000, uv_strerror(error));
+                 f->path, f->watch->rescan_ms, uv_strerror(error));
     f->told = error != 0;
 }
 
@@ -114,7 +114,7 @@ copy_folders(struct folder_watch *w, const char *const *folders, size_t count)
 
 enum vr_status
 folder_watch_open(struct folder_watch **watch, uv_loop_t *loop,
-                  const char *const *folders, size_t count,
+                  const char *const *folders, size_t count, uint32_t rescan_ms,
                   void (*on_look)(void *arg), void (*on_closed)(void *arg),
                   void *arg)
 {
@@ -126,6 +126,7 @@ folder_watch_open(struct folder_watch **watch, uv_loop_t *loop,
             free_watch(w);
         return VR_NO_MEMORY;
     }
+    w->rescan_ms = rescan_ms;
     w->on_look = on_look;
     w->on_closed = on_closed;
     w->arg = arg;
@@ -138,7 +139,7 @@ folder_watch_open(struct folder_watch **watch, uv_loop_t *loop,
         watch_folder(&w->folders[i]);
     }
     w->handles = count + 2;
-    uv_timer_start(&w->rescan, on_rescan, RESCAN_MS, RESCAN_MS);
+    uv_timer_start(&w->rescan, on_rescan, rescan_ms, rescan_ms);
     *watch = w;
     return VR_OK;
 }

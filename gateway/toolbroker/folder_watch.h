@@ -3,7 +3,7 @@
  *
  * The kernel tells at once (inotify). What it does not tell, because the
  * folder did not exist, its queue ran over, or another machine changed a
- * network file system, is found by asking to look every few seconds. */
+ * network file system, is found by asking to look now and then. */
 #ifndef GATEWAY_TOOLBROKER_FOLDER_WATCH_H
 #define GATEWAY_TOOLBROKER_FOLDER_WATCH_H
 
@@ -16,12 +16,12 @@
 struct folder_watch;
 
 /* Watches folders that need not exist; the texts are copied. `on_look` is
- * called from the loop when they should be looked at, `on_closed` once after
+ * called from the loop when they should be looked at, each `rescan_ms` at least, `on_closed` once after
  * folder_watch_close(). *watch is NULL on failure (VR_NO_MEMORY); then neither
  * will be called. [loop] */
 enum vr_status folder_watch_open(struct folder_watch **watch, uv_loop_t *loop,
                                  const char *const *folders, size_t count,
-                                 void (*on_look)(void *arg),
+                                 uint32_t rescan_ms, void (*on_look)(void *arg),
                                  void (*on_closed)(void *arg),
                                  void *arg) VR_NODISCARD;
 

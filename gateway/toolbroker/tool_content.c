@@ -230,12 +230,96 @@ take_text(const char *text, bool is_error, struct tool_content *content)
     cJSON_Delete(value);
 }
 
+/* ---- what is no text ------------------------------------------------------ */
+
+/* Blocks that are named one by one; the rest is only counted. */
+#define OMITTED_MAX 16
+
+static const char *
+text_of(const cJSON *object, const char *key, const char *otherwise)
+{
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, key);
+
+    return cJSON_IsString(item) ? item->valuestring : otherwise;
+}
+
+/* "image/png, 12 kB", or "resource file:///x, text/plain, 300 bytes". */
+static cJSON *
+note_of(const char *type, const cJSON *block)
+{
+    const cJSON *resource = cJSON_GetObjectItemCaseSensitive(block, "resource");
+    const cJSON *from = cJSON_IsObject(resource) ? resource : block;
+    const char *uri = text_of(from, "uri", "");
+    const char *data = text_of(block, "data", text_of(from, "blob", ""));
+    size_t bytes = strlen(data) / 4 * 3;
+    char size[32] = "", note[300];
+
+    if (bytes == 0)
+        bytes = strlen(text_of(from, "text", ""));
+    if (bytes >= 1000)
+        snprintf(size, sizeof size, ", %zu kB", (bytes + 500) / 1000);
+    else if (bytes > 0)
+        snprintf(size, sizeof size, ", %zu bytes", bytes);
+    snprintf(note, sizeof note, "%s%.150s%s%.60s%s", uri[0] ? "resource " : "",
+             uri, uri[0] ? ", " : "", text_of(from, "mimeType", type), size);
+    tool_content_clean(note);
+    return cJSON_CreateString(note);
+}
+
+/* An array of what a result holds beside text; NULL if that is nothing. */
+static cJSON *
+omitted_of(const cJSON *result)
+{
+    const cJSON *blocks = cJSON_GetObjectItemCaseSensitive(result, "content");
+    const cJSON *block;
+    cJSON *notes = NULL;
+    size_t count = 0;
+    char more[64];
+
+    cJSON_ArrayForEach(block, blocks)
+    {
+        const char *type = text_of(block, "type", "something");
+        if (strcmp(type, "text") == 0 || ++count > OMITTED_MAX)
+            continue;
+        if (!notes)
+            notes = cJSON_CreateArray();
+        cJSON_AddItemToArray(notes, note_of(type, block));
+    }
+    if (count > OMITTED_MAX) {
+        snprintf(more, sizeof more, "and %zu more", count - OMITTED_MAX);
+        cJSON_AddItemToArray(notes, cJSON_CreateString(more));
+    }
+    return notes;
+}
+
+/* The model is told what it does not get, beside what it gets. */
+static void
+add_omitted(struct tool_content *content, cJSON *notes)
+{
+    cJSON *object = content->json ? cJSON_Parse(content->json) : NULL;
+    char *text = NULL;
+
+    if (cJSON_IsObject(object) &&
+        !cJSON_GetObjectItemCaseSensitive(object, "omitted") &&
+        cJSON_AddItemToObject(object, "omitted", notes)) {
+        notes = NULL;
+        text = cJSON_PrintUnformatted(object);
+    }
+    if (text) {
+        free(content->json);
+        content->json = text;
+    }
+    cJSON_Delete(notes);
+    cJSON_Delete(object);
+}
+
 void
 tool_content_read(const cJSON *result, size_t limit_bytes,
                   struct tool_content *content)
 {
     const cJSON *is_error = cJSON_GetObjectItemCaseSensitive(result, "isError");
     char *text = cJSON_IsObject(result) ? result_text(result) : NULL;
+    cJSON *omitted = text ? omitted_of(result) : NULL;
     char sentence[128];
 
     memset(content, 0, sizeof *content);
@@ -251,5 +335,7 @@ tool_content_read(const cJSON *result, size_t limit_bytes,
     } else {
         take_text(text, cJSON_IsTrue(is_error), content);
     }
+    if (omitted)
+        add_omitted(content, omitted);
     free(text);
 }

@@ -171,18 +171,20 @@ rig_open(struct rig *rig)
                                          .on_notice = on_notice,
                                          .on_progress = on_progress,
                                          .on_ask = rig->on_ask};
-    char plugins[128], toolhost[512], why[512] = "";
-    const char *paths[] = {plugins};
+    char plugins[128], second[128], toolhost[512], why[512] = "";
+    const char *paths[] = {plugins, second};
 
     snprintf(plugins, sizeof plugins, "%s/plugins", rig->dir);
+    snprintf(second, sizeof second, "%s/%.60s", rig->dir,
+             rig->second_folder ? rig->second_folder : "");
     snprintf(toolhost, sizeof toolhost, "%s/voxring-toolhost", build_dir());
     uv_loop_init(&rig->loop);
     uv_timer_init(&rig->loop, &rig->guard);
     rig->guard.data = rig;
     rig->config.runtime_dir = rig->dir;
     rig->config.plugin_paths = paths;
-    rig->config.plugin_path_count = 1;
-    rig->config.toolhost_path = toolhost;
+    rig->config.plugin_path_count = rig->second_folder ? 2 : 1;
+    rig->config.toolhost_path = rig->toolhost ? rig->toolhost : toolhost;
     rig->config.plugin_config = rig->plugin_config;
     if (broker_open(&rig->broker, &rig->loop, &rig->config, &callbacks, why,
                     sizeof why) != VR_OK)
@@ -241,6 +243,10 @@ on_result(void *arg, uint64_t call_id, const struct tool_result *result)
     snprintf(end->content, sizeof end->content, "%s", result->content_json);
     snprintf(end->reason, sizeof end->reason, "%s",
              result->reason ? result->reason : "");
+    snprintf(end->failure, sizeof end->failure, "%s",
+             result->failure ? result->failure : "");
+    snprintf(end->next, sizeof end->next, "%s",
+             result->next ? result->next : "");
 }
 
 uint64_t

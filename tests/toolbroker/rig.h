@@ -23,6 +23,8 @@ struct rig_end {
     enum tool_outcome outcome;
     char content[1024];
     char reason[512];
+    char failure[200]; /* "" if its provider did not fail */
+    char next[200];
     uint64_t duration_ns;
 };
 
@@ -41,6 +43,8 @@ struct rig {
     int fds_before;
     struct broker *broker;
     struct broker_config config;
+    const char *toolhost;      /* NULL: the one that was built */
+    const char *second_folder; /* in the rig's; NULL: there is none */
     cJSON *plugin_config;
     bool closed;
     bool ready;
