@@ -44,7 +44,7 @@ PAGES = [
     [tool(n, description=n) for n in (
         "structured", "picture", "resources", "fails", "protocol_error",
         "slow", "die", "garbage", "huge_line", "big", "grow", "ask_back",
-        "say_log", "bad_utf8", "environment", "fork", "silent", "batch")],
+        "say_log", "bad_utf8", "environment", "hog", "fork", "silent", "batch")],
 ]
 grown = []
 
@@ -191,6 +191,8 @@ class Server:
                 while True:
                     time.sleep(60)
             return self.text(f"{os.getpid()} {child}")
+        if name == "hog":
+            self.hoard = b"x" * (200 << 20)
         return self.text("done")
 
 

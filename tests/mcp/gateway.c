@@ -125,8 +125,10 @@ gateway_start(const char *mcp)
 
     snprintf(boot, sizeof boot,
              "{\"protocol\":1,\"endpoint\":\"%s\",\"token\":\"T\",\"name\":"
-             "\"fake\",\"result_max_bytes\":1000,\"config\":{},\"mcp\":%s}\n",
-             gateway.endpoint, mcp);
+             "\"fake\",\"result_max_bytes\":1000,\"memory_bytes\":%llu,"
+             "\"config\":{},\"mcp\":%s}\n",
+             gateway.endpoint, (unsigned long long)gateway.memory_mb << 20,
+             mcp);
     assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
     launch(fds[0], arguments);
     close(fds[0]);

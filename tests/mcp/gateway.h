@@ -27,6 +27,7 @@ struct gateway {
     int http_in;    /* its end is the server's */
     int http_out;
     int port;
+    unsigned memory_mb; /* of the server, for gateway_start(); 0: no limit */
 };
 
 /* For each test. */

@@ -174,6 +174,19 @@ a_death_fails_its_calls_and_ends_the_bridge(void **state)
 }
 
 static void
+a_server_that_takes_too_much_memory_is_ended(void **state)
+{
+    (void)state;
+    gateway.memory_mb = 100;
+    gateway_start_fake("", "");
+    gateway_welcome();
+    gateway_call("1", "silent", "{}", NULL);
+    gateway_call("2", "hog", "{}", "\"text\":\"done\"");
+    gateway_expect("took more than its memory_mb of 100 MiB");
+    assert_int_equal(gateway_await_exit(), 4);
+}
+
+static void
 the_server_gets_no_secrets(void **state)
 {
     (void)state;
@@ -367,6 +380,7 @@ main(void)
         TEST(a_changed_list_is_told),
         TEST(the_servers_own_requests_are_answered),
         TEST(a_death_fails_its_calls_and_ends_the_bridge),
+        TEST(a_server_that_takes_too_much_memory_is_ended),
         TEST(the_server_gets_no_secrets),
         TEST(all_of_it_ends_when_the_bridge_is_killed),
         TEST(all_of_it_ends_with_the_boot_pipe),
