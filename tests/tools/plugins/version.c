@@ -11,6 +11,9 @@
 #ifndef VERSION
 #define VERSION 1
 #endif
+#ifndef EXIT_STATUS
+#define EXIT_STATUS 7
+#endif
 #ifndef PREFIX
 #define PREFIX ""
 #endif
@@ -74,7 +77,7 @@ static void
 call_exit(const struct voxring_call *call)
 {
     (void)call;
-    _exit(7);
+    _exit(EXIT_STATUS);
 }
 
 /* Leaves a process in a session of its own, whose parent is gone. */
