@@ -19,6 +19,7 @@ CONTROL_METHOD(history_append, "history.append", "session:text! role:user|assist
 CONTROL_METHOD(history_replace, "history.replace", "session:text! messages:array! revision:any", "puts another history in place of this one")
 CONTROL_METHOD(tool_list, "tool.list", "", "all tools, their providers and states")
 CONTROL_METHOD(tool_call, "tool.call", "tool:text! arguments:object session:text timeout_ms:uint", "calls a tool as the model would")
+CONTROL_METHOD(tool_reload, "tool.reload", "provider:text", "looks at the plugin folders now and starts providers anew")
 CONTROL_METHOD(gateway_stats, "gateway.stats", "session:text", "counters of the gateway and of each session")
 CONTROL_METHOD(gateway_version, "gateway.version", "", "version, epoch, libraries")
 CONTROL_METHOD(gateway_snapshot, "gateway.snapshot", "", "where each event topic stands, and the last states")

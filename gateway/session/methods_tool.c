@@ -13,9 +13,29 @@ add_tool(void *arg, const struct tool *tool)
     jsonx_add_text(entry, "name", tool->name);
     jsonx_add_text(entry, "description", tool->description);
     jsonx_add_text(entry, "provider", tool->provider);
+    jsonx_add_text(entry, "kind", broker_provider_kind_name(tool->kind));
     jsonx_add_text(entry, "mode", tool->mode == TOOL_ASYNC ? "async" : "sync");
     cJSON_AddNumberToObject(entry, "timeout_ms", tool->timeout_ms);
+    cJSON_AddBoolToObject(entry, "cancel_on_interrupt",
+                          tool->cancel_on_interrupt);
     jsonx_put(entry, "input_schema", cJSON_Parse(tool->schema_json));
+    jsonx_put(arg, NULL, entry);
+}
+
+static void
+add_provider(void *arg, const struct broker_provider *p)
+{
+    cJSON *entry = cJSON_CreateObject();
+    jsonx_add_text(entry, "name", p->name);
+    jsonx_add_text(entry, "kind", broker_provider_kind_name(p->kind));
+    jsonx_add_text(entry, "state", p->state);
+    jsonx_add_text(entry, "source", p->source);
+    jsonx_add_text(entry, "reason", p->reason);
+    cJSON_AddNumberToObject(entry, "tools", (double)p->tools);
+    cJSON_AddNumberToObject(entry, "calls", (double)p->calls);
+    cJSON_AddNumberToObject(entry, "workers", (double)p->workers);
+    if (p->pid)
+        cJSON_AddNumberToObject(entry, "pid", p->pid);
     jsonx_put(arg, NULL, entry);
 }
 
@@ -27,7 +47,25 @@ methods_tool_list(void *arg, struct rpc_call *call, const cJSON *params)
     cJSON *result = cJSON_CreateObject();
     cJSON *tools = cJSON_AddArrayToObject(result, "tools");
     broker_each(d->services.broker, add_tool, tools);
+    cJSON *providers = cJSON_AddArrayToObject(result, "providers");
+    broker_each_provider(d->services.broker, add_provider, providers);
     cJSON_AddBoolToObject(result, "complete", broker_ready(d->services.broker));
+    rpc_reply(call, result);
+}
+
+void
+methods_tool_reload(void *arg, struct rpc_call *call, const cJSON *params)
+{
+    struct daemon *d = arg;
+    size_t count = 0;
+    char why[512];
+    if (broker_reload(d->services.broker, jsonx_text(params, "provider", NULL),
+                      &count, why, sizeof why) != VR_OK) {
+        rpc_fail(call, RPC_NOT_FOUND, NULL, "%s", why);
+        return;
+    }
+    cJSON *result = cJSON_CreateObject();
+    cJSON_AddNumberToObject(result, "reloaded", (double)count);
     rpc_reply(call, result);
 }
 

@@ -13,6 +13,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from faults import (Asking, Endpoint, alive, check_responses,  # noqa: E402
                     children, logged, refused, remote, wait_until)
 import harness  # noqa: E402
+from harness import usual_plugins  # noqa: E402
 
 NOT_FOUND, PARAMS, CLOSED, SHUTDOWN = -32000, -32602, -32004, -32008
 
@@ -75,7 +76,7 @@ class Tools(unittest.TestCase):
             {"hear": ["hello robot"], "say": "Hello."}]})
         self.addCleanup(end.close)
         g = remote(end, {"plugins": {"path": plugins or [
-            os.path.join(harness.BUILD, "plugins"), self.folder]},
+            usual_plugins(self.folder), self.folder]},
             "sessions": {"robot": session or {}}})
         self.addCleanup(g.close)
         return end, g
@@ -134,7 +135,8 @@ class Tools(unittest.TestCase):
         end, g = self.start()
         # What was published before this subscriber was there is in the log.
         wait_until(lambda: g.call("tool.list")["complete"], "all are settled")
-        offered = {t["name"] for t in g.call("tool.list")["tools"]}
+        offered = {t["name"] for t in g.call("tool.list")["tools"]
+                   if t["kind"] == "plugin"}
         self.assertEqual(offered, {"clock", "echo", "fine"})
         states = {(e["data"]["provider"], e["data"]["state"]): e["data"]
                   for e in g.call("gateway.snapshot")["states"]
@@ -151,7 +153,8 @@ class Tools(unittest.TestCase):
         end, g = self.start(plugins=["/nonexistent/plugins"])
         g.wait_streaming()
         logged(g, "/nonexistent/plugins cannot be read", "plugins.path")
-        self.assertEqual(g.call("tool.list")["tools"], [])
+        self.assertEqual([t for t in g.call("tool.list")["tools"]
+                          if t["kind"] == "plugin"], [])
         self.goes_on(end, g)
 
     def test_crash_in_a_call_is_one_error(self):
