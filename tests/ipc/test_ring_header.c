@@ -54,8 +54,9 @@ compile(const char *compiler, const char *language, const char *standard)
     assert_non_null(mkdtemp(folder));
     snprintf(
         command, sizeof command,
-        "cp ipc/voxring.h %s/ && cd %s && "
-        "printf '#include \"voxring.h\"\\n#include \"voxring.h\"\\n' >a && "
+        "cp ipc/voxring.h ipc/voxring_worker.h %s/ && cd %s && "
+        "printf '#include \"voxring_worker.h\"\\n#include \"voxring.h\"\\n'"
+        " >a && "
         "%s -x %s -std=%s -Wall -Wextra -Wundef -pedantic "
         "-Werror -fsyntax-only a",
         folder, folder, compiler, language, standard);
@@ -111,7 +112,7 @@ test_exports(void **state)
         command, sizeof command,
         "nm -D --defined-only %s/libvoxring.so | sed -n "
         "'s/.* T //p' | grep -v '^_' | sort >%s/exports.txt; "
-        "gcc -E ipc/voxring.h | tr '\\n' ' ' | grep -o "
+        "gcc -E ipc/voxring_worker.h | tr '\\n' ' ' | grep -o "
         "'vr_[a-z_]* *([^;]*;' | sed 's/[ (].*//' | grep -v _fn$ | sort -u | "
         "diff - %s/exports.txt",
         folder, folder, folder);

@@ -6,6 +6,7 @@
 #include <time.h>
 
 #define SECOND_NS 1000000000u
+#define LOOK_NS (SECOND_NS / 2)
 
 static struct {
     pthread_mutex_t lock;
@@ -46,6 +47,39 @@ ring(struct alarm *alarm)
     pthread_mutex_lock(&alarms.lock);
 }
 
+/* How many calls are held open. Those that nobody waits for are let go, their
+ * timers run on. Under the lock. */
+static unsigned
+count_held(void)
+{
+    unsigned held = 0;
+
+    for (size_t i = 0; i < ALARMS_MAX; i++) {
+        struct alarm *at = &alarms.table[i];
+        if (at->token != 0 && alarms.host->is_cancelled(at->token)) {
+            alarms.host->complete(at->token, VOXRING_ERROR,
+                                  "{\"error\":\"Nobody waits for this timer; "
+                                  "it runs on\"}");
+            at->token = 0;
+        }
+        held += at->token != 0;
+    }
+    return held;
+}
+
+/* When to look again: at the next alarm, and for calls that were cancelled,
+ * which nobody tells of. Under the lock. */
+static struct timespec
+next_look(uint64_t due_ns)
+{
+    uint64_t look_ns = alarms.host->now_ns() + LOOK_NS;
+
+    if (count_held() > 0 && look_ns < due_ns)
+        due_ns = look_ns;
+    return (struct timespec){.tv_sec = (time_t)(due_ns / SECOND_NS),
+                             .tv_nsec = (long)(due_ns % SECOND_NS)};
+}
+
 static void *
 alarms_main(void *arg)
 {
@@ -58,9 +92,7 @@ alarms_main(void *arg)
         } else if (next->due_ns <= alarms.host->now_ns()) {
             ring(next);
         } else {
-            struct timespec until = {
-                .tv_sec = (time_t)(next->due_ns / SECOND_NS),
-                .tv_nsec = (long)(next->due_ns % SECOND_NS)};
+            struct timespec until = next_look(next->due_ns);
             pthread_cond_timedwait(&alarms.change, &alarms.lock, &until);
         }
     }
@@ -104,26 +136,6 @@ alarms_stop(void)
     pthread_cond_destroy(&alarms.change);
     memset(alarms.table, 0, sizeof alarms.table);
     alarms.started = false;
-}
-
-/* How many calls are held open. Those that nobody waits for are let go, their
- * timers run on. Under the lock. */
-static unsigned
-count_held(void)
-{
-    unsigned held = 0;
-
-    for (size_t i = 0; i < ALARMS_MAX; i++) {
-        struct alarm *at = &alarms.table[i];
-        if (at->token != 0 && alarms.host->is_cancelled(at->token)) {
-            alarms.host->complete(at->token, VOXRING_ERROR,
-                                  "{\"error\":\"Nobody waits for this timer; "
-                                  "it runs on\"}");
-            at->token = 0;
-        }
-        held += at->token != 0;
-    }
-    return held;
 }
 
 bool
