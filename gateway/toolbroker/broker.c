@@ -408,7 +408,7 @@ broker_close(struct broker **broker, void (*on_closed)(void *arg), void *arg)
 bool
 broker_ready(const struct broker *b)
 {
-    return b->unsettled == 0;
+    return b->ready_told;
 }
 
 const struct tool *

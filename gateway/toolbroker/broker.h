@@ -216,7 +216,8 @@ void broker_close(struct broker **broker, void (*on_closed)(void *arg),
                   void *arg);
 
 /* True once every plugin has offered its tools, was refused, or failed its
- * first start: a tool that is missing now is not about to come. [loop] */
+ * first start: a tool that is missing then was not about to come. It stays
+ * true, whatever comes later. [loop] */
 bool broker_ready(const struct broker *broker);
 
 /* A tool that the gateway itself has. Called from broker_call(), it returns

@@ -356,6 +356,10 @@ static void
 a_file_that_is_overwritten_takes_over_too(void **state)
 {
     (void)state;
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    /* such a toolhost runs the file itself, not a copy of it */
+    skip();
+#endif
     rig_compile(&rig, "version", "v", "");
     rig_compile(&rig, "version", "../v2", "-DVERSION=2");
     rig_open(&rig);
