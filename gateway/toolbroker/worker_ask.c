@@ -7,13 +7,13 @@
 #include "gateway/toolbroker/tool_content.h"
 
 static const cJSON *
-member(const cJSON *object, const char *name)
+param(const cJSON *object, const char *name)
 {
     return cJSON_GetObjectItemCaseSensitive(object, name);
 }
 
 static bool
-is_text(const cJSON *item, size_t most_bytes)
+is_text_within(const cJSON *item, size_t most_bytes)
 {
     size_t bytes;
 
@@ -39,9 +39,9 @@ is_small(const cJSON *item, size_t most_bytes)
 static bool
 check_publish(const cJSON *params, char *why, size_t why_size)
 {
-    const cJSON *data = member(params, "data");
+    const cJSON *data = param(params, "data");
 
-    if (!is_text(member(params, "name"), WORKER_ASK_NAME_MAX_BYTES))
+    if (!is_text_within(param(params, "name"), WORKER_ASK_NAME_MAX_BYTES))
         snprintf(why, why_size, "\"name\" must be a text of 1 to %d bytes",
                  WORKER_ASK_NAME_MAX_BYTES);
     else if (data && !is_small(data, WORKER_ASK_DATA_MAX_BYTES))
@@ -55,7 +55,7 @@ check_publish(const cJSON *params, char *why, size_t why_size)
 static bool
 check_text(const cJSON *params, char *why, size_t why_size)
 {
-    if (is_text(member(params, "text"), WORKER_ASK_TEXT_MAX_BYTES))
+    if (is_text_within(param(params, "text"), WORKER_ASK_TEXT_MAX_BYTES))
         return true;
     snprintf(why, why_size, "\"text\" must be a text of 1 to %d bytes, UTF-8",
              WORKER_ASK_TEXT_MAX_BYTES);
@@ -65,7 +65,7 @@ check_text(const cJSON *params, char *why, size_t why_size)
 static bool
 check_update(const cJSON *params, char *why, size_t why_size)
 {
-    const cJSON *config = member(params, "config");
+    const cJSON *config = param(params, "config");
 
     if (cJSON_IsObject(config) && is_small(config, WORKER_ASK_CONFIG_MAX_BYTES))
         return true;
@@ -78,13 +78,13 @@ check_update(const cJSON *params, char *why, size_t why_size)
 static bool
 check_history(const cJSON *params, char *why, size_t why_size)
 {
-    const cJSON *append = member(params, "append");
+    const cJSON *append = param(params, "append");
 
     if (!append)
         return true;
     if (!cJSON_IsObject(append))
         snprintf(why, why_size, "\"append\" must be an object {role, text}");
-    else if (!is_text(member(append, "role"), WORKER_ASK_NAME_MAX_BYTES))
+    else if (!is_text_within(param(append, "role"), WORKER_ASK_NAME_MAX_BYTES))
         snprintf(why, why_size, "\"append.role\" must be a text");
     else
         return check_text(append, why, why_size);
@@ -94,10 +94,10 @@ check_history(const cJSON *params, char *why, size_t why_size)
 static bool
 check_end(const cJSON *params, char *why, size_t why_size)
 {
-    const cJSON *reason = member(params, "reason");
-    const cJSON *within = member(params, "within_ms");
+    const cJSON *reason = param(params, "reason");
+    const cJSON *within = param(params, "within_ms");
 
-    if (reason && !is_text(reason, WORKER_ASK_REASON_MAX_BYTES))
+    if (reason && !is_text_within(reason, WORKER_ASK_REASON_MAX_BYTES))
         snprintf(why, why_size, "\"reason\" must be a text of 1 to %d bytes",
                  WORKER_ASK_REASON_MAX_BYTES);
     else if (within && !(cJSON_IsNumber(within) && within->valuedouble >= 0 &&

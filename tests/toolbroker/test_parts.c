@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "gateway/clock.h"
+#include "gateway/toolbroker/provider.h"
 #include "gateway/toolbroker/schema.h"
 #include "gateway/toolbroker/tool.h"
 #include "gateway/toolbroker/tool_content.h"
@@ -150,7 +152,7 @@ results_of_all_kinds(void **state)
                 TOOL_OK, "{\"n\": 12345678901234567890}");
     read_result("{\"content\":[{\"type\":\"text\",\"text\":\"a\"},{\"type\":"
                 "\"image\"},{\"type\":\"text\",\"text\":\"b\"}]}",
-                TOOL_OK, "{\"result\":\"a\\nb\"}");
+                TOOL_OK, "{\"result\":\"a\\nb\",\"omitted\":[\"image\"]}");
     read_result("{\"content\":[],\"structuredContent\":{\"a\":1}}", TOOL_OK,
                 "{\"a\":1}");
     read_result("{}", TOOL_OK, "{}");
@@ -288,6 +290,23 @@ message_kinds(void **state)
          "\"params\":{\"progressToken\":\"7\",\"progress\":1}}",
          WORKER_PROGRESS},
         {"{\"jsonrpc\":\"2.0\",\"method\":7}", WORKER_MALFORMED},
+        {"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"voxring/hello\","
+         "\"params\":{\"name\":\"a\"}}",
+         WORKER_HELLO},
+        {"{\"jsonrpc\":\"2.0\",\"method\":\"voxring/hello\",\"params\":{"
+         "\"name\":\"a\"}}",
+         WORKER_MALFORMED},
+        {"{\"jsonrpc\":\"2.0\",\"method\":\"voxring/bye\"}", WORKER_BYE},
+        {"{\"jsonrpc\":\"2.0\",\"method\":\"notifications/tools/"
+         "list_changed\"}",
+         WORKER_CHANGED},
+        {"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"voxring/text\"}",
+         WORKER_ASK},
+        {"{\"jsonrpc\":\"2.0\",\"method\":\"voxring/text\"}", WORKER_MALFORMED},
+        {"{\"jsonrpc\":\"2.0\",\"method\":\"voxring/publish\"}", WORKER_ASK},
+        {"{\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\","
+         "\"params\":{\"progressToken\":\"7\",\"progress\":1e999}}",
+         WORKER_MALFORMED},
     };
 
     (void)state;
@@ -317,6 +336,44 @@ a_call_is_what_mcp_says(void **state)
         "\"18446744073709551615\",\"voxring/session\":\"kitchen\","
         "\"voxring/turn\":\"9\",\"voxring/timeout_ms\":500}}}");
     free(text);
+}
+
+static void
+progress_is_cut_between_characters(void **state)
+{
+    struct worker_message m;
+    char text[2000];
+    int n = snprintf(text, sizeof text,
+                     "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/"
+                     "progress\",\"params\":{\"progressToken\":\"7\","
+                     "\"progress\":1,\"total\":-3,\"message\":\"x");
+
+    (void)state;
+    for (int i = 0; i < 300; i++)
+        n += snprintf(text + n, sizeof text - (size_t)n, "\xc3\xa9");
+    n += snprintf(text + n, sizeof text - (size_t)n, "\"}}");
+    worker_message_read(&m, text, (size_t)n);
+    assert_int_equal(m.kind, WORKER_PROGRESS);
+    assert_int_equal(strlen(m.text), WORKER_PROGRESS_MAX_BYTES - 1);
+    assert_true(tool_content_is_utf8(m.text, strlen(m.text)));
+    assert_true(m.total == 0);
+    worker_message_fini(&m);
+}
+
+static void
+a_rate_is_of_each_second(void **state)
+{
+    struct provider_rate rate = {0};
+    uint64_t now_ns = 5 * CLOCK_NS_PER_S;
+
+    (void)state;
+    for (int second = 0; second < 3; second++) {
+        for (int i = 0; i < 50; i++)
+            assert_true(provider_rate_take(&rate, 50, now_ns + (uint64_t)i));
+        assert_false(
+            provider_rate_take(&rate, 50, now_ns + CLOCK_NS_PER_S - 1));
+        now_ns += CLOCK_NS_PER_S;
+    }
 }
 
 /* ---- calls -------------------------------------------------------------------- */
@@ -366,6 +423,8 @@ main(void)
         cmocka_unit_test(lists_have_defaults_and_rules),
         cmocka_unit_test(message_kinds),
         cmocka_unit_test(a_call_is_what_mcp_says),
+        cmocka_unit_test(progress_is_cut_between_characters),
+        cmocka_unit_test(a_rate_is_of_each_second),
         cmocka_unit_test(ids_are_never_used_again),
     };
 
