@@ -28,6 +28,8 @@ def main():
         hello["error"] = "the server cannot be reached"
     send({"id": 1, "method": "voxring/hello", "params": hello})
     names = ["first"]
+    if mcp["command"] == "many":
+        names = [f"{boot['name']}_{i}" for i in range(64)]
     poller = zmq.Poller()
     poller.register(socket, zmq.POLLIN)
     poller.register(3, zmq.POLLIN)

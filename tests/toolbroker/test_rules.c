@@ -169,6 +169,25 @@ memory_of_the_rule_is_named_when_it_was_the_cause(void **state)
     assert_string_equal(end->next, "it starts again in 10 ms");
 }
 
+static void
+a_plugin_that_takes_too_much_memory_ends(void **state)
+{
+    const struct rig_end *end;
+
+    (void)state;
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    /* such a toolhost needs all the memory there is */
+    skip();
+#endif
+    rule.memory_mb = 64;
+    rig_compile(&rig, "version", "v", "");
+    rig_open(&rig);
+    end = rig_ask(&rig, "hog", "{}", 0);
+    assert_int_equal(end->outcome, TOOL_CRASHED);
+    expect_part(end->failure, "it used more than its 64 MiB of memory");
+    assert_int_equal(rig_ask(&rig, "version", "{}", 0)->outcome, TOOL_OK);
+}
+
 /* ---- failures ----------------------------------------------------------------- */
 
 static void
@@ -348,6 +367,28 @@ one_that_cannot_be_reached_is_tried_again(void **state)
     assert_int_equal(rig_ask(&rig, "first", "{}", 0)->outcome, TOOL_OK);
 }
 
+static void
+there_is_a_bound_to_all_tools(void **state)
+{
+    static struct config_provider five[5];
+    static struct config_providers many = {five, 5};
+    static char names[5][4] = {"m0", "m1", "m2", "m3", "m4"};
+
+    (void)state;
+    rule.command = (char *)(uintptr_t) "many";
+    for (int i = 0; i < 5; i++) {
+        five[i] = rule;
+        five[i].name = names[i];
+    }
+    rig.config.mcp = &many;
+    rig_open(&rig);
+    assert_int_equal(broker_tool_count(rig.broker), 256);
+    assert_non_null(broker_find(rig.broker, "m3_63"));
+    assert_null(broker_find(rig.broker, "m4_0"));
+    expect_part(rig_notice(&rig, BROKER_REFUSED, "m4")->reason,
+                "is one too many: 256 are offered already");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
 #define MCP(name) cmocka_unit_test_setup_teardown(name, start_mcp, stop)
 
@@ -361,12 +402,14 @@ main(void)
         TEST(an_asynchronous_tool_has_no_limit),
         TEST(settings_of_a_tool_go_before_what_it_says),
         TEST(memory_of_the_rule_is_named_when_it_was_the_cause),
+        TEST(a_plugin_that_takes_too_much_memory_ends),
         TEST(a_crash_tells_how_and_what_next),
         TEST(what_escaped_to_another_session_dies_too),
         MCP(an_mcp_server_is_a_provider),
         MCP(its_list_may_change),
         MCP(its_end_is_told_and_it_starts_again),
         MCP(one_that_cannot_be_reached_is_tried_again),
+        MCP(there_is_a_bound_to_all_tools),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -117,6 +117,21 @@ call_variables(const struct voxring_call *call)
     host->complete(call->token, VOXRING_OK, text);
 }
 
+/* Takes all the memory it can get. */
+static void
+call_hog(const struct voxring_call *call)
+{
+    size_t bytes = 4 * 1024 * 1024;
+    char *p;
+
+    while ((p = malloc(bytes))) {
+        memset(p, 1, bytes);
+        usleep(1000);
+    }
+    memset(p, 1, bytes);
+    host->complete(call->token, VOXRING_OK, "{}");
+}
+
 #define TOOL(tool_name, how, when)                                      \
     {                                                                   \
         .name = PREFIX #tool_name, .description = "Tells its version.", \
@@ -129,6 +144,7 @@ static const struct voxring_tool tools[] = {
     TOOL(endless, VOXRING_PARALLEL, VOXRING_ASYNC),
     TOOL(limit, VOXRING_SERIAL, VOXRING_ASYNC),
     TOOL(exit, VOXRING_SERIAL, VOXRING_SYNC),
+    TOOL(hog, VOXRING_SERIAL, VOXRING_SYNC),
     TOOL(escape, VOXRING_SERIAL, VOXRING_SYNC),
     TOOL(variables, VOXRING_SERIAL, VOXRING_SYNC),
 #ifdef EXTRA
