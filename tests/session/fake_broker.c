@@ -17,14 +17,32 @@ fake_broker_reset(void)
     fake_broker.ready = true;
 }
 
-void
+struct tool *
 fake_broker_offer(const char *name, const char *schema)
 {
-    fake_broker.tools[fake_broker.tool_count++] =
-        (struct tool){.name = (char *)name,
-                      .description = (char *)"What it does",
-                      .schema_json = (char *)schema,
-                      .provider = (char *)"fake"};
+    struct tool *tool = &fake_broker.tools[fake_broker.tool_count++];
+    *tool = (struct tool){.name = (char *)name,
+                          .description = (char *)"What it does",
+                          .schema_json = (char *)schema,
+                          .provider = (char *)"fake"};
+    return tool;
+}
+
+struct tool *
+fake_broker_offer_async(const char *name)
+{
+    struct tool *tool = fake_broker_offer(name, "{}");
+    tool->mode = TOOL_ASYNC;
+    return tool;
+}
+
+size_t
+fake_broker_running(void)
+{
+    size_t running = 0;
+    for (size_t i = 0; i < fake_broker.call_count; i++)
+        running += fake_broker.calls[i].on_result != NULL;
+    return running;
 }
 
 bool
@@ -77,6 +95,10 @@ broker_call(struct broker *broker, const char *name, const char *arguments_json,
     c->arg = arg;
     snprintf(c->name, sizeof c->name, "%s", name);
     snprintf(c->arguments, sizeof c->arguments, "%s", arguments_json);
+    snprintf(c->turn, sizeof c->turn, "%s", caller->turn);
+    const struct tool *tool = broker_find(broker, name);
+    if (fake_broker.on_call && tool && tool->kind == BROKER_PROVIDER_BUILTIN)
+        fake_broker.on_call(caller);
     return c->id;
 }
 
@@ -99,7 +121,10 @@ fake_broker_end(size_t index, enum tool_outcome outcome,
     struct tool_result result = {.outcome = outcome,
                                  .content_json = content_json,
                                  .tool = c->name,
-                                 .reason = reason};
+                                 .provider = "fake",
+                                 .reason = reason,
+                                 .failure = fake_broker.failure,
+                                 .next = fake_broker.next};
     broker_result_fn *on_result = c->on_result;
     assert_non_null(on_result);
     c->on_result = NULL;
@@ -119,6 +144,6 @@ fake_broker_deliver_cancelled(void)
 const char *
 broker_provider_kind_name(enum broker_provider_kind kind)
 {
-    (void)kind;
-    return "plugin";
+    static const char *const names[] = {"plugin", "mcp", "worker", "builtin"};
+    return names[kind];
 }

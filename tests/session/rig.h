@@ -82,6 +82,15 @@ void rig_rotate(struct rig *rig);
 /* One step, in which a stream that is being opened is accepted. */
 void rig_accept_opened(struct rig *rig);
 
+/* How many events that stream `number` was sent have both texts in them. */
+size_t rig_sent(unsigned number, const char *name, const char *text);
+
+/* The current stream is lost, and the next one accepted. */
+void rig_lose(struct rig *rig);
+
+/* A member of the tool.result of call `call` ("1"), "" if it has none. */
+const char *rig_result(const char *call, const char *member);
+
 /* The session's counter of this name. */
 uint64_t rig_counter(struct rig *rig, const char *name);
 

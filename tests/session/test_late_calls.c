@@ -42,26 +42,6 @@ ask_for_the_time(void)
     rig_tool_use("use-1", "clock", "{\"zone\":\"UTC\"}");
 }
 
-static void
-lose(void)
-{
-    unsigned number = rig_opened() + 1;
-    fake_stream_end(BEDROCK_END_rst_stream, false);
-    RIG_UNTIL(&rig, rig_opened() == number);
-    rig_accept();
-}
-
-/* How often stream `number` was told of this. */
-static size_t
-told(unsigned number, const char *name, const char *text)
-{
-    const struct fake_wire *f = fake_stream_at(number);
-    size_t count = 0;
-    for (size_t i = 0; i < f->event_count; i++)
-        count += strstr(f->events[i], name) && strstr(f->events[i], text);
-    return count;
-}
-
 static bool
 was_late(const char *call)
 {
@@ -79,14 +59,14 @@ test_rotation_waits_for_it(void **state)
     session_rotate(rig.session);
     rig_run(&rig, 150);
     fake_broker_end(0, TOOL_OK, "{\"time\":\"noon\"}", NULL);
-    assert_int_equal(told(1, "toolResult", "noon"), 1);
+    assert_int_equal(rig_sent(1, "toolResult", "noon"), 1);
     assert_false(was_late("1"));
     rig_plans(&rig, "It is noon.");
     rig_content_ends(rig_audio_begins(&rig), "AUDIO", "END_TURN");
     rig_said(&rig, "It is noon.", "PARTIAL_TURN");
     RIG_UNTIL(&rig, rig_opened() == 2);
     rig_accept();
-    assert_int_equal(told(2, "toolResult", ""), 0);
+    assert_int_equal(rig_sent(2, "toolResult", ""), 0);
 }
 
 /* As long as it takes the robot to say that it is looking. */
@@ -114,13 +94,13 @@ test_rotation_does_not_wait_for_ever(void **state)
     unsigned last = rig_opened();
     fake_broker_end(0, TOOL_OK, "{\"time\":\"noon\"}", NULL);
     assert_true(was_late("1"));
-    assert_int_equal(told(last, "textInput", "Let me see."), 1);
-    RIG_UNTIL(&rig, told(last, "textInput", "noon") == 1);
+    assert_int_equal(rig_sent(last, "textInput", "Let me see."), 1);
+    RIG_UNTIL(&rig, rig_sent(last, "textInput", "noon") == 1);
     assert_non_null(
         strstr(fake_stream_last("contentStart"), "\"interactive\":true"));
     for (unsigned n = 1; n <= last; n++) {
-        assert_int_equal(told(n, "toolResult", ""), 0);
-        assert_int_equal(told(n, "use-1", ""), 0);
+        assert_int_equal(rig_sent(n, "toolResult", ""), 0);
+        assert_int_equal(rig_sent(n, "use-1", ""), 0);
     }
     rig_plans(&rig, "It is noon.");
     rig_content_ends(rig_audio_begins(&rig), "AUDIO", "END_TURN");
@@ -141,15 +121,15 @@ test_told_when_nobody_speaks(void **state)
     rig_user_says(&rig, "and who are you");
     fake_broker_end(0, TOOL_OK, "{\"time\":\"noon\"}", NULL);
     rig_run(&rig, 60);
-    assert_int_equal(told(last, "textInput", "noon"), 0);
+    assert_int_equal(rig_sent(last, "textInput", "noon"), 0);
     rig_plans(&rig, "I am a robot.");
     uint64_t audio = rig_audio_begins(&rig);
     rig_audio(audio, 100);
     rig_content_ends(audio, "AUDIO", "END_TURN");
     rig_said(&rig, "I am a robot.", "PARTIAL_TURN");
     rig_run(&rig, 20);
-    assert_int_equal(told(last, "textInput", "noon"), 0); /* it plays */
-    RIG_UNTIL(&rig, told(last, "textInput", "noon") == 1);
+    assert_int_equal(rig_sent(last, "textInput", "noon"), 0); /* it plays */
+    RIG_UNTIL(&rig, rig_sent(last, "textInput", "noon") == 1);
 }
 
 /* It is the gateway's word and not the user's. */
@@ -160,7 +140,7 @@ test_told_words_are_nobodys(void **state)
     rotate_despite_it();
     unsigned last = rig_opened();
     fake_broker_end(0, TOOL_OK, "{\"time\":\"noon\"}", NULL);
-    RIG_UNTIL(&rig, told(last, "textInput", "noon") == 1);
+    RIG_UNTIL(&rig, rig_sent(last, "textInput", "noon") == 1);
     cJSON *history = session_history(rig.session);
     char *text = cJSON_PrintUnformatted(history);
     assert_null(strstr(text, "noon"));
@@ -175,17 +155,17 @@ test_same_call_takes_it(void **state)
     start(NULL);
     rig_user_says(&rig, "what time is it");
     rig_tool_use("use-1", "clock", "{\"zone\":\"UTC\"}");
-    lose();
+    rig_lose(&rig);
     rig_tool_use("use-2", "clock", "{\"zone\":\"UTC\"}");
     assert_int_equal(fake_broker.call_count, 1);
     fake_broker_end(0, TOOL_OK, "{\"time\":\"noon\"}", NULL);
-    assert_int_equal(told(2, "toolResult", "noon"), 1);
-    assert_int_equal(told(2, "use-2", ""), 1);
-    assert_int_equal(told(2, "use-1", ""), 0);
+    assert_int_equal(rig_sent(2, "toolResult", "noon"), 1);
+    assert_int_equal(rig_sent(2, "use-2", ""), 1);
+    assert_int_equal(rig_sent(2, "use-1", ""), 0);
     assert_true(was_late("1"));
     assert_false(was_late("2"));
     rig_run(&rig, 50);
-    assert_int_equal(told(2, "textInput", "noon"), 0);
+    assert_int_equal(rig_sent(2, "textInput", "noon"), 0);
     assert_int_equal(fake_bus_count("tool_result", NULL, NULL), 2);
 }
 
@@ -196,7 +176,7 @@ test_other_arguments_are_another_call(void **state)
     start(NULL);
     rig_user_says(&rig, "what time is it");
     rig_tool_use("use-1", "clock", "{\"zone\":\"UTC\"}");
-    lose();
+    rig_lose(&rig);
     rig_tool_use("use-2", "clock", "{\"zone\":\"CET\"}");
     rig_tool_use("use-3", "door", "{\"zone\":\"UTC\"}");
     assert_int_equal(fake_broker.call_count, 3);
@@ -209,17 +189,17 @@ test_kept_for_the_model_to_ask_again(void **state)
     start("{\"model\":\"amazon.nova-sonic-v1:0\"}");
     rig_user_says(&rig, "what time is it");
     rig_tool_use("use-1", "clock", "{\"zone\":\"UTC\"}");
-    lose();
+    rig_lose(&rig);
     fake_broker_end(0, TOOL_OK, "{\"time\":\"noon\"}", NULL);
     rig_run(&rig, 30);
-    assert_int_equal(told(2, "noon", ""), 0);
+    assert_int_equal(rig_sent(2, "noon", ""), 0);
     rig_tool_use("use-2", "clock", "{\"zone\":\"UTC\"}");
     assert_int_equal(fake_broker.call_count, 1);
-    assert_int_equal(told(2, "toolResult", "noon"), 1);
+    assert_int_equal(rig_sent(2, "toolResult", "noon"), 1);
     rig_tool_use("use-3", "clock", "{\"zone\":\"UTC\"}"); /* used up */
     assert_int_equal(fake_broker.call_count, 2);
     fake_broker_end(1, TOOL_OK, "{\"time\":\"one\"}", NULL);
-    assert_int_equal(told(2, "toolResult", "one"), 1);
+    assert_int_equal(rig_sent(2, "toolResult", "one"), 1);
     assert_int_equal(fake_bus_count("tool_result", NULL, NULL), 3);
 }
 
@@ -231,14 +211,14 @@ test_lost_twice(void **state)
     start(NULL);
     rig_user_says(&rig, "what time is it");
     rig_tool_use("use-1", "clock", "{\"zone\":\"UTC\"}");
-    lose();
+    rig_lose(&rig);
     rig_tool_use("use-2", "clock", "{\"zone\":\"UTC\"}");
-    lose();
+    rig_lose(&rig);
     rig_tool_use("use-3", "clock", "{\"zone\":\"UTC\"}");
     assert_int_equal(fake_broker.call_count, 1);
     assert_int_equal(fake_bus_count("tool_result", "outcome", "cancelled"), 1);
     fake_broker_end(0, TOOL_OK, "{\"time\":\"noon\"}", NULL);
-    assert_int_equal(told(3, "toolResult", "noon"), 1);
+    assert_int_equal(rig_sent(3, "toolResult", "noon"), 1);
     assert_int_equal(fake_bus_count("tool_result", NULL, NULL), 3);
 }
 
@@ -249,7 +229,7 @@ test_ends_with_the_session(void **state)
     start(NULL);
     rig_user_says(&rig, "what time is it");
     rig_tool_use("use-1", "clock", "{}");
-    lose();
+    rig_lose(&rig);
     session_close(rig.session);
     assert_int_equal(fake_bus_count("tool_result", "outcome", "cancelled"), 1);
     assert_true(fake_broker.calls[0].cancelled);
@@ -264,7 +244,7 @@ test_session_is_gone(void **state)
     (void)state;
     start(NULL);
     rig_tool_use("use-1", "clock", "{}");
-    lose();
+    rig_lose(&rig);
     session_free(&rig.session);
     fake_broker_end(0, TOOL_OK, "{\"time\":\"noon\"}", NULL);
 }
@@ -285,7 +265,7 @@ test_in_an_outage(void **state)
     assert_true(was_late("1"));
     RIG_UNTIL(&rig, rig_opened() == 2);
     rig_accept();
-    RIG_UNTIL(&rig, told(2, "textInput", "noon") == 1);
+    RIG_UNTIL(&rig, rig_sent(2, "textInput", "noon") == 1);
 }
 
 static void
@@ -299,7 +279,7 @@ test_long_result_is_told_in_part(void **state)
     memcpy(content + sizeof content - 3, "\"}", 3);
     rotate_despite_it();
     fake_broker_end(0, TOOL_OK, content, NULL);
-    RIG_UNTIL(&rig, told(rig_opened(), "textInput", "xxxx") >= 1);
+    RIG_UNTIL(&rig, rig_sent(rig_opened(), "textInput", "xxxx") >= 1);
 }
 
 /* The old stream goes on talking for a while, and calls a tool: the result is
@@ -323,8 +303,8 @@ test_old_stream_calls_while_it_talks(void **state)
     fake_stream_select(0);
     assert_int_equal(fake_broker.call_count, 1);
     fake_broker_end(0, TOOL_OK, "{\"time\":\"noon\"}", NULL);
-    assert_int_equal(told(last, "toolResult", ""), 0);
-    assert_int_equal(told(last, "use-1", ""), 0);
+    assert_int_equal(rig_sent(last, "toolResult", ""), 0);
+    assert_int_equal(rig_sent(last, "use-1", ""), 0);
     assert_true(was_late("1"));
     assert_int_equal(fake_bus_count("tool_result", NULL, NULL), 1);
 }
