@@ -327,21 +327,6 @@ broker_hello(struct broker *b, const struct router_peer *peer,
         log_error(tools, m->name, "a worker was not taken: out of memory");
 }
 
-void
-broker_make_way(struct broker *b, const char *name, const char *what)
-{
-    struct provider *p = broker_provider(b, name);
-    char reason[600];
-
-    if (!p || p->kind != BROKER_PROVIDER_WORKER)
-        return;
-    snprintf(reason, sizeof reason,
-             "%.300s has the name of the worker %s; give the worker another "
-             "name",
-             what, name);
-    remote_evict(p, reason);
-}
-
 struct provider *
 broker_catch_all(const struct broker *b, const char *name)
 {

@@ -104,10 +104,6 @@ void broker_finish(struct broker *broker);
 void broker_hello(struct broker *broker, const struct router_peer *peer,
                   const struct worker_message *message);
 
-/* Makes way for a provider of the gateway's own that has this name: a worker
- * that has it loses it to `what`. [loop] */
-void broker_make_way(struct broker *broker, const char *name, const char *what);
-
 /* A worker asks for something in a conversation. [loop] */
 void broker_ask(struct broker *broker, struct worker *worker,
                 const struct router_peer *peer,

@@ -3,13 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Whose word counts, when two offer one name. */
-static const enum broker_provider_kind ranks[] = {
-    BROKER_PROVIDER_BUILTIN, BROKER_PROVIDER_PLUGIN, BROKER_PROVIDER_MCP,
-    BROKER_PROVIDER_WORKER};
-
-#define RANKS (sizeof ranks / sizeof ranks[0])
-
 static bool
 offers(const struct provider *p, const char *tool)
 {
@@ -23,11 +16,9 @@ offers(const struct provider *p, const char *tool)
 static struct provider *
 holder_of(struct provider *providers, const char *tool)
 {
-    for (size_t r = 0; r < RANKS; r++) {
-        for (struct provider *p = providers; p; p = p->next) {
-            if (p->kind == ranks[r] && offers(p, tool))
-                return p;
-        }
+    for (struct provider *p = providers; p; p = p->next) {
+        if (offers(p, tool))
+            return p;
     }
     return NULL;
 }
@@ -62,12 +53,8 @@ tool_set_make(struct tool_set *set, struct provider *providers,
     set->tools = calloc(most + 1, sizeof *set->tools);
     if (!set->tools)
         return VR_NO_MEMORY;
-    for (size_t r = 0; r < RANKS; r++) {
-        for (struct provider *p = providers; p; p = p->next) {
-            if (p->kind == ranks[r])
-                add_tools_of(set, providers, p, count_max, clash, arg);
-        }
-    }
+    for (struct provider *p = providers; p; p = p->next)
+        add_tools_of(set, providers, p, count_max, clash, arg);
     return VR_OK;
 }
 

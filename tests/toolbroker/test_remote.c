@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "gateway/toolbroker/broker_internal.h"
+#include "gateway/toolbroker/remote.h"
 #include "tests/toolbroker/remote_peer.h"
 
 #define GRAB "{\"name\":\"grab\"}"
@@ -319,7 +320,8 @@ a_worker_makes_way_for_what_has_its_name(void **state)
     (void)state;
     open_all();
     remote_peer_offer(&a, "arm", "", ARM);
-    broker_make_way(rig.broker, "arm", "/plugins/arm.so");
+    remote_evict(broker_provider(rig.broker, "arm"),
+                 "its name is that of the plugin /plugins/arm.so");
     assert_int_equal(broker_tool_count(rig.broker), 0);
     remote_peer_await(&a, "-32001");
     assert_non_null(strstr(a.text, "/plugins/arm.so"));
