@@ -6,6 +6,7 @@
 
 #include "gateway/clock.h"
 #include "gateway/log.h"
+#include "gateway/toolbroker/plugin_retire.h"
 #include "gateway/toolbroker/plugin_worker.h"
 #include "gateway/toolbroker/provider_queue.h"
 
@@ -104,7 +105,7 @@ plugin_leave(struct provider *p, const char *reason)
     log_info(tools, p->name, "%s", reason);
     plugin_worker_stop(candidate);
     provider_leave(p, reason);
-    plugin_worker_retire(current, p->context->retire_ms);
+    plugin_retire(current, p->context->retire_ms);
 }
 
 /* ---- what the rest of the broker asks of a plugin ------------------------- */

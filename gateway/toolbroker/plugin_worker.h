@@ -14,11 +14,6 @@ void plugin_worker_start_candidate(struct provider *provider);
 /* Asks it to end. Accepts NULL. [loop] */
 void plugin_worker_stop(struct worker *worker);
 
-/* Lets it finish what it has begun, and then end; what it has not begun comes
- * back. `limit_ms`: how long calls without a limit of their own may go on, 0:
- * as long as they like. [loop] */
-void plugin_worker_retire(struct worker *worker, uint32_t limit_ms);
-
 /* Kills it; `fault` (static storage) is told as the cause of its death.
  * [loop] */
 void plugin_worker_fail(struct worker *worker, const char *fault);

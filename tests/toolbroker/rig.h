@@ -16,7 +16,7 @@
 #include "gateway/toolbroker/broker.h"
 
 #define RIG_ENDS 256
-#define RIG_NOTICES 64
+#define RIG_NOTICES 512
 
 struct rig_end {
     uint64_t id;

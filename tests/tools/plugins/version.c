@@ -121,12 +121,13 @@ call_variables(const struct voxring_call *call)
 static void
 call_hog(const struct voxring_call *call)
 {
+    struct timespec t = {0, 1000000};
     size_t bytes = 4 * 1024 * 1024;
     char *p;
 
     while ((p = malloc(bytes))) {
         memset(p, 1, bytes);
-        usleep(1000);
+        nanosleep(&t, NULL);
     }
     memset(p, 1, bytes);
     host->complete(call->token, VOXRING_OK, "{}");
