@@ -220,6 +220,161 @@ test_result_finds_no_session(void **state)
     fake_broker_end(0, TOOL_OK, "{}", NULL);
 }
 
+/* ---- the user's barge-in ---- */
+
+static void
+restart(const char *settings)
+{
+    rig_close(&rig);
+    rig_open(&rig, settings);
+    fake_broker_offer("clock", "{}");
+    fake_broker_offer("drive", "{}")->cancel_on_interrupt = true;
+    rig_start(&rig);
+}
+
+static void
+drive_and_look(void)
+{
+    rig_user_says(&rig, "drive home");
+    rig_user_says(&rig, "and look at the clock");
+    rig_plans(&rig, "I am on my way.");
+    rig_audio(rig_audio_begins(&rig), 2000);
+    rig_tool_use("use-1", "drive", "{}");
+    rig_tool_use("use-2", "clock", "{}");
+    assert_false(fake_broker.calls[0].cancelled);
+}
+
+static void
+by_stop_reason(void)
+{
+    rig_said(&rig, "I am on", "INTERRUPTED");
+}
+
+static void
+by_speech_start(void)
+{
+    rig_speech(true);
+}
+
+static void
+by_control(void)
+{
+    double heard_ms;
+    (void)!session_interrupt(rig.session, &heard_ms);
+}
+
+static void
+by_marker(void)
+{
+    rig_marker(&rig);
+}
+
+static void
+by_words(void)
+{
+    rig_user_says(&rig, "stop");
+}
+
+static void
+test_barge_in_cancels_who_wants_it(void **state)
+{
+    static void (*const signs[])(void) = {
+        by_marker, by_stop_reason, by_speech_start, by_control, by_words};
+    (void)state;
+    for (size_t i = 0; i < sizeof signs / sizeof signs[0]; i++) {
+        restart("{\"interrupt_on\":[\"marker\",\"stop_reason\","
+                "\"speech_start\"]}");
+        drive_and_look();
+        signs[i]();
+        assert_true(fake_broker.calls[0].cancelled);
+        assert_false(fake_broker.calls[1].cancelled);
+        signs[i]();
+        fake_broker_deliver_cancelled();
+        assert_string_equal(rig_result("1", "outcome"), "cancelled");
+        assert_string_equal(rig_result("1", "reason"), "The user interrupted");
+        assert_int_equal(results("use-1"), 1);
+        assert_int_equal(results("use-2"), 0);
+        fake_broker_end(1, TOOL_OK, "{}", NULL);
+        assert_int_equal(results("use-2"), 1);
+    }
+}
+
+/* While the robot is silent the user's next words do; those that called the
+ * tool do not. */
+static void
+test_words_in_silence_cancel(void **state)
+{
+    (void)state;
+    restart(NULL);
+    rig_user_says(&rig, "drive home");
+    rig_user_says(&rig, "please");
+    rig_tool_use("use-1", "drive", "{}");
+    rig_run(&rig, 20);
+    assert_false(fake_broker.calls[0].cancelled);
+    rig_user_says(&rig, "stop");
+    assert_true(fake_broker.calls[0].cancelled);
+}
+
+static void
+test_what_is_not_set_to_interrupt_does_not(void **state)
+{
+    (void)state;
+    restart("{\"interrupt_on\":[\"marker\"]}");
+    drive_and_look();
+    by_stop_reason();
+    by_speech_start();
+    assert_false(fake_broker.calls[0].cancelled);
+    by_marker();
+    assert_true(fake_broker.calls[0].cancelled);
+}
+
+static void
+test_cancelled_call_may_send_nothing(void **state)
+{
+    static const struct {
+        const char *settings;
+        size_t results;
+    } cases[] = {
+        {"{\"cancelled_result\":\"nothing\"}", 0},
+        {"{\"cancelled_result\":\"error\"}", 1},
+        {"{}", 1},
+        {"{\"model\":\"amazon.nova-sonic-v1:0\"}", 1},
+        {"{\"model\":\"amazon.nova-sonic-v1:0\","
+         "\"cancelled_result\":\"nothing\"}",
+         0},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        restart(cases[i].settings);
+        rig_user_says(&rig, "drive home");
+        rig_tool_use("use-1", "drive", "{}");
+        rig_user_says(&rig, "stop");
+        fake_broker_deliver_cancelled();
+        assert_int_equal(results("use-1"), cases[i].results);
+        assert_string_equal(rig_result("1", "delivery"),
+                            cases[i].results ? "answer" : "nothing");
+        rig_plans(&rig, "I stand.");
+        rig_content_ends(rig_audio_begins(&rig), "AUDIO", "END_TURN");
+        rig_said(&rig, "I stand.", "PARTIAL_TURN");
+        RIG_UNTIL(&rig, fake_bus_count("response", "status", "complete") >= 1);
+    }
+}
+
+/* It had ended before it could be cancelled. */
+static void
+test_result_comes_first(void **state)
+{
+    (void)state;
+    restart("{\"cancelled_result\":\"nothing\"}");
+    rig_user_says(&rig, "drive home");
+    rig_tool_use("use-1", "drive", "{}");
+    rig_user_says(&rig, "stop");
+    fake_broker_end(0, TOOL_OK, "{\"at\":\"home\"}", NULL);
+    assert_string_equal(rig_result("1", "outcome"), "result");
+    assert_string_equal(rig_result("1", "reason"), "");
+    assert_int_equal(results("use-1"), 1);
+}
+
 static void
 test_result_waits_for_room(void **state)
 {
@@ -256,6 +411,11 @@ main(void)
         TEST(close_answers_first),
         TEST(refused_stream_cancels),
         TEST(result_finds_no_session),
+        TEST(barge_in_cancels_who_wants_it),
+        TEST(words_in_silence_cancel),
+        TEST(what_is_not_set_to_interrupt_does_not),
+        TEST(cancelled_call_may_send_nothing),
+        TEST(result_comes_first),
         TEST(result_waits_for_room),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
