@@ -133,6 +133,7 @@ struct provider {
     char next_step[160];
     struct provider_rate events;   /* that its workers publish */
     struct provider_rate progress; /* that its calls report */
+    struct provider_rate lines;    /* that its workers log */
     /* of its kind; the others are NULL */
     struct plugin *plugin;
     struct remote *remote;

@@ -10,6 +10,8 @@
 
 /* A list that changes all the time is asked for so often. */
 #define LIST_AGAIN_NS (100 * CLOCK_NS_PER_MS)
+/* Lines that one provider may log in a second. */
+#define LINES_MAX 100
 
 struct worker *
 provider_talk_find_peer(const struct provider *p,
@@ -211,7 +213,9 @@ on_log(struct worker *w, const struct worker_message *m)
 {
     const char *name = w->provider->name;
 
-    if (strcmp(m->level, "error") == 0)
+    if (!provider_rate_take(&w->provider->lines, LINES_MAX, clock_mono_ns()))
+        w->provider->context->counters->output_lines_dropped_total++;
+    else if (strcmp(m->level, "error") == 0)
         log_error(tools, name, "%s", m->text);
     else if (strcmp(m->level, "warning") == 0)
         log_warn(tools, name, "%s", m->text);
