@@ -424,6 +424,8 @@ plugin_worker_listed(struct worker *w, struct tool_list *list)
 {
     struct provider *p = w->provider;
 
+    if (list->left_out[0])
+        provider_notice(p, BROKER_REFUSED, list->left_out, list->left_out_why);
     if (p->state == PROVIDER_STOPPED || p->state == PROVIDER_REFUSED) {
         tool_list_fini(list);
     } else if (list->count == 0 && !is_mcp(p)) {

@@ -315,27 +315,49 @@ a_folder_that_comes_later_is_found(void **state)
 
 /* ---- replace ------------------------------------------------------------------ */
 
+static bool
+has_begun(const struct rig *r)
+{
+    return r->progress_count > 0;
+}
+
+static bool
+is_replaced(const struct rig *r)
+{
+    return rig_notice(r, BROKER_REPLACED, "v") != NULL;
+}
+
+/* Calls that wait for the file "go" in the rig's folder, the first of them
+ * running, the others behind it. */
+static void
+begin_slow(uint64_t *ids, int count)
+{
+    char input[160];
+
+    snprintf(input, sizeof input, "{\"until\":\"%s/go\"}", rig.dir);
+    for (int i = 0; i < count; i++)
+        ids[i] = rig_call(&rig, "slow", input, 0);
+    rig_until(&rig, has_begun);
+}
+
 static void
 expect_replaced(const char *command)
 {
     uint64_t slow[3];
     unsigned changes = rig.changes;
 
-    rig.end_count = 0;
-    for (int i = 0; i < 3; i++)
-        slow[i] = rig_call(&rig, "slow", "{}", 0);
+    begin_slow(slow, 3);
     assert_int_equal(ask_version(), 1);
     in_rig(command);
-    rig_until_ends(&rig, 4);
-    /* the first was running; those behind it went to the new version, if that
-     * came before their turn */
-    assert_int_equal(version_of(rig_end(&rig, slow[0])), 1);
-    for (int i = 0; i < 3; i++)
+    rig_until(&rig, is_replaced);
+    assert_int_equal(ask_version(), 2);
+    in_rig("touch go");
+    rig_until_ends(&rig, 5);
+    for (int i = 0; i < 3; i++) {
         assert_int_equal(rig_end(&rig, slow[i])->outcome, TOOL_OK);
-    rig.end_count = 0;
-    await_version(2);
+        assert_int_equal(version_of(rig_end(&rig, slow[i])), i == 0 ? 1 : 2);
+    }
     assert_int_equal(rig.changes, changes);
-    assert_non_null(rig_notice(&rig, BROKER_REPLACED, "v"));
     assert_null(rig_notice(&rig, BROKER_GONE, NULL));
     assert_null(rig_notice(&rig, BROKER_CRASHED, NULL));
     assert_int_equal(broker_counters(rig.broker)->calls_crashed_total, 0);
@@ -445,22 +467,23 @@ endless_calls_do_not_keep_an_old_version(void **state)
 static void
 calls_in_a_removed_plugin_end_by_themselves(void **state)
 {
-    uint64_t running, behind, endless;
+    uint64_t slow[2], endless;
 
     (void)state;
     rig.config.retire_ms = 600;
     rig_compile(&rig, "version", "v", "");
     rig_open(&rig);
-    running = rig_call(&rig, "slow", "{}", 0);
-    behind = rig_call(&rig, "slow", "{}", 0);
+    begin_slow(slow, 2);
     endless = rig_call(&rig, "endless", "{}", 0);
     assert_int_equal(ask_version(), 1);
     in_rig("rm plugins/v.so");
     await_no_tool("version");
+    rig_until_ends(&rig, 3);
+    in_rig("touch go");
     rig_until_ends(&rig, 4);
-    assert_int_equal(rig_end(&rig, running)->outcome, TOOL_OK);
-    assert_int_equal(rig_end(&rig, behind)->outcome, TOOL_CRASHED);
-    assert_non_null(strstr(rig_end(&rig, behind)->reason, "was removed"));
+    assert_int_equal(rig_end(&rig, slow[0])->outcome, TOOL_OK);
+    assert_int_equal(rig_end(&rig, slow[1])->outcome, TOOL_CRASHED);
+    assert_non_null(strstr(rig_end(&rig, slow[1])->reason, "was removed"));
     assert_int_equal(rig_end(&rig, endless)->outcome, TOOL_ERROR);
     rig_until(&rig, has_no_child);
     assert_int_equal(rig_ask(&rig, "version", "{}", 0)->outcome, TOOL_ERROR);
@@ -537,12 +560,6 @@ without_a_watch_only_reload_looks(void **state)
         broker_reload(rig.broker, "nobody", &count, why, sizeof why),
         VR_NOT_FOUND);
     assert_non_null(strstr(why, "no plugin or MCP server named nobody"));
-}
-
-static bool
-is_replaced(const struct rig *r)
-{
-    return rig_notice(r, BROKER_REPLACED, "v") != NULL;
 }
 
 static void

@@ -48,13 +48,20 @@ call_version(const struct voxring_call *call)
     host->complete(call->token, VOXRING_OK, text);
 }
 
-/* Takes a while, and then tells which version it is. */
+/* Says that it has begun, and waits for the file that its input names:
+ * {"until":"PATH"}. */
 static void
 call_slow(const struct voxring_call *call)
 {
-    struct timespec t = {0, 300 * 1000000};
+    struct timespec t = {0, 2 * 1000000};
+    char path[256] = "";
+    const char *at = strstr(call->input_json, "\"until\":\"");
 
-    nanosleep(&t, NULL);
+    if (at)
+        sscanf(at + 9, "%255[^\"]", path);
+    host->progress(call->token, 0, 1, "begun");
+    while (access(path, F_OK) != 0 && !host->is_cancelled(call->token))
+        nanosleep(&t, NULL);
     call_version(call);
 }
 
