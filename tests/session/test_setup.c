@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "gateway/jsonx.h"
+#include "gateway/session/ending.h"
 #include "gateway/session/history_import.h"
 #include "gateway/session/setup.h"
 #include "gateway/sonic/encode.h"
@@ -247,6 +248,134 @@ test_not_more_tools_than_are_taken(void **state)
     cJSON_Delete(start);
 }
 
+/* ---- what tools change ---- */
+
+static void
+again(const char *json)
+{
+    config_session_free(&settings);
+    sonic_batch_clear(&batch);
+    encode(json);
+}
+
+static void
+assert_inference(const char *json, double top_p, double temperature)
+{
+    again(json);
+    cJSON *start = body(0, "sessionStart");
+    const cJSON *inference =
+        cJSON_GetObjectItem(start, "inferenceConfiguration");
+    assert_true(jsonx_number(inference, "topP", -1) == top_p);
+    assert_true(jsonx_number(inference, "temperature", -1) == temperature);
+    cJSON_Delete(start);
+}
+
+static void
+test_greedy_while_tools_are_offered(void **state)
+{
+    (void)state;
+    fake_broker_offer("clock", "{}");
+    assert_inference("{}", 0.9, 0.7);
+    assert_inference("{\"inference\":{\"for_tools\":\"greedy\"}}", 1, 1);
+    assert_inference("{\"inference\":{\"for_tools\":\"as_set\","
+                     "\"top_p\":0.5}}",
+                     0.5, 0.7);
+    assert_inference("{\"inference\":{\"for_tools\":\"greedy\"},"
+                     "\"tools\":[]}",
+                     0.9, 0.7);
+}
+
+static bool
+is_offered(const char *json, const char *name)
+{
+    again(json);
+    cJSON *start = body(1, "promptStart");
+    char *text = cJSON_PrintUnformatted(start), wanted[100];
+    snprintf(wanted, sizeof wanted, "\"name\":\"%s\"", name);
+    bool offered = strstr(text, wanted);
+    cJSON_free(text);
+    cJSON_Delete(start);
+    return offered;
+}
+
+/* Whether the model may end the conversation is said by one setting alone. */
+static void
+test_end_conversation(void **state)
+{
+    static const char name[] = ENDING_TOOL;
+    (void)state;
+    fake_broker_offer("clock", "{}");
+    fake_broker_offer(name, ENDING_TOOL_SCHEMA)->kind = BROKER_PROVIDER_BUILTIN;
+    assert_false(is_offered("{\"tools\":\"*\"}", name));
+    assert_false(is_offered("{\"tools\":[\"" ENDING_TOOL "\"]}", name));
+    assert_true(is_offered("{\"end_conversation\":\"on\"}", name));
+    uint64_t with = setup_tools_mark(settings, NULL);
+    assert_true(is_offered("{\"end_conversation\":\"on\",\"tools\":[]}", name));
+    assert_false(
+        is_offered("{\"end_conversation\":\"on\",\"tools\":[]}", "clock"));
+    again("{}");
+    assert_true(setup_tools_mark(settings, NULL) != with);
+}
+
+/* The text of the SYSTEM block, its pieces put together. */
+static const char *
+system_prompt(void)
+{
+    static char prompt[65536];
+    size_t used = 0;
+    prompt[0] = '\0';
+    for (size_t i = 3; strstr(sonic_batch_event(&batch, i, NULL), "textInput");
+         i++) {
+        cJSON *input = body(i, "textInput");
+        used += (size_t)snprintf(prompt + used, sizeof prompt - used, "%s",
+                                 jsonx_text(input, "content", ""));
+        assert_true(used < sizeof prompt);
+        cJSON_Delete(input);
+    }
+    return prompt;
+}
+
+#define SILENT "\"model\":\"amazon.nova-sonic-v1:0\""
+
+static void
+test_guidance_for_asynchronous_tools(void **state)
+{
+    static const char one[] = "These tools take long: search. Their";
+    (void)state;
+    fake_broker_offer("clock", "{}");
+    fake_broker_offer_async("search");
+    fake_broker_offer_async("drive");
+    encode("{" SILENT ",\"system_prompt\":\"Be kind.\"}");
+    assert_non_null(strstr(system_prompt(), "long: search, drive. Their"));
+    assert_int_equal(strncmp(system_prompt(), "Be kind.\n\n", 10), 0);
+    again("{" SILENT ",\"tools\":[\"clock\",\"search\"]}");
+    assert_non_null(strstr(system_prompt(), one));
+    assert_int_equal(strncmp(system_prompt(), SETUP_DEFAULT_PROMPT,
+                             strlen(SETUP_DEFAULT_PROMPT)),
+                     0);
+    again("{" SILENT ",\"tools\":[\"clock\"]}");
+    assert_string_equal(system_prompt(), SETUP_DEFAULT_PROMPT);
+    again("{" SILENT ",\"async_guidance\":\"off\"}");
+    assert_string_equal(system_prompt(), SETUP_DEFAULT_PROMPT);
+    again("{}"); /* it talks on by itself */
+    assert_string_equal(system_prompt(), SETUP_DEFAULT_PROMPT);
+}
+
+static void
+test_guidance_names_what_is_offered(void **state)
+{
+    static char names[SETUP_TOOLS_MAX + 5][65];
+    (void)state;
+    for (int i = 0; i < SETUP_TOOLS_MAX + 5; i++) {
+        snprintf(names[i], sizeof names[i], "%061d_%02x", 0, i);
+        fake_broker_offer_async(names[i]);
+    }
+    encode("{" SILENT "}");
+    const char *prompt = system_prompt();
+    for (int i = 0; i < SETUP_TOOLS_MAX + 5; i++)
+        assert_int_equal(strstr(prompt, names[i]) != NULL, i < SETUP_TOOLS_MAX);
+}
+
 static void
 test_endpointing_is_for_those_who_have_it(void **state)
 {
@@ -431,6 +560,10 @@ main(void)
         TEST(tools),
         TEST(tool_choice),
         TEST(not_more_tools_than_are_taken),
+        TEST(greedy_while_tools_are_offered),
+        TEST(end_conversation),
+        TEST(guidance_for_asynchronous_tools),
+        TEST(guidance_names_what_is_offered),
         TEST(endpointing_is_for_those_who_have_it),
         TEST(extra_is_merged),
         TEST(history_alternates_and_begins_with_the_user),
