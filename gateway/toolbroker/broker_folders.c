@@ -86,11 +86,13 @@ add_plugin(struct broker *b, struct plugin_shelf_entry *e)
         p = make_plugin(b, e);
     }
     if (!p) {
-        e->state = PLUGIN_SHELF_BAD;
-        e->told = true;
-        refuse(b, e->name, why);
+        /* tried again with each look, told once */
+        if (!e->clash_told)
+            refuse(b, e->name, why);
+        e->clash_told = true;
         return;
     }
+    e->clash_told = false;
     broker_insert(b, p);
     b->unsettled++;
     p->ops->start(p);

@@ -16,6 +16,8 @@
 
 #include "gateway/clock.h"
 #include "gateway/toolbroker/plugin_shelf.h"
+#include "gateway/log.h"
+#include "gateway/toolbroker/tool.h"
 #include "gateway/toolbroker/tool_content.h"
 #include "tests/tools/shell.h"
 
@@ -294,6 +296,48 @@ many_of_them_are_counted(void **state)
     cJSON_Delete(result);
 }
 
+/* ---- lists of tools -------------------------------------------------------- */
+
+static void
+what_is_too_long_is_cut_or_left_out(void **state)
+{
+    char *words = malloc(100000);
+    cJSON *result = cJSON_CreateObject();
+    cJSON *tools = cJSON_AddArrayToObject(result, "tools");
+    cJSON *good = cJSON_CreateObject(), *vast = cJSON_CreateObject();
+    struct tool_list list;
+    char why[400];
+
+    (void)state;
+    /* letters of two bytes, so that the bound falls into one */
+    words[0] = 'x';
+    for (size_t i = 1; i + 2 < 100000; i += 2)
+        memcpy(words + i, "\xc3\xa9", 3);
+    cJSON_AddStringToObject(good, "name", "good");
+    cJSON_AddStringToObject(good, "description", words);
+    cJSON_AddStringToObject(good, "outputSchema", "not for the model");
+    cJSON_AddItemToArray(tools, good);
+    cJSON_AddStringToObject(vast, "name", "vast");
+    cJSON_AddStringToObject(vast, "description", "d");
+    cJSON_AddStringToObject(cJSON_AddObjectToObject(vast, "inputSchema"),
+                            "type", "object");
+    cJSON_AddStringToObject(
+        cJSON_GetObjectItemCaseSensitive(vast, "inputSchema"), "title", words);
+    cJSON_AddItemToArray(tools, vast);
+    assert_int_equal(tool_list_read(&list, "p", result, why, sizeof why),
+                     VR_OK);
+    assert_int_equal(list.count, 1);
+    assert_int_equal(strlen(list.tools[0].description), 4095);
+    assert_true(tool_content_is_utf8(list.tools[0].description, 4095));
+    assert_string_equal(list.tools[0].schema_json,
+                        "{\"type\":\"object\",\"properties\":{}}");
+    assert_string_equal(list.left_out, "vast");
+    assert_non_null(strstr(list.left_out_why, "more than the 65536"));
+    tool_list_fini(&list);
+    cJSON_Delete(result);
+    free(words);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
 
 int
@@ -306,8 +350,10 @@ main(void)
         TEST(a_file_that_never_comes_does_not_hold_up_the_start),
         TEST(headers_tell_what_a_file_is),
         cmocka_unit_test(what_is_no_text_is_named),
+        cmocka_unit_test(what_is_too_long_is_cut_or_left_out),
         cmocka_unit_test(many_of_them_are_counted),
     };
 
+    log_init(open("/dev/null", O_WRONLY | O_CLOEXEC));
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
