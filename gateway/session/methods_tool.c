@@ -59,9 +59,11 @@ methods_tool_reload(void *arg, struct rpc_call *call, const cJSON *params)
     struct daemon *d = arg;
     size_t count = 0;
     char why[512];
-    if (broker_reload(d->services.broker, jsonx_text(params, "provider", NULL),
-                      &count, why, sizeof why) != VR_OK) {
-        rpc_fail(call, RPC_NOT_FOUND, NULL, "%s", why);
+    enum vr_status status =
+        broker_reload(d->services.broker, jsonx_text(params, "provider", NULL),
+                      &count, why, sizeof why);
+    if (status != VR_OK) {
+        rpc_fail(call, rpc_error_of(status), NULL, "%s", why);
         return;
     }
     cJSON *result = cJSON_CreateObject();

@@ -6,22 +6,11 @@
 #include <string.h>
 
 /* As gateway/toolbroker/child.c passes them to a plugin. */
-static const char *const passed[] = {"PATH",
-                                     "LANG",
-                                     "LANGUAGE",
-                                     "LC_ALL",
-                                     "LC_CTYPE",
-                                     "LC_TIME",
-                                     "TZ",
-                                     "TZDIR",
-                                     "HOME",
-                                     "TMPDIR",
-                                     "USER",
-                                     "LOGNAME",
-                                     "LD_LIBRARY_PATH",
-                                     "ASAN_OPTIONS",
-                                     "UBSAN_OPTIONS",
-                                     "TSAN_OPTIONS"};
+static const char *const passed[] = {
+    "PATH", "LANG", "LANGUAGE", "LC_ALL", "LC_CTYPE", "LC_TIME", "TZ", "TZDIR",
+    "HOME", "TMPDIR", "USER", "LOGNAME", "LD_LIBRARY_PATH",
+    /* by it the gateway finds what is left */
+    "VOXRING_CHILD", "ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS"};
 
 static size_t
 count_of(char *const *environment)
