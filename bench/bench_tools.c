@@ -398,7 +398,7 @@ main(int argc, char **argv)
     static struct bench b;
     if (argc != 4)
         die("usage: bench_tools TOOLHOST FOLDER SECONDS");
-    measure(&b, argv[1], argv[2], atof(argv[3]));
+    measure(&b, argv[1], argv[2], strtod(argv[3], NULL));
     bench_close(&b);
     return 0;
 }
