@@ -391,10 +391,9 @@ calls_refused(struct calls *c)
         struct call *call = &c->log[i];
         if (!call->number || call->outcome || calls_is_detached(call))
             continue;
+        call->source = 0; /* whatever comes of that one */
         calls_make_orphan(c, call);
-        if (!call->outcome)
-            calls_answer_error(c, call, "cancelled",
-                               "The model has refused it");
+        calls_answer_error(c, call, "cancelled", "The model has refused it");
         if (call->broker_id)
             broker_cancel(c->session->services->broker, call->broker_id);
     }
