@@ -76,12 +76,21 @@ tool_set_find(const struct tool_set *set, const char *name)
     return NULL;
 }
 
+/* Whether it is there from the same provider. */
+static bool
+has_same(const struct tool_set *set, const struct tool *tool)
+{
+    const struct tool *other = tool_set_find(set, tool->name);
+
+    return other && strcmp(other->provider, tool->provider) == 0;
+}
+
 void
 tool_set_minus(const struct tool_set *a, const struct tool_set *b,
                void (*visit)(void *arg, const struct tool *tool), void *arg)
 {
     for (size_t i = 0; i < a->count; i++) {
-        if (!tool_set_find(b, a->tools[i]->name))
+        if (!has_same(b, a->tools[i]))
             visit(arg, a->tools[i]);
     }
 }

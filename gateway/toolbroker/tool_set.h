@@ -28,7 +28,8 @@ void tool_set_fini(struct tool_set *set);
 /* The tool of that name, or NULL. [loop] */
 const struct tool *tool_set_find(const struct tool_set *set, const char *name);
 
-/* Calls visit for each tool of `a` that `b` lacks. [loop] */
+/* Calls visit for each tool of `a` that `b` lacks, or has of another provider.
+ * [loop] */
 void tool_set_minus(const struct tool_set *a, const struct tool_set *b,
                     void (*visit)(void *arg, const struct tool *tool),
                     void *arg);
