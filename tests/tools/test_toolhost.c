@@ -332,7 +332,7 @@ no_more_run_than_config_allows(void **state)
     for (int i = 0; i < 20; i++) {
         hosted_expect("{\\\"most\\\":");
         at = strstr(hosted.text, "most") + 7;
-        most = atoi(at);
+        most = (int)strtol(at, NULL, 10);
         highest = most > highest ? most : highest;
     }
     assert_in_range(highest, 1, 2);

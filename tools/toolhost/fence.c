@@ -38,12 +38,18 @@ fence_is_copy(void)
 _Noreturn void
 fence_end(int status, const char *sentence)
 {
-    char line[300] = "voxring-toolhost: ";
+    static const char head[] = "voxring-toolhost: ";
+    char line[300];
+    size_t at = sizeof head - 1;
+    size_t bytes = strnlen(sentence, sizeof line - at - 1);
 
-    /* in one write, so that lines of other threads stay apart */
-    strncat(line, sentence, sizeof line - strlen(line) - 2);
-    strcat(line, "\n");
-    (void)!write(STDERR_FILENO, line, strlen(line));
+    /* in one write, so that lines of other threads stay apart, and with
+     * nothing that a signal handler may not use */
+    memcpy(line, head, at);
+    memcpy(line + at, sentence, bytes);
+    at += bytes;
+    line[at++] = '\n';
+    (void)!write(STDERR_FILENO, line, at);
     _exit(status);
 }
 
