@@ -32,6 +32,8 @@ closing_send_ends(struct session *s, struct link *link)
 void
 closing_go_on(struct session *s, uint64_t now_ns)
 {
+    if (!s->leg.link) /* ended before it had taken all */
+        s->draining = false;
     if (!s->draining || (!pump_drain(s) && now_ns < s->drain_deadline_ns))
         return;
     s->draining = false;

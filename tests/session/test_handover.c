@@ -378,6 +378,28 @@ test_reset_changes_at_once(void **state)
     }
 }
 
+/* The current stream does not take the last audio, and is ended while the one
+ * before it is still read. */
+static void
+test_closed_while_an_old_stream_parts(void **state)
+{
+    (void)state;
+    rig_begin(&rig, NULL);
+    rig_rotate(&rig);
+    RIG_UNTIL(&rig, rig_changed_to(2));
+    assert_true(fake_stream_at(1)->open);
+    fake_stream.full = true;
+    rig_mic(&rig, 4096);
+    session_close(rig.session);
+    fake_stream_end(BEDROCK_END_end_stream, true);
+    rig_run(&rig, 5);
+    assert_int_equal(session_state(rig.session), SESSION_closing);
+    fake_stream_select(1);
+    fake_stream_end(BEDROCK_END_end_stream, true);
+    assert_int_equal(session_state(rig.session), SESSION_closed);
+    rig_assert_balanced(&rig);
+}
+
 #define TEST(name) cmocka_unit_test_teardown(test_##name, tear_down)
 
 int
@@ -397,6 +419,7 @@ main(void)
         TEST(not_while_a_tool_runs),
         TEST(each_frame_to_exactly_one),
         TEST(reset_changes_at_once),
+        TEST(closed_while_an_old_stream_parts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
