@@ -29,13 +29,23 @@ answer(void)
 }
 
 static void
+end_tools(const char *content)
+{
+    for (size_t i = 0; i < fake_broker.call_count; i++) {
+        if (fake_broker.calls[i].on_result)
+            fake_broker_end(i, TOOL_OK, content, NULL);
+    }
+}
+
+static void
 talk(void)
 {
     rig_ask(&rig, 1, "{\"text\":\"hello\",\"wait\":\"response\"}");
     rig_user_says(&rig, "what time is it");
     rig_tool_use("use-1", "clock", "{}");
-    if (fake_broker.call_count && fake_broker.calls[0].on_result)
-        fake_broker_end(0, TOOL_OK, "{\"time\":\"noon\"}", NULL);
+    rig_tool_use("use-1a", "search", "{\"a\":1}");
+    rig_tool_use("use-1b", "search", "\"{\\\"a\\\":1}\"");
+    end_tools("{\"time\":\"noon\"}");
     answer();
     rig_marker(&rig);
 }
@@ -61,8 +71,7 @@ change_streams(void)
     session_open(rig.session); /* no more backing off */
     take_stream();
     rig_tool_use("use-3", "clock", "{\"a\":1}");
-    if (fake_broker.call_count > 1 && fake_broker.calls[1].on_result)
-        fake_broker_end(1, TOOL_OK, "{\"time\":\"one\"}", NULL);
+    end_tools("{\"time\":\"one\"}");
     answer();
     session_reset(rig.session, true);
     take_stream();
@@ -127,6 +136,7 @@ starved_at(long number)
                       "\"USER\",\"text\":\"hi\"},{\"role\":\"ASSISTANT\","
                       "\"text\":\"hello\"}]}");
     fake_broker_offer("clock", "{\"type\":\"object\"}");
+    fake_broker_offer_async("search");
     starve_warm_up(&rig.loop);
     starve_at(number);
     converse();
