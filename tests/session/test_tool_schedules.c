@@ -29,6 +29,7 @@ static char large[1200 * 1000];
 static struct use {
     char id[24];
     unsigned stream; /* that asked */
+    int joins;       /* the call whose result it gets, 0 none */
     bool ended;
     bool waited; /* its stream was the current one before and after its end */
 } uses[USES_MAX];
@@ -240,6 +241,7 @@ note_call(const cJSON *call, unsigned stream)
     struct use *u = use_of(call);
     assert_int_equal(u->stream, 0);
     u->stream = stream;
+    u->joins = atoi(jsonx_text(call, "joins", "0"));
     snprintf(u->id, sizeof u->id, "%s", jsonx_text(call, "tool_use_id", ""));
 }
 
@@ -266,6 +268,17 @@ read_on(unsigned asking, unsigned current)
             note_call(n->data, asking);
         else if (strcmp(n->type, "tool_result") == 0)
             note_result(n->data, current);
+    }
+}
+
+/* Who waits for a call waits no longer than that one runs. */
+static void
+check_joined(void)
+{
+    for (int i = 1; i < USES_MAX; i++) {
+        const struct use *u = &uses[i];
+        if (u->joins && uses[u->joins].ended && !u->ended)
+            fail_msg("%s still waits for %s", u->id, uses[u->joins].id);
     }
 }
 
@@ -385,6 +398,7 @@ run(uint32_t number)
         unsigned asking = selected();
         step();
         read_on(asking, open ? generation : 0);
+        check_joined();
     }
     close_it();
     check_all();
