@@ -212,6 +212,30 @@ test_stream_is_lost(void **state)
     assert_int_equal(results(), 3);
 }
 
+/* The old stream, which nobody answers any more, asks for it: it is not given
+ * away there. */
+static void
+test_kept_for_the_stream_that_goes_on(void **state)
+{
+    (void)state;
+    start("{" V1 ",\"rotate_after_s\":0.8,\"rotate_deadline_s\":1}");
+    search("use-1");
+    find(0);
+    rig_plans(&rig, "Let me tell you a story meanwhile.");
+    rig_audio(rig_audio_begins(&rig), 200);
+    while (!rig_changed_to(rig_opened()) || rig_opened() < 2)
+        rig_accept_opened(&rig);
+    unsigned last = rig_opened();
+    fake_stream_select(1);
+    rig_tool_use("use-2", "search", "{\"what\":\"cafe\"}");
+    fake_stream_select(0);
+    assert_string_equal(rig_result("2", "outcome"), "cancelled");
+    assert_int_equal(rig_sent(1, "Florian", ""), 0);
+    search("use-3");
+    assert_int_equal(rig_sent(last, "toolResult", "Florian"), 1);
+    assert_int_equal(fake_broker.call_count, 1);
+}
+
 /* The conversation goes on with a model that can be told in writing. */
 static void
 test_told_to_a_model_that_reads(void **state)
@@ -317,6 +341,7 @@ main(void)
         TEST(not_kept_at_all),
         TEST(nothing_is_held_up),
         TEST(stream_is_lost),
+        TEST(kept_for_the_stream_that_goes_on),
         TEST(told_to_a_model_that_reads),
         TEST(waits_for_room),
         TEST(interrupted_in_silence),
