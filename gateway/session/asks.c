@@ -154,8 +154,8 @@ params_for(const struct session *s, const cJSON *from,
     return params;
 }
 
-/* A text waits while the stream cannot take it: that is told by nobody's
- * answer. */
+/* A text that the stream cannot take yet is said when it can: the tool does not
+ * wait for that. */
 static enum vr_status
 text(struct asks *a, const struct session *s, const cJSON *params, char *why,
      size_t why_size)
@@ -172,7 +172,7 @@ text(struct asks *a, const struct session *s, const cJSON *params, char *why,
 static void
 move_items(cJSON *to, cJSON *from)
 {
-    while (from && from->child)
+    while (to && from && from->child)
         cJSON_AddItemToArray(to, cJSON_DetachItemFromArray(from, 0));
 }
 
