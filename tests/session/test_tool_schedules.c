@@ -227,10 +227,17 @@ is_current(unsigned number)
            fake_stream_at(number)->open && !fake_stream_at(number)->finished;
 }
 
+/* 64-bit numbers are texts in events. */
+static int
+number_in(const cJSON *news, const char *member)
+{
+    return (int)strtol(jsonx_text(news, member, "0"), NULL, 10);
+}
+
 static struct use *
 use_of(const cJSON *news)
 {
-    int number = atoi(jsonx_text(news, "call", "0"));
+    int number = number_in(news, "call");
     assert_in_range(number, 1, USES_MAX - 1);
     return &uses[number];
 }
@@ -241,7 +248,7 @@ note_call(const cJSON *call, unsigned stream)
     struct use *u = use_of(call);
     assert_int_equal(u->stream, 0);
     u->stream = stream;
-    u->joins = atoi(jsonx_text(call, "joins", "0"));
+    u->joins = number_in(call, "joins");
     snprintf(u->id, sizeof u->id, "%s", jsonx_text(call, "tool_use_id", ""));
 }
 
