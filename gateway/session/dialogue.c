@@ -205,11 +205,35 @@ new_response(struct dialogue *d, uint64_t now_ns)
     return r;
 }
 
+static bool
+texts_settled(const struct response *r)
+{
+    return r->planned_count && r->spoken_count >= r->planned_count;
+}
+
+static bool
+has_said_all(const struct response *r)
+{
+    return r->generated || texts_settled(r) ||
+           (!r->planned_count && !r->has_audio);
+}
+
+struct response *
+dialogue_left_aside(struct dialogue *d)
+{
+    struct response *r = dialogue_current(d);
+    const struct turn *t = dialogue_turn(d, d->last_turn_id);
+    if (!r || !r->tools_pending || !has_said_all(r) || !t ||
+        t->id <= r->turn_id || t->user_done)
+        return NULL;
+    return t->text_input || t->user_text.bytes ? r : NULL;
+}
+
 struct response *
 dialogue_open_response(struct dialogue *d, uint64_t now_ns)
 {
     struct response *r = dialogue_current(d);
-    if (r && r->generated && !r->tools_pending) {
+    if (r && ((r->generated && !r->tools_pending) || dialogue_left_aside(d))) {
         /* New content after END_TURN is a new response; the old one's FINAL
          * texts may still follow. */
         dialogue_end_response(d, r, RESPONSE_COMPLETE, NULL, now_ns);
@@ -219,12 +243,6 @@ dialogue_open_response(struct dialogue *d, uint64_t now_ns)
         r = new_response(d, now_ns);
     r->last_activity_ns = now_ns;
     return r;
-}
-
-static bool
-texts_settled(const struct response *r)
-{
-    return r->planned_count && r->spoken_count >= r->planned_count;
 }
 
 void

@@ -201,6 +201,12 @@ struct response *dialogue_current(struct dialogue *dialogue);
 struct response *dialogue_response(struct dialogue *dialogue, uint64_t id);
 struct response *dialogue_latest(struct dialogue *dialogue);
 
+/* The one being generated, if it has said all it can before its tools answer,
+ * and the user has asked for something else meanwhile: what the model says now
+ * is about that, and what comes of the tools will be a response of its own.
+ * NULL: it is not so. [loop] */
+struct response *dialogue_left_aside(struct dialogue *dialogue);
+
 /* The one that a FINAL text which comes now most likely belongs to, NULL if
  * there is none. [loop] */
 struct response *dialogue_speaker(struct dialogue *dialogue);

@@ -233,6 +233,16 @@ on_usage(struct session *s, const struct sonic_event *e)
     report_usage(s, &delta);
 }
 
+/* The model answers something else while tools run. */
+static void
+end_left_aside(struct session *s, const struct sonic_event *e, uint64_t now_ns)
+{
+    bool answer = e->role == SONIC_ROLE_ASSISTANT || e->type == SONIC_TOOL_USE;
+    struct response *r = answer ? dialogue_left_aside(s->dialogue) : NULL;
+    if (r && !r->generated)
+        generated(s, r, now_ns);
+}
+
 /* The new stream answers: what the old one still says is no more to be heard
  * together with it. */
 static void
@@ -250,6 +260,7 @@ model_event(struct session *s, const struct leg *leg,
     uint64_t now_ns = clock_mono_ns();
     s->activity_ns = now_ns;
     hush_old(s, leg, e);
+    end_left_aside(s, e, now_ns);
     switch (e->type) {
     case SONIC_SPEECH_START:
         on_speech_start(s, e, now_ns);

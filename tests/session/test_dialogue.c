@@ -328,6 +328,52 @@ test_tool_keeps_the_response_open(void **state)
 }
 
 static void
+test_another_question_while_a_tool_runs(void **state)
+{
+    struct fixture *f = *state;
+    say(f->d, "dig", 1 * MS);
+    uint64_t id = dialogue_tool_called(f->d, "dig", 2 * MS)->id;
+    plan(f->d, "I dig.", 3 * MS);
+    struct response *r = dialogue_audio_begin(f->d, 4 * MS);
+    dialogue_generated(f->d, r, 5 * MS);
+    spoken(f->d, "I dig.", 6 * MS);
+    dialogue_played(f->d, id, 7 * MS);
+    dialogue_text_input(f->d, "hello", false, 8 * MS);
+    assert_int_equal(f->story.ended, 0);
+    plan(f->d, "Hi.", 9 * MS);
+    r = dialogue_audio_begin(f->d, 10 * MS);
+    assert_int_equal(r->id, id + 1);
+    dialogue_generated(f->d, r, 11 * MS);
+    spoken(f->d, "Hi.", 12 * MS);
+    dialogue_played(f->d, r->id, 13 * MS);
+    dialogue_tool_answered(f->d, id, 14 * MS);
+    plan(f->d, "A bone.", 15 * MS);
+    assert_string_equal(f->story.told,
+                        "user1(dig|dig) start1/1 plan1(I dig.) said1(I dig.) "
+                        "end1:complete turn1 start2/2 plan2(Hi.) said2(Hi.) "
+                        "end2:complete turn2 start3/3 plan3(A bone.) ");
+}
+
+static void
+test_another_call_while_a_tool_runs(void **state)
+{
+    struct fixture *f = *state;
+    say(f->d, "dig", 1 * MS);
+    uint64_t id = dialogue_tool_called(f->d, "dig", 2 * MS)->id;
+    dialogue_speech_started(f->d, 3 * MS); /* nobody's words: not a question */
+    assert_int_equal(dialogue_tool_called(f->d, "dig", 4 * MS)->id, id);
+    say(f->d, "bake", 5 * MS);
+    assert_int_equal(dialogue_tool_called(f->d, "bake", 6 * MS)->id, id + 1);
+    dialogue_tool_answered(f->d, id, 7 * MS);
+    dialogue_tool_answered(f->d, id, 8 * MS);
+    dialogue_tool_answered(f->d, id + 1, 9 * MS);
+    plan(f->d, "A cake.", 10 * MS);
+    assert_string_equal(f->story.told,
+                        "user1(dig|dig) start1/1 user2(bake|bake) "
+                        "end1:complete turn1 start2/2 plan2(A cake.) ");
+}
+
+static void
 test_response_without_audio_or_text_ends(void **state)
 {
     struct fixture *f = *state;
@@ -436,6 +482,8 @@ main(void)
         TEST(interruption_after_generation_marks_the_turn),
         TEST(control_interrupt_discards_the_rest),
         TEST(tool_keeps_the_response_open),
+        TEST(another_question_while_a_tool_runs),
+        TEST(another_call_while_a_tool_runs),
         TEST(response_without_audio_or_text_ends),
         TEST(dead_stream_ends_what_is_open),
         TEST(answer_of_a_left_stream_is_over),
