@@ -134,7 +134,7 @@ methods_tool_call(void *arg, struct rpc_call *call, const cJSON *params)
     struct daemon *d = arg;
     const char *name = jsonx_text(params, "tool", "");
     int64_t timeout_ms = jsonx_int(params, "timeout_ms", 0);
-    if (!broker_find(d->services.broker, name))
+    if (!broker_takes(d->services.broker, name))
         rpc_fail(call, RPC_NOT_FOUND, NULL,
                  "There is no tool \"%s\"; tool.list shows those there are",
                  name);

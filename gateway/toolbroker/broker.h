@@ -265,6 +265,10 @@ enum vr_status broker_reload(struct broker *broker, const char *name,
 /* The tool of that name, or NULL. [loop] */
 const struct tool *broker_find(const struct broker *broker, const char *name);
 
+/* Whether a call of that name reaches somebody: who offers the tool, or a
+ * worker that takes what nobody offers. [loop] */
+bool broker_takes(const struct broker *broker, const char *name);
+
 /* The number of tools, and the tool at a place below it (in the order of
  * plugin file names). [loop] */
 size_t broker_tool_count(const struct broker *broker);

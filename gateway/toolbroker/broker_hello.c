@@ -342,3 +342,9 @@ broker_catch_all(const struct broker *b, const char *name)
     }
     return NULL;
 }
+
+bool
+broker_takes(const struct broker *b, const char *name)
+{
+    return broker_find(b, name) || broker_catch_all(b, name);
+}

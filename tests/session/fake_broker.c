@@ -63,6 +63,12 @@ broker_find(const struct broker *broker, const char *name)
     return NULL;
 }
 
+bool
+broker_takes(const struct broker *broker, const char *name)
+{
+    return broker_find(broker, name) != NULL;
+}
+
 size_t
 broker_tool_count(const struct broker *broker)
 {

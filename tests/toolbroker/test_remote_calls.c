@@ -253,8 +253,11 @@ names_that_nobody_offers_go_to_who_takes_them(void **state)
     open_all();
     remote_peer_offer(&a, "rest", ",\"catchAll\":true", "");
     assert_int_equal(rig_ask(&rig, "dance", "{}", 0)->outcome, TOOL_ERROR);
+    assert_false(broker_takes(rig.broker, "dance"));
     rule.catch_all = true;
     remote_peer_offer(&b, "rest", ",\"catchAll\":true", LOOK);
+    assert_true(broker_takes(rig.broker, "dance"));
+    assert_true(broker_takes(rig.broker, "look"));
     id = rig_call(&rig, "dance", "{\"how\":\"wild\"}", 0);
     assert_true(remote_peer_call(&b) == id);
     assert_non_null(strstr(b.text, "\"name\":\"dance\""));
