@@ -81,8 +81,8 @@ struct vr_worker_config {
     const char *name;
     /* The gateway's runtime folder. NULL: see vr_runtime_dir(). */
     const char *runtime_dir;
-    /* The worker socket, such as "tcp://robot:7001", instead of tools.sock in
-     * the runtime folder. */
+    /* The worker socket, such as "ipc:///run/voxring/tools.sock", instead of
+     * tools.sock in the runtime folder. */
     const char *endpoint;
     /* A file whose first line is the token that the gateway's config asks for.
      * Read again for each hello. NULL: none. */

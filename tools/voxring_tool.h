@@ -128,10 +128,11 @@ struct voxring_host {
     const char *(*config)(void);
 
     /* Publishes an event on the gateway's bus, as `tool.event` with this
-     * `name`, such as timer_rang, and `data_json`, JSON text or NULL for none. `token` is the call that it belongs to, or 0 for none. Waits
-     * for the gateway's answer, at most 5 s. Returns 0 when the event is out,
-     * anything else when it was dropped: config does not grant "publish", the
-     * call is over, init has not returned yet, the data is no JSON. Since 1.1.
+     * `name`, such as timer_rang, and `data_json`, JSON text or NULL for none.
+     * `token` is the call that it belongs to, or 0 for none. Waits for the
+     * gateway's answer, at most 5 s. Returns 0 when the event is out, anything
+     * else when it was dropped: config does not grant "publish", the call is
+     * over, init has not returned yet, the data is no JSON. Since 1.1.
      * [any] */
     int (*publish)(uint64_t token, const char *name, const char *data_json);
 };

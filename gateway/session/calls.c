@@ -318,9 +318,10 @@ calls_is_detached(const struct call *call)
     return call->orphan || call->placeheld;
 }
 
-void
+size_t
 calls_interrupted(struct calls *c, uint64_t turn_id)
 {
+    size_t count = 0;
     for (size_t i = 0; i < CALLS_REMEMBERED; i++) {
         struct call *call = &c->log[i];
         if (!call->number || call->outcome || !call->cancellable ||
@@ -329,7 +330,9 @@ calls_interrupted(struct calls *c, uint64_t turn_id)
             continue;
         call->cancel_why = "The user interrupted";
         broker_cancel(c->session->services->broker, call->broker_id);
+        count++;
     }
+    return count;
 }
 
 static const struct call *

@@ -40,8 +40,13 @@ void calls_cancel_all(struct calls *calls, const char *why);
 void calls_orphan(struct calls *calls, uint32_t keep);
 
 /* The user has interrupted: open calls of tools that want it so are cancelled;
- * with a turn's id (0: all) only those of the turns before it. [loop] */
-void calls_interrupted(struct calls *calls, uint64_t turn_id);
+ * with a turn's id (0: all) only those of the turns before it. How many.
+ * [loop] */
+size_t calls_interrupted(struct calls *calls, uint64_t turn_id);
+
+/* Late results that are kept for the model to ask again are forgotten.
+ * [loop] */
+void calls_forget(struct calls *calls);
 
 /* A call says how far it is; `total` 0: unknown, `message` may be NULL. False:
  * it is not one of these. [loop] */

@@ -22,6 +22,12 @@ calls_forget_kept(struct calls *c, uint64_t now_ns)
     }
 }
 
+void
+calls_forget(struct calls *c)
+{
+    calls_forget_kept(c, UINT64_MAX);
+}
+
 struct call *
 calls_source(struct calls *c, const struct call *wanted)
 {

@@ -60,12 +60,12 @@ session_interrupt(struct session *s, double *heard_ms)
 {
     struct response *r = cut_target(s);
     uint64_t id = r ? r->id : 0;
-    if (!cut_signalled(s, CUT_CONTROL, NULL))
-        return VR_STATE;
-    r = dialogue_response(s->dialogue, id);
+    bool tools = calls_interrupted(s->calls, 0) > 0;
+    bool voice = cut_signalled(s, CUT_CONTROL, NULL);
+    r = voice ? dialogue_response(s->dialogue, id) : NULL;
     *heard_ms = r ? r->heard_ms : 0;
     session_turn(s);
-    return VR_OK;
+    return voice || tools ? VR_OK : VR_STATE;
 }
 
 void

@@ -56,8 +56,6 @@ cut_signalled(struct session *s, enum cut_signal signal,
     uint64_t now_ns = clock_mono_ns();
     struct response *r = cut_target(s);
     uint32_t setting = signals[signal].setting;
-    if (signal == CUT_CONTROL) /* whether or not anything is said */
-        calls_interrupted(s->calls, 0);
     if (!r || (meant && meant != r))
         return false;
     if (signals[signal].needs_sound && !playback_is_busy(s->playback, now_ns) &&

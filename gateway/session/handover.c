@@ -258,7 +258,7 @@ is_superseded(struct session *s)
     return s->handover.begun_ns &&
            (next->serial != s->settings_serial ||
             next->tools_mark !=
-                setup_tools_mark(s->settings, s->services->broker));
+                setup_tools_mark(s->settings, s->family, s->services->broker));
 }
 
 /* As many streams as may be are open, and perhaps nobody closes one for hours:

@@ -254,7 +254,8 @@ methods_session_interrupt(void *arg, struct rpc_call *call, const cJSON *params)
         return;
     if (session_interrupt(entry->session, &heard_ms) != VR_OK) {
         rpc_fail(call, RPC_STATE, NULL,
-                 "Nothing is being said, so there is nothing to interrupt");
+                 "Nothing is being said, and no tool runs that an "
+                 "interruption cancels: there is nothing to interrupt");
         return;
     }
     cJSON *result = cJSON_CreateObject();

@@ -26,7 +26,8 @@ opening_head(struct session *s, struct leg *leg)
     struct setup setup = setup_of(s, leg);
     setup_warn_tools(s->settings, s->services->broker, s->context);
     leg->serial = s->settings_serial;
-    leg->tools_mark = setup_tools_mark(s->settings, s->services->broker);
+    leg->tools_mark =
+        setup_tools_mark(s->settings, s->family, s->services->broker);
     enum vr_status status = setup_encode_head(&setup, outbox);
     if (status == VR_OK && !link_fits(leg->link, 0))
         status = VR_LIMIT;

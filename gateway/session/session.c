@@ -210,7 +210,8 @@ void
 session_tools_changed(struct session *s)
 {
     session_check_tools(s, clock_mono_ns());
-    uint64_t mark = setup_tools_mark(s->settings, s->services->broker);
+    uint64_t mark =
+        setup_tools_mark(s->settings, s->family, s->services->broker);
     if (s->leg.begun && s->leg.tools_mark != mark)
         rotation_want(s, ROTATION_TOOLS);
     else

@@ -79,8 +79,8 @@ cJSON *session_stats(struct session *session);
 void session_text(struct session *session, const char *text, bool wait_response,
                   uint32_t timeout_ms, struct rpc_call *call);
 
-/* Flushes what is being said and discards the rest of it. VR_STATE if the
- * robot says nothing. `heard_ms` gets how much was heard. [loop] */
+/* Flushes what is being said and discards the rest of it, and cancels the tools
+ * that an interruption is to cancel. VR_STATE if there is neither. `heard_ms` gets how much was heard. [loop] */
 enum vr_status session_interrupt(struct session *session,
                                  double *heard_ms) VR_NODISCARD;
 

@@ -360,7 +360,7 @@ mix(uint64_t hash, const char *text)
 
 uint64_t
 setup_tools_mark(const struct config_session *settings,
-                 const struct broker *broker)
+                 const struct sonic_family *family, const struct broker *broker)
 {
     uint64_t mark = 0;
     for (size_t i = 0; i < broker_tool_count(broker); i++) {
@@ -368,7 +368,7 @@ setup_tools_mark(const struct config_session *settings,
         if (setup_tool_allowed(settings, t->name, t))
             mark += mix(mix(mix(FNV_BASIS, t->name), t->description),
                         t->schema_json) +
-                    t->mode;
+                    (family->features.async_tools ? 0 : t->mode);
     }
     return mark;
 }

@@ -45,6 +45,7 @@ enum vr_status setup_encode_tail(const struct setup *setup,
 
 /* A number that differs when other tools would be offered. [loop] */
 uint64_t setup_tools_mark(const struct config_session *settings,
+                          const struct sonic_family *family,
                           const struct broker *broker);
 
 /* The family of a model: named by the settings if it is theirs, or known from

@@ -126,6 +126,7 @@ session_reset(struct session *s, bool keep_history)
     s->utterance.open = false;
     if (!keep_history) {
         history_clear(s->history, true);
+        calls_forget(s->calls);
         s->greeted = false;
         remember_tell(s, "replaced", "session.reset", 0);
     }

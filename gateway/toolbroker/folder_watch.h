@@ -16,9 +16,9 @@
 struct folder_watch;
 
 /* Watches folders that need not exist; the texts are copied. `on_look` is
- * called from the loop when they should be looked at, each `rescan_ms` at least, `on_closed` once after
- * folder_watch_close(). *watch is NULL on failure (VR_NO_MEMORY); then neither
- * will be called. [loop] */
+ * called from the loop when they should be looked at, each `rescan_ms` at
+ * least, `on_closed` once after folder_watch_close(). *watch is NULL on failure
+ * (VR_NO_MEMORY); then neither will be called. [loop] */
 enum vr_status folder_watch_open(struct folder_watch **watch, uv_loop_t *loop,
                                  const char *const *folders, size_t count,
                                  uint32_t rescan_ms, void (*on_look)(void *arg),

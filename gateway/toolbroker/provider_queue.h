@@ -21,8 +21,8 @@ void provider_queue_end(struct provider *provider, struct toolcall *call,
                         enum tool_outcome outcome, char *content_json,
                         const char *reason);
 
-/* Ends a call of this provider, wherever it is. `why` says so to the worker that
- * has it. [loop] */
+/* Ends a call of this provider, wherever it is. `why` says so to the worker
+ * that has it. [loop] */
 void provider_queue_drop(struct provider *provider, struct toolcall *call,
                          enum tool_outcome outcome, const char *why);
 

@@ -44,8 +44,9 @@ struct tool_content {
 /* Reads a result object: its text blocks joined, else structuredContent; an
  * object passes byte for byte, anything else is put into {"result": ...} or,
  * with isError, {"error": ...}. Images, sound and resources are named beside
- * that, {"omitted": ["image/png, 12 kB"]}, and not sent. Text over `limit_bytes`, or not UTF-8, is an
- * error that says so. content->json is the caller's to free(). [any] */
+ * that, {"omitted": ["image/png, 12 kB"]}, and not sent. Text over
+ * `limit_bytes`, or not UTF-8, is an error that says so. content->json is the
+ * caller's to free(). [any] */
 void tool_content_read(const cJSON *result, size_t limit_bytes,
                        struct tool_content *content);
 

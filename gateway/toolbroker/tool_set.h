@@ -16,8 +16,8 @@ typedef void tool_set_clash_fn(void *arg, const struct provider *holder,
 
 /* Makes the set of a list of providers, at most `count_max` tools, in its
  * order: that of broker_insert(), in which what connects from outside comes
- * last, so that it takes no name of what was configured. Each clash is told once
- * in the life of a tool. VR_NO_MEMORY leaves an empty set. [loop] */
+ * last, so that it takes no name of what was configured. Each clash is told
+ * once in the life of a tool. VR_NO_MEMORY leaves an empty set. [loop] */
 enum vr_status tool_set_make(struct tool_set *set, struct provider *providers,
                              size_t count_max, tool_set_clash_fn *clash,
                              void *arg) VR_NODISCARD;

@@ -279,6 +279,8 @@ test_interrupted_in_silence(void **state)
     rig_tool_use("use-2", "search", "{}");
     answer("I am on my way.");
     RIG_UNTIL(&rig, fake_bus_count("turn", NULL, NULL) == 1);
+    assert_int_equal(session_interrupt(rig.session, &heard_ms), VR_OK);
+    assert_int_equal(heard_ms, 0);
     assert_int_equal(session_interrupt(rig.session, &heard_ms), VR_STATE);
     assert_true(fake_broker.calls[0].cancelled);
     assert_false(fake_broker.calls[1].cancelled);

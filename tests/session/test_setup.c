@@ -309,12 +309,14 @@ test_end_conversation(void **state)
     assert_false(is_offered("{\"tools\":\"*\"}", name));
     assert_false(is_offered("{\"tools\":[\"" ENDING_TOOL "\"]}", name));
     assert_true(is_offered("{\"end_conversation\":\"on\"}", name));
-    uint64_t with = setup_tools_mark(settings, NULL);
+    uint64_t with =
+        setup_tools_mark(settings, sonic_family_named("nova2"), NULL);
     assert_true(is_offered("{\"end_conversation\":\"on\",\"tools\":[]}", name));
     assert_false(
         is_offered("{\"end_conversation\":\"on\",\"tools\":[]}", "clock"));
     again("{}");
-    assert_true(setup_tools_mark(settings, NULL) != with);
+    assert_true(setup_tools_mark(settings, sonic_family_named("nova2"), NULL) !=
+                with);
 }
 
 /* The text of the SYSTEM block, its pieces put together. */
