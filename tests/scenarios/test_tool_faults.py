@@ -7,11 +7,10 @@ import sys
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from faults import Asking, children, logged, remote, wait_until  # noqa: E402
+from faults import Asking, logged, wait_until  # noqa: E402
 import harness  # noqa: E402
 import misbehaving  # noqa: E402
 from misbehaving import PATIENT_MS, V1  # noqa: E402
-from recorded import Recorder  # noqa: E402
 from speech import Microphone, say  # noqa: E402
 
 # There memory is not limited: shadow memory would be counted, too.
@@ -161,6 +160,7 @@ class Faults(misbehaving.Misbehaving):
         self.sign("gate")
         self.assertEqual(waiting.end()["content"], {"done": "yes"})
         self.recovered(g, before)
+        self.bounded(g, mode)
         self.one_result_each(end)
         self.finish(end, g)
 
@@ -182,6 +182,16 @@ class Faults(misbehaving.Misbehaving):
         wait_until(lambda: self.descriptors(g) <= descriptors,
                    "no descriptor is left behind")
         self.assertEqual(g.call("gateway.stats")["tools"]["pending"], 0)
+
+    def bounded(self, g, mode):
+        """What was said too much is dropped, and that is told or counted."""
+        log = logged(g, "[flood] wrote too much", "[flood] says: line 0 of")
+        self.assertLess(log.count("[flood] says"), 2000)
+        progress = self.all_of(g, "tool.progress", mode_name("progress", mode))
+        self.assertLess(len(progress), 50)
+        self.assertNotIn("over", [e["data"].get("message") for e in progress])
+        tools = g.call("gateway.stats")["tools"]
+        self.assertGreaterEqual(tools["late_results_total"], 1)
 
     def test_every_way_of_a_synchronous_tool(self):
         self.suffer("sync")
@@ -223,20 +233,19 @@ class Faults(misbehaving.Misbehaving):
 
     # ---- loading ----
 
+    def provider(self, g, name):
+        return [p for p in g.call("tool.list")["providers"]
+                if p["name"] == name][0]
+
     def test_plugins_that_die_when_they_are_loaded(self):
         for name, (how, _) in UNBORN.items():
             self.plugin(name, **how)
         self.plugin("fine")
         end, g = self.begin([self.line("fine"), self.well()])
         for name, (_, why) in UNBORN.items():
-            provider = [p for p in g.call("tool.list")["providers"]
-                        if p["name"] == name][0]
-            wait_until(lambda: [p for p in g.call("tool.list")["providers"]
-                                if p["name"] == name][0]["state"] == "refused",
+            wait_until(lambda: self.provider(g, name)["state"] == "refused",
                        f"{name} is given up")
-            provider = [p for p in g.call("tool.list")["providers"]
-                        if p["name"] == name][0]
-            self.assertRegex(provider["reason"], why)
+            self.assertRegex(self.provider(g, name)["reason"], why)
             logged(g, f"[{name}]")
         offered = {t["name"] for t in g.call("tool.list")["tools"]
                    if t["kind"] == "plugin"}
@@ -249,14 +258,8 @@ class Faults(misbehaving.Misbehaving):
     def test_plugin_that_is_slow_to_start(self):
         """The conversation does not wait for it, and gains it later."""
         self.plugin("late", init='wait_for("gate"); return 0;')
-        end = Recorder({"first_audio_ms": 10, "lines": [
-            self.line("late"), self.well()]})
-        self.addCleanup(end.close)
-        g = remote(end, {"sessions": {"robot": {
-            "tools_wait_ms": 100, "rotate_gap_s": 0.1}}, "plugins": {
-                "path": [harness.usual_plugins(self.own), self.folder]}})
-        self.addCleanup(g.close)
-        g.wait_streaming()
+        end, g = self.begin([self.line("late"), self.well()],
+                            {"tools_wait_ms": 100}, settled=False)
         wait_until(lambda: "echo" in [t["name"] for t in
                                       g.call("tool.list")["tools"]], "echo")
         self.assertFalse(g.call("tool.list")["complete"])
@@ -270,13 +273,9 @@ class Faults(misbehaving.Misbehaving):
 
     def test_plugin_that_never_starts(self):
         self.plugin("never", init="for (;;) pause();")
-        end = Recorder({"first_audio_ms": 10, "lines": [self.well()]})
-        self.addCleanup(end.close)
-        g = remote(end, {"sessions": {"robot": {
-            "tools": ["echo", "never"], "tools_wait_ms": 300}}, "plugins": {
-                "path": [harness.usual_plugins(self.own), self.folder]}})
-        self.addCleanup(g.close)
-        g.wait_streaming()
+        end, g = self.begin([self.well()], {"tools": ["echo", "never"],
+                                            "tools_wait_ms": 300},
+                            settled=False)
         logged(g, "never")
         self.is_well(g)
         self.finish(end, g)
