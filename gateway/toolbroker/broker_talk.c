@@ -9,6 +9,9 @@
 #include "gateway/toolbroker/remote.h"
 #include "gateway/toolbroker/worker_message.h"
 
+/* A hello, the only thing that a stranger has to say, is smaller. */
+#define STRANGER_MAX_BYTES (16 * 1024)
+
 /* Progress of one provider's calls that is passed on in a second. */
 #define PROGRESS_MAX 100
 
@@ -146,6 +149,13 @@ broker_on_message(void *arg, const struct router_peer *peer, const char *bytes,
     struct worker *w = worker_of_peer(b, peer);
     struct worker_message m;
 
+    if (!w && bytes_count > STRANGER_MAX_BYTES) {
+        b->counters.malformed_total++;
+        broker_answer(b, peer,
+                      worker_message_error(NULL, WORKER_ERROR_HELLO,
+                                           "Say voxring/hello first"));
+        return;
+    }
     worker_message_read(&m, bytes, bytes_count);
     if (w)
         on_worker(b, w, peer, &m);

@@ -11,14 +11,20 @@
 
 #include <zmq.h>
 
+#include "gateway/clock.h"
 #include "gateway/runtime.h"
 #include "gateway/toolbroker/worker_message.h"
 #include "gateway/zmqx.h"
 
-/* Messages read before the loop gets its turn. */
+/* Messages read before the loop gets its turn, and how long that may take:
+ * then the rest of the loop gets as much time as was used up, so that peers
+ * whose messages are dear have half of the loop at most. */
 #define PORTION 64
-/* Per peer and direction; with the message limit this bounds its memory. */
-#define QUEUE_MESSAGES 64
+#define PORTION_NS (4 * CLOCK_NS_PER_MS)
+#define PAUSE_MAX_MS 200
+/* Per peer; with the message limit this bounds its memory. */
+#define SEND_QUEUE_MESSAGES 64
+#define RECEIVE_QUEUE_MESSAGES 16
 
 struct router {
     void *context;
@@ -29,6 +35,7 @@ struct router {
      * may be messages that no further edge will announce */
     uv_poll_t poll;
     uv_idle_t more;
+    uv_timer_t pause; /* active: nothing is read before it ends */
     int handles;
     bool closed;
 };
@@ -110,18 +117,49 @@ take(struct router *r)
 }
 
 static void on_more(uv_idle_t *idle);
+static void on_pause_end(uv_timer_t *pause);
+
+static bool
+is_pausing(const struct router *r)
+{
+    return uv_is_active((const uv_handle_t *)&r->pause) != 0;
+}
+
+static void
+read_more_soon(struct router *r)
+{
+    if (!r->closed && !is_pausing(r))
+        uv_idle_start(&r->more, on_more);
+}
+
+static void
+pause_for(struct router *r, uint64_t used_ns)
+{
+    uint64_t ms = used_ns / CLOCK_NS_PER_MS + 1;
+
+    uv_idle_stop(&r->more);
+    uv_update_time(r->pause.loop);
+    uv_timer_start(&r->pause, on_pause_end,
+                   ms < PAUSE_MAX_MS ? ms : PAUSE_MAX_MS, 0);
+}
 
 static void
 pump(struct router *r)
 {
+    uint64_t begin_ns = clock_mono_ns(), used_ns;
+
     for (int i = 0; i < PORTION && !r->closed; i++) {
         if (!take(r)) {
             uv_idle_stop(&r->more);
             return;
         }
+        used_ns = clock_mono_ns() - begin_ns;
+        if (used_ns >= PORTION_NS && !r->closed) {
+            pause_for(r, used_ns);
+            return;
+        }
     }
-    if (!r->closed)
-        uv_idle_start(&r->more, on_more);
+    read_more_soon(r);
 }
 
 static void
@@ -131,21 +169,32 @@ on_more(uv_idle_t *idle)
 }
 
 static void
+on_pause_end(uv_timer_t *pause)
+{
+    pump(pause->data);
+}
+
+static void
 on_poll(uv_poll_t *poll, int status, int events)
 {
+    struct router *r = poll->data;
+
     (void)status;
     (void)events;
-    pump(poll->data);
+    if (!is_pausing(r))
+        pump(r);
 }
 
 static void
 socket_options(void *socket)
 {
-    int queue = QUEUE_MESSAGES, on = 1, off = 0;
+    int send_queue = SEND_QUEUE_MESSAGES;
+    int receive_queue = RECEIVE_QUEUE_MESSAGES;
+    int on = 1, off = 0;
     int64_t largest = WORKER_MESSAGE_MAX_BYTES;
 
-    zmq_setsockopt(socket, ZMQ_SNDHWM, &queue, sizeof queue);
-    zmq_setsockopt(socket, ZMQ_RCVHWM, &queue, sizeof queue);
+    zmq_setsockopt(socket, ZMQ_SNDHWM, &send_queue, sizeof send_queue);
+    zmq_setsockopt(socket, ZMQ_RCVHWM, &receive_queue, sizeof receive_queue);
     zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &largest, sizeof largest);
     zmq_setsockopt(socket, ZMQ_ROUTER_MANDATORY, &on, sizeof on);
     zmq_setsockopt(socket, ZMQ_LINGER, &off, sizeof off);
@@ -214,8 +263,9 @@ join_loop(struct router *r, uv_loop_t *loop, char *why, size_t why_size)
         return VR_SYSTEM;
     }
     uv_idle_init(loop, &r->more);
-    r->handles = 2;
-    r->poll.data = r->more.data = r;
+    uv_timer_init(loop, &r->pause);
+    r->handles = 3;
+    r->poll.data = r->more.data = r->pause.data = r;
     uv_poll_start(&r->poll, UV_READABLE, on_poll);
     uv_idle_start(&r->more, on_more);
     return VR_OK;
@@ -258,7 +308,7 @@ router_send(struct router *r, const struct router_peer *peer, const char *text)
         status = errno == EAGAIN ? VR_AGAIN : VR_CLOSED;
     /* sending may have used up the edge of a message that came meanwhile */
     if (readable(r))
-        uv_idle_start(&r->more, on_more);
+        read_more_soon(r);
     return status;
 }
 
@@ -285,4 +335,5 @@ router_close(struct router **router)
     r->closed = true;
     uv_close((uv_handle_t *)&r->poll, on_handle_closed);
     uv_close((uv_handle_t *)&r->more, on_handle_closed);
+    uv_close((uv_handle_t *)&r->pause, on_handle_closed);
 }

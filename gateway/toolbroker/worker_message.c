@@ -9,6 +9,8 @@
 #include "gateway/toolbroker/tool_content.h"
 
 #define LIST_ID "tools/list"
+/* Of an id that is a text: it is kept and sent back. */
+#define ID_MAX_BYTES 128
 
 static const cJSON *
 member(const cJSON *object, const char *name)
@@ -223,6 +225,10 @@ worker_message_read(struct worker_message *m, const char *bytes,
         return;
     }
     id = member(m->root, "id");
+    if (cJSON_IsString(id) && strlen(id->valuestring) > ID_MAX_BYTES) {
+        malformed(m, "an id has at most 128 bytes");
+        return;
+    }
     if (cJSON_IsString(id) || cJSON_IsNumber(id))
         m->id = id;
     version = string_member(m->root, "jsonrpc");

@@ -320,6 +320,24 @@ message_kinds(void **state)
 }
 
 static void
+ids_have_a_limit(void **state)
+{
+    struct worker_message m;
+    char text[300];
+
+    (void)state;
+    for (int bytes = 128; bytes <= 129; bytes++) {
+        snprintf(text, sizeof text,
+                 "{\"jsonrpc\":\"2.0\",\"id\":\"%0*d\",\"method\":\"ping\"}",
+                 bytes, 7);
+        worker_message_read(&m, text, strlen(text));
+        assert_int_equal(m.kind, bytes > 128 ? WORKER_MALFORMED : WORKER_PING);
+        assert_int_equal(m.id == NULL, bytes > 128);
+        worker_message_fini(&m);
+    }
+}
+
+static void
 a_call_is_what_mcp_says(void **state)
 {
     struct broker_caller caller = {"kitchen", NULL, "9"};
@@ -422,6 +440,7 @@ main(void)
         cmocka_unit_test(utf8_is_rfc_3629),
         cmocka_unit_test(lists_have_defaults_and_rules),
         cmocka_unit_test(message_kinds),
+        cmocka_unit_test(ids_have_a_limit),
         cmocka_unit_test(a_call_is_what_mcp_says),
         cmocka_unit_test(progress_is_cut_between_characters),
         cmocka_unit_test(a_rate_is_of_each_second),

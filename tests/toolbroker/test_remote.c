@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <zmq.h>
+
 #include "gateway/toolbroker/broker_internal.h"
 #include "gateway/toolbroker/remote.h"
 #include "tests/toolbroker/remote_peer.h"
@@ -407,6 +409,58 @@ all_say_hello_again_to_a_new_gateway(void **state)
     assert_int_equal(rig_end(&rig, id)->outcome, TOOL_OK);
 }
 
+/* Messages that are dear to read, each a large array. */
+#define DEAR 12
+
+struct turns {
+    uint64_t seen;
+    unsigned count;
+};
+
+static void
+on_turn(uv_check_t *check)
+{
+    struct turns *turns = check->data;
+    uint64_t now = broker_counters(rig.broker)->malformed_total;
+
+    turns->count += now > turns->seen;
+    turns->seen = now;
+}
+
+static bool
+has_read_the_dear(const struct rig *r)
+{
+    return broker_counters(r->broker)->malformed_total >= DEAR;
+}
+
+static void
+the_loop_has_its_turns_between_messages_that_are_dear(void **state)
+{
+    size_t bytes = 1024 * 1024 - 1;
+    char *text = malloc(bytes);
+    struct turns turns = {0};
+    static uv_check_t check;
+
+    (void)state;
+    open_all();
+    remote_peer_offer(&a, "arm", "", GRAB);
+    for (size_t i = 0; i < bytes; i++)
+        text[i] = i % 2 ? '1' : ',';
+    text[0] = '[';
+    text[bytes - 1] = ']';
+    uv_check_init(&rig.loop, &check);
+    check.data = &turns;
+    uv_check_start(&check, on_turn);
+    for (int i = 0; i < DEAR; i++)
+        zmq_send(a.socket, text, bytes, 0);
+    remote_peer_until(&rig, has_read_the_dear);
+    uv_close((uv_handle_t *)&check, NULL);
+    uv_run(&rig.loop, UV_RUN_NOWAIT);
+    free(text);
+    /* timers may run twice before a turn is counted */
+    assert_in_range(turns.count, DEAR / 3, DEAR);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
 
 int
@@ -427,6 +481,7 @@ main(void)
         TEST(a_worker_makes_way_for_what_has_its_name),
         TEST(hellos_and_workers_are_bounded),
         TEST(all_say_hello_again_to_a_new_gateway),
+        TEST(the_loop_has_its_turns_between_messages_that_are_dear),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

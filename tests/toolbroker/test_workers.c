@@ -157,6 +157,24 @@ wrong_messages_are_answered_or_counted(void **state)
     broker_still_works();
 }
 
+static void
+large_messages_of_strangers_are_not_read(void **state)
+{
+    size_t bytes = 16 * 1024 + 1;
+    char *text = malloc(bytes + 1);
+
+    (void)state;
+    memset(text, ' ', bytes);
+    text[bytes] = '\0';
+    text[0] = '{';
+    text[bytes - 1] = '}';
+    expect_answer(text, "Say voxring/hello first");
+    assert_non_null(strstr(answer, "-32003"));
+    assert_non_null(strstr(answer, "\"id\":null"));
+    free(text);
+    assert_int_equal(broker_counters(rig.broker)->malformed_total, 1);
+}
+
 static bool
 has_malformed(const struct rig *r)
 {
@@ -293,6 +311,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         TEST(where_no_worker_is_accepted_all_are_refused),
         TEST(wrong_messages_are_answered_or_counted),
+        TEST(large_messages_of_strangers_are_not_read),
         TEST(rubbish_is_counted),
         cmocka_unit_test_setup_teardown(a_result_of_a_stranger_ends_nothing,
                                         start_odd, stop),
