@@ -9,6 +9,9 @@
 
 /* Events that one provider may publish in a second. */
 #define EVENTS_MAX 50
+/* What else its calls may ask for in a second: each is work for a session, or
+ * goes to the model. */
+#define ASKS_MAX 20
 
 /* An answer that is no. */
 struct refusal {
@@ -53,11 +56,9 @@ is_right(const struct worker_message *m, struct refusal *no)
 }
 
 static bool
-is_in_time(struct provider *p, const struct worker_message *m,
-           struct refusal *no)
+is_event_in_time(struct provider *p, struct refusal *no)
 {
-    if (m->ask != BROKER_ASK_PUBLISH ||
-        provider_rate_take(&p->events, EVENTS_MAX, clock_mono_ns()))
+    if (provider_rate_take(&p->events, EVENTS_MAX, clock_mono_ns()))
         return true;
     no->code = WORKER_ERROR_GRANT;
     snprintf(no->why, sizeof no->why,
@@ -68,6 +69,28 @@ is_in_time(struct provider *p, const struct worker_message *m,
                  "publishes more than %d events a second; the rest is dropped",
                  EVENTS_MAX);
     p->events.told = true;
+    return false;
+}
+
+static bool
+is_in_time(struct provider *p, const struct worker_message *m,
+           struct refusal *no)
+{
+    if (m->ask == BROKER_ASK_PUBLISH)
+        return is_event_in_time(p, no);
+    if (provider_rate_take(&p->asks, ASKS_MAX, clock_mono_ns()))
+        return true;
+    no->code = WORKER_ERROR_INTERNAL;
+    snprintf(no->why, sizeof no->why,
+             "the calls of %.64s ask for more than %d things in a second; try "
+             "again in a second",
+             p->name, ASKS_MAX);
+    if (!p->asks.told)
+        log_warn(tools, p->name,
+                 "its calls ask for more than %d things a second of their "
+                 "conversations; the rest is refused",
+                 ASKS_MAX);
+    p->asks.told = true;
     return false;
 }
 

@@ -132,6 +132,7 @@ struct provider {
     /* what happens next to it, told with the calls that fail; "" if nothing */
     char next_step[160];
     struct provider_rate events;   /* that its workers publish */
+    struct provider_rate asks;     /* what else its calls ask for */
     struct provider_rate progress; /* that its calls report */
     struct provider_rate lines;    /* that its workers log */
     /* of its kind; the others are NULL */

@@ -283,6 +283,27 @@ asking_may_close_the_gateway(void **state)
 }
 
 static void
+asks_have_a_rate(void **state)
+{
+    uint64_t id = open_call();
+
+    (void)state;
+    for (int i = 0; i < 300; i++)
+        remote_peer_say(&a,
+                        "{\"jsonrpc\":\"2.0\",\"id\":\"t\",\"method\":"
+                        "\"voxring/text\",\"params\":{\"call\":\"%" PRIu64
+                        "\",\"text\":\"now\"}}",
+                        id);
+    remote_peer_await(&a, "try again in a second");
+    assert_non_null(strstr(a.text, "-32603"));
+    remote_peer_say(&a, "{\"jsonrpc\":\"2.0\",\"id\":8,\"method\":\"ping\"}");
+    remote_peer_await(&a, "\"id\":8");
+    assert_int_equal(
+        asked.count + broker_counters(rig.broker)->asks_refused_total, 300);
+    assert_in_range(asked.count, 20, 299);
+}
+
+static void
 progress_is_bounded(void **state)
 {
     uint64_t id = open_call();
@@ -322,6 +343,7 @@ main(void)
         TEST(events_have_a_rate),
         TEST(asking_may_end_the_call),
         TEST(asking_may_close_the_gateway),
+        TEST(asks_have_a_rate),
         TEST(progress_is_bounded),
     };
 
