@@ -19,7 +19,8 @@ class Calls(misbehaving.Misbehaving):
         """A user who speaks while the tool runs and the robot talks; the
         tool.result."""
         name = tool.removesuffix("_async")
-        self.plugin(name, "while (!host->is_cancelled(call->token) &&"
+        self.plugin(name, 'sign("begun");'
+                    "while (!host->is_cancelled(call->token) &&"
                     ' access("DIRT/gate", F_OK)) usleep(1000);'
                     ' if (host->is_cancelled(call->token)) sign("cancelled");'
                     "done(call);".replace("DIRT", self.dirt), **flags)
@@ -30,11 +31,12 @@ class Calls(misbehaving.Misbehaving):
                             session=settings)
         with Loudspeaker(g), Microphone(g) as mic:
             if v1:
-                mic.speak(say("use it"))
+                mic.speak(say("do"))
             else:
                 g.call("session.text", session="robot", text=f"use {tool}")
             call = self.all_of(g, "tool.call", tool)[0]["data"]["call"]
             wait_until(lambda: g.bus.all("playback"), "it talks")
+            wait_until(lambda: self.signed("begun"), "the tool runs")
             mic.speak(say("are you well"))
             g.bus.wait("interruption")
             if "CANCEL" not in flags.get("flags", ""):
