@@ -144,13 +144,22 @@ tell_tool(struct daemon *d, const struct broker_notice *notice)
 static void
 tell_crash(struct daemon *d, const struct broker_notice *notice)
 {
+    const char *why = notice->reason ? notice->reason : "";
+    bool is_own = notice->provider_kind != BROKER_PROVIDER_WORKER;
     struct event_error e;
+    char message[640];
+
+    if (is_own)
+        snprintf(message, sizeof message, "the process of %s died: %s",
+                 notice->provider, why);
     event_error_init(&e);
     e.class_ = "retry";
     e.code = "tool_worker_crashed";
-    e.message = notice->reason;
-    e.remedy = "Its calls were answered with an error and it is started "
-               "again; see the log for what it printed";
+    e.message = is_own ? message : why;
+    e.remedy = is_own ? "Its calls were answered with an error and it is "
+                        "started again; see the log for what it printed"
+                      : "Its calls were answered with an error; start it "
+                        "again, unless others of its name run";
     e.component = "toolbroker";
     e.recoverable = true;
     event_error_publish(d->services.bus, NULL, &e);

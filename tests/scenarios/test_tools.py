@@ -168,6 +168,7 @@ class Tools(unittest.TestCase):
         self.assertIn("error", self.result(end))
         error = g.bus.wait("error", code="tool_worker_crashed")["data"]
         self.assertTrue(error["recoverable"])
+        self.assertRegex(error["message"], "^the process of bomb died: .*sig")
         self.goes_on(end, g, stop=False)
         self.assertEqual(self.ask(g, "use bomb")["text"], "It failed.")
         self.assertEqual(len(g.bus.all("tool.call")), 2)
