@@ -29,20 +29,26 @@ show_choices(const char *choices, uint32_t bits, bool list)
     return array;
 }
 
-/* A text, without what may be a secret: the query of an address. */
+/* An address without what may be a secret: its query. */
 static cJSON *
-show_text(const struct config_row *row, const char *text)
+show_address(const char *text)
 {
-    const char *query =
-        text && row->check == config_check_url ? strchr(text, '?') : NULL;
-    if (!text)
-        return NULL;
+    const char *query = strchr(text, '?');
     if (!query || !query[1])
         return cJSON_CreateString(text);
     char shown[2112];
     snprintf(shown, sizeof shown, "%.*s?%.*s", (int)(query - text), text,
              (int)strnlen(query + 1, 3), "...");
     return cJSON_CreateString(shown);
+}
+
+static cJSON *
+show_text(const struct config_row *row, const char *text)
+{
+    if (!text)
+        return NULL;
+    return row->check == config_check_url ? show_address(text)
+                                          : cJSON_CreateString(text);
 }
 
 static bool
@@ -57,15 +63,25 @@ sounds_secret(const char *name)
     return false;
 }
 
+/* An address may have a secret in its query, and a user's name in front of the
+ * host. */
+static bool
+looks_secret(const char *text)
+{
+    const char *host = strstr(text, "://");
+    return host && (strchr(host, '?') || strchr(host, '@'));
+}
+
 /* Puts CONFIG_HIDDEN in the place of every text whose name sounds like a
- * secret's. Depth is bounded by the parsers. */
+ * secret's or that may hold one. Depth is bounded by the parsers. */
 static void
 hide_secrets(cJSON *json)
 {
     cJSON *item;
     cJSON_ArrayForEach(item, json)
     {
-        if (cJSON_IsString(item) && sounds_secret(item->string))
+        if (cJSON_IsString(item) &&
+            (sounds_secret(item->string) || looks_secret(item->valuestring)))
             cJSON_SetValuestring(item, CONFIG_HIDDEN);
         hide_secrets(item);
     }

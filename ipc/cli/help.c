@@ -35,8 +35,8 @@ list_exits(void)
 #undef CLI_EXIT
 }
 
-static bool
-any_begins_with(const char *first_word)
+bool
+help_knows(const char *first_word)
 {
     for (int i = 0; i < COMMAND_COUNT; i++) {
         if (begins_with(command_at(i)->name, first_word))
@@ -48,7 +48,7 @@ any_begins_with(const char *first_word)
 bool
 help_commands(const char *first_word)
 {
-    if (first_word && !any_begins_with(first_word))
+    if (first_word && !help_knows(first_word))
         return false;
     puts("voxring talks to a running voxringd: audio by shared-memory rings,\n"
          "everything else by ZeroMQ.\n"

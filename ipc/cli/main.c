@@ -33,8 +33,10 @@ without_command(int argc, char **argv)
         return say_fail(NULL, CLI_USAGE,
                         "a command lacks; voxring --help lists them");
     return say_fail(NULL, CLI_USAGE,
-                    "\"%s%s%s\" is no command; voxring --help lists them",
-                    argv[1], argc > 2 ? " " : "", argc > 2 ? argv[2] : "");
+                    "\"%s%s%s\" is no command; voxring %s%s--help lists them",
+                    argv[1], argc > 2 ? " " : "", argc > 2 ? argv[2] : "",
+                    help_knows(argv[1]) ? argv[1] : "",
+                    help_knows(argv[1]) ? " " : "");
 }
 
 int

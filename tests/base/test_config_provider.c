@@ -369,7 +369,8 @@ secrets_are_not_shown(void **state)
                  "\"https://h/p?token=hunter2\"},\"l\":{\"command\":\"y\","
                  "\"env\":[\"TZ\"]}},\"plugins\":{\"config\":{\"weather\":{"
                  "\"api_key\":\"hunter2\",\"deep\":[{\"Password\":\"hunter2\"}]"
-                 ",\"zone\":\"UTC\"}}}}");
+                 ",\"zone\":\"UTC\",\"url\":\"https://h/?k=hunter2\","
+                 "\"proxy\":[\"http://me:hunter2@h/\"]}}}}");
     assert_non_null(strstr(
         cJSON_GetStringValue(cJSON_GetObjectItem(
             cJSON_GetObjectItem(config->plugins.config, "weather"), "api_key")),

@@ -160,7 +160,9 @@ class Gateway:
             line = self.process.stdout.readline().decode().strip()
             if line != "voxringd ready":
                 self.process.wait(10)
-                raise AssertionError(f"not ready: {line!r}\n{self.log_text()}")
+                log = self.log_text()
+                self.close()
+                raise AssertionError(f"not ready: {line!r}\n{log}")
             self.bus.wait_connected()
 
     def whole_log(self):
