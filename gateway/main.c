@@ -8,6 +8,7 @@
 
 #include "gateway/config.h"
 #include "gateway/log.h"
+#include "gateway/runtime.h"
 #include "gateway/session/clip.h"
 #include "gateway/session/daemon.h"
 #include "gateway/sonic/family.h"
@@ -215,6 +216,7 @@ run(struct arguments *a, struct config *config)
         find_ready_clip(program_dir, ready_clip, sizeof ready_clip);
     a->options.local_config.program = local_program;
     log_init(STDERR_FILENO);
+    runtime_raise_descriptors();
     const char *levels = a->log ? a->log : config->log;
     if (levels && log_levels(levels, wrong, sizeof wrong) != VR_OK) {
         log_error(config, NULL,

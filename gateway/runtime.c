@@ -5,12 +5,14 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #define IPC "ipc://"
+#define DESCRIPTORS_MAX 65536
 
 static enum vr_status
 status_of_errno(void)
@@ -191,4 +193,19 @@ runtime_remove(const char *endpoint)
     const char *path = socket_path(endpoint, problem, sizeof problem);
     if (path)
         unlink(path);
+}
+
+void
+runtime_raise_descriptors(void)
+{
+    struct rlimit limit;
+    rlim_t most;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return;
+    most = limit.rlim_max < DESCRIPTORS_MAX ? limit.rlim_max : DESCRIPTORS_MAX;
+    if (limit.rlim_cur >= most)
+        return;
+    limit.rlim_cur = most;
+    setrlimit(RLIMIT_NOFILE, &limit);
 }

@@ -29,4 +29,9 @@ enum vr_status runtime_clear(const char *endpoint, char *problem,
  * before zmq_close(), while the name is surely ours. [loop] */
 void runtime_remove(const char *endpoint);
 
+/* Lets this process have as many descriptors as it is allowed to, 65536 at
+ * most: libzmq aborts a process that has none left when a client connects, and
+ * who may connect may do so again and again. [loop] */
+void runtime_raise_descriptors(void);
+
 #endif

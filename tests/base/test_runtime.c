@@ -9,6 +9,7 @@
 #include <grp.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -152,6 +153,24 @@ only_dead_sockets_are_cleared(void **state)
     assert_int_equal(access(path, F_OK), 0);
 }
 
+static void
+descriptors_are_as_many_as_allowed(void **state)
+{
+    struct rlimit before, now;
+
+    (void)state;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    now = before;
+    now.rlim_cur = 64;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &now), 0);
+    runtime_raise_descriptors();
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &now), 0);
+    assert_true(now.rlim_max == before.rlim_max);
+    assert_true(now.rlim_cur ==
+                (before.rlim_max < 65536 ? before.rlim_max : 65536));
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int
@@ -162,6 +181,7 @@ main(void)
         TEST(folders_others_could_change_are_refused),
         TEST(sockets_are_private_or_the_groups),
         TEST(only_dead_sockets_are_cleared),
+        TEST(descriptors_are_as_many_as_allowed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
