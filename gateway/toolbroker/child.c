@@ -27,7 +27,10 @@ struct child {
     uv_timer_t stop;
     uv_timer_t window;
     uv_write_t boot_write;
-    uv_work_t kin; /* counts as a handle while it runs */
+    uv_work_t kin;     /* counts as a handle while it runs */
+    uv_work_t measure; /* the same */
+    struct child_kin measured;
+    bool measuring;
     char mark[UUID_TEXT_BYTES];
     char *boot_text;
     int output_fd; /* owned by `output` */
@@ -254,6 +257,38 @@ start_to_kill_kin(struct child *c)
     c->kin.data = c;
     if (uv_queue_work(c->process.loop, &c->kin, kill_kin, on_kin_killed) == 0)
         c->handles++;
+}
+
+static void
+measure_kin(uv_work_t *work)
+{
+    struct child *c = work->data;
+
+    child_kin_measure(c->mark, c->pid, &c->measured);
+}
+
+static void
+on_kin_measured(uv_work_t *work, int status)
+{
+    struct child *c = work->data;
+
+    c->measuring = false;
+    if (status == 0 && !c->exited && !c->closing)
+        c->callbacks.on_measured(c->callbacks.arg, &c->measured);
+    let_go(c);
+}
+
+void
+child_measure(struct child *c)
+{
+    if (c->measuring || c->exited || c->closing)
+        return;
+    c->measure.data = c;
+    if (uv_queue_work(c->process.loop, &c->measure, measure_kin,
+                      on_kin_measured) != 0)
+        return;
+    c->measuring = true;
+    c->handles++;
 }
 
 static void

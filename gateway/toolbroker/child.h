@@ -18,6 +18,7 @@
 #include "ipc/status.h"
 
 struct child;
+struct child_kin;
 
 struct child_callbacks {
     void *arg;
@@ -28,6 +29,8 @@ struct child_callbacks {
     /* It has ended and `how` says so: "it was killed by signal 11 (...)";
      * `status` is what it exited with, -1 if a signal ended it. */
     void (*on_exit)(void *arg, const char *how, int status);
+    /* What child_measure() found. */
+    void (*on_measured)(void *arg, const struct child_kin *kin);
     /* The last callback: nothing of it is left. */
     void (*on_closed)(void *arg);
 };
@@ -55,6 +58,11 @@ void child_stop(struct child *child);
 
 /* SIGKILL, at once. [loop] */
 void child_kill(struct child *child);
+
+/* Looks for the processes that it has started, where nothing waits, and has
+ * on_measured() called, unless the child ends before. Does nothing while it
+ * looks already. [loop] */
+void child_measure(struct child *child);
 
 /* Its process id, for messages. [loop] */
 int child_pid(const struct child *child);

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 /* Nobody forks faster than we kill for so long. */
-#define ROUNDS_MAX 8
+#define ROUNDS_MAX 64
 /* The mark is among the first that a child gets. */
 #define ENVIRONMENT_BYTES (64 * 1024)
 
@@ -44,36 +44,103 @@ is_ours(int proc, const char *pid)
            st.st_uid == geteuid();
 }
 
-/* True if there was one: it may have forked meanwhile. */
+/* ---- each of them ----------------------------------------------------------- */
+
+typedef void kin_fn(void *arg, int proc, const char *pid);
+
+/* Visits every process that has the mark; true if there was one. */
 static bool
-kill_round(const char *variable, char *buffer)
+each_kin(const char *mark, kin_fn *visit, void *arg)
 {
     DIR *dir = opendir("/proc");
+    char *buffer = malloc(ENVIRONMENT_BYTES);
     const struct dirent *entry;
+    char variable[128];
     bool found = false;
 
-    while (dir && (entry = readdir(dir))) {
+    snprintf(variable, sizeof variable, CHILD_KIN_VARIABLE "=%.64s", mark);
+    while (dir && buffer && (entry = readdir(dir))) {
         if (!is_ours(dirfd(dir), entry->d_name) ||
             !is_kin(dirfd(dir), entry->d_name, variable, buffer))
             continue;
-        kill((pid_t)strtol(entry->d_name, NULL, 10), SIGKILL);
+        visit(arg, dirfd(dir), entry->d_name);
         found = true;
     }
     if (dir)
         closedir(dir);
+    free(buffer);
     return found;
+}
+
+static int
+number_of(const char *pid)
+{
+    return (int)strtol(pid, NULL, 10);
+}
+
+static void
+kill_one(void *arg, int proc, const char *pid)
+{
+    (void)arg;
+    (void)proc;
+    kill(number_of(pid), SIGKILL);
 }
 
 void
 child_kin_kill(const char *mark)
 {
-    char *buffer = malloc(ENVIRONMENT_BYTES);
-    char variable[128];
-
-    snprintf(variable, sizeof variable, CHILD_KIN_VARIABLE "=%.64s", mark);
-    for (int i = 0; buffer && i < ROUNDS_MAX; i++) {
-        if (!kill_round(variable, buffer))
-            break;
+    /* it may have forked while it was looked for */
+    for (int i = 0; i < ROUNDS_MAX; i++) {
+        if (!each_kin(mark, kill_one, NULL))
+            return;
     }
-    free(buffer);
+}
+
+/* ---- what they take --------------------------------------------------------- */
+
+/* Its share of the memory that it has: what a fork has in common with its
+ * parent is not counted twice. 0 if that cannot be known. */
+static uint64_t
+share_bytes(int proc, const char *pid)
+{
+    char path[64], text[4096];
+    unsigned long long kilobytes = 0;
+    const char *line;
+    ssize_t n;
+    int fd;
+
+    snprintf(path, sizeof path, "%.20s/smaps_rollup", pid);
+    fd = openat(proc, path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return 0;
+    n = read(fd, text, sizeof text - 1);
+    close(fd);
+    text[n > 0 ? n : 0] = '\0';
+    line = strstr(text, "\nPss:");
+    if (!line || sscanf(line, "\nPss: %llu", &kilobytes) != 1)
+        return 0;
+    return kilobytes * 1024;
+}
+
+struct measure {
+    int pid;
+    struct child_kin *kin;
+};
+
+static void
+measure_one(void *arg, int proc, const char *pid)
+{
+    const struct measure *m = arg;
+
+    m->kin->count += number_of(pid) != m->pid;
+    m->kin->bytes += share_bytes(proc, pid);
+}
+
+void
+child_kin_measure(const char *mark, int pid, struct child_kin *kin)
+{
+    struct measure m = {pid, kin};
+
+    memset(kin, 0, sizeof *kin);
+    each_kin(mark, measure_one, &m);
 }

@@ -6,6 +6,7 @@
 
 #include "gateway/clock.h"
 #include "gateway/log.h"
+#include "gateway/toolbroker/plugin_kin.h"
 #include "gateway/toolbroker/plugin_retire.h"
 #include "gateway/toolbroker/plugin_worker.h"
 #include "gateway/toolbroker/provider_queue.h"
@@ -115,7 +116,10 @@ pick_worker(struct provider *p, const struct toolcall *call)
 {
     struct worker *w = p->plugin->current;
 
-    return w && worker_can_take(w, call->tool, call->serial) ? w : NULL;
+    if (!w || !worker_can_take(w, call->tool, call->serial))
+        return NULL;
+    plugin_kin_expect(w, clock_mono_ns());
+    return w;
 }
 
 static bool

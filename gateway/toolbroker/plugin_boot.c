@@ -81,15 +81,20 @@ plugin_boot_text(const struct provider *p, const char *token)
 }
 
 void
+plugin_boot_memory(const struct provider *p, char *text, size_t text_size)
+{
+    snprintf(text, text_size,
+             "it used more than its %u MiB of memory (%s.%.64s.memory_mb)",
+             p->rule->memory_mb, p->plugin->path ? "plugins.rules" : "mcp",
+             p->name);
+}
+
+void
 plugin_boot_death(const struct provider *p, const char *how, int status,
                   char *text, size_t text_size)
 {
-    const char *section = p->plugin->path ? "plugins.rules" : "mcp";
-
     if (status == EXIT_MEMORY && p->rule->memory_mb > 0)
-        snprintf(text, text_size,
-                 "it used more than its %u MiB of memory (%s.%.64s.memory_mb)",
-                 p->rule->memory_mb, section, p->name);
+        plugin_boot_memory(p, text, text_size);
     else if (status == EXIT_SERVER && !p->plugin->path)
         snprintf(text, text_size, "its MCP server ended");
     else

@@ -14,4 +14,9 @@ char *plugin_boot_text(const struct provider *provider, const char *token);
 void plugin_boot_death(const struct provider *provider, const char *how,
                        int status, char *text, size_t text_size);
 
+/* The sentence's rest about one that has more memory than its rule allows.
+ * [loop] */
+void plugin_boot_memory(const struct provider *provider, char *text,
+                        size_t text_size);
+
 #endif

@@ -8,6 +8,7 @@
 #include "gateway/clock.h"
 #include "gateway/log.h"
 #include "gateway/toolbroker/plugin_boot.h"
+#include "gateway/toolbroker/plugin_kin.h"
 #include "gateway/toolbroker/plugin_retire.h"
 #include "gateway/toolbroker/provider_queue.h"
 #include "gateway/toolbroker/provider_talk.h"
@@ -280,12 +281,19 @@ on_lines_dropped(void *arg, uint64_t count)
              "wrote too much: %" PRIu64 " lines are not shown", count);
 }
 
+static void
+on_measured(void *arg, const struct child_kin *kin)
+{
+    plugin_kin_found(arg, kin);
+}
+
 static enum vr_status
 launch(struct provider *p, struct worker *w, char *why, size_t why_size)
 {
     const struct provider_context *context = p->context;
-    struct child_callbacks callbacks = {w, on_line, on_lines_dropped,
-                                        on_exit_of_worker, on_closed_worker};
+    struct child_callbacks callbacks = {
+        w,           on_line,         on_lines_dropped, on_exit_of_worker,
+        on_measured, on_closed_worker};
     char *boot = plugin_boot_text(p, w->token);
     /* an MCP server's variables are for the server: the boot text has them */
     struct child_options options = {
@@ -325,6 +333,7 @@ give_birth(struct provider *p, char *why, size_t why_size)
     w->next = p->workers;
     p->workers = w;
     context->wake_at(context->arg, w->start_deadline_ns);
+    plugin_kin_expect(w, w->begin_ns);
     log_debug(tools, p->name, "started as process %d", child_pid(w->child));
     return w;
 }
@@ -501,7 +510,8 @@ tick_current(struct provider *p, uint64_t now_ns)
 uint64_t
 plugin_worker_tick(struct provider *p, uint64_t now_ns)
 {
-    uint64_t due_ns = plugin_retire_tick(p, now_ns);
+    uint64_t due_ns =
+        earlier(plugin_retire_tick(p, now_ns), plugin_kin_tick(p, now_ns));
 
     if (p->state == PROVIDER_STOPPED || p->state == PROVIDER_REFUSED)
         return due_ns;

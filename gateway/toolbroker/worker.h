@@ -47,6 +47,10 @@ struct worker {
     size_t call_count;
     size_t calls_max; /* of the provider's rule */
     uint64_t calls_taken;
+    /* what its child has started (plugin_kin.h) */
+    uint64_t kin_due_ns;  /* when to look; 0: not before something happens */
+    uint64_t kin_last_ns; /* when it was looked at */
+    char kin_fault[160];  /* what `fault` may be */
     /* asking for its tools */
     bool list_asked; /* and not answered yet */
     bool list_stale; /* to be asked again */
