@@ -113,6 +113,8 @@ use_file(struct broker *b, struct plugin_shelf_entry *e)
     }
     if (!p)
         add_plugin(b, e);
+    else if (p->kind == BROKER_PROVIDER_BUILTIN)
+        tell_clash(b, e, "a tool of the gateway itself");
     else if (p->kind != BROKER_PROVIDER_PLUGIN)
         tell_clash(b, e, provider_source(p));
     else if (strcmp(p->plugin->path, e->path) != 0 ||

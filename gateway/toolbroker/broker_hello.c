@@ -104,6 +104,11 @@ has_own_name(struct hello *h)
     const char *name = h->message->name;
     const struct provider *p = broker_provider(h->broker, name);
 
+    if (p && p->kind == BROKER_PROVIDER_BUILTIN)
+        return refuse(h,
+                      "The worker %s has the name of a tool of the gateway "
+                      "itself; give it another one",
+                      name);
     if (p && p->kind != BROKER_PROVIDER_WORKER)
         return refuse(h,
                       "The worker %s has the name of the %s %.300s; give it "

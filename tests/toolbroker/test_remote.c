@@ -313,7 +313,7 @@ the_gateways_own_tool_wins_though_it_comes_later(void **state)
                      BROKER_PROVIDER_BUILTIN);
     assert_string_equal(rig_notice(&rig, BROKER_REFUSED, "arm")->tool, "grab");
     assert_string_equal(broker_find(rig.broker, "drop")->provider, "arm");
-    refused(&b, "grab", "", "the gateway");
+    refused(&b, "grab", "", "has the name of a tool of the gateway itself");
 }
 
 static void
