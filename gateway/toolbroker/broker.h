@@ -57,6 +57,7 @@ struct tool {
     cJSON *schema;
     bool timeout_said; /* by its provider */
     bool clash_told;
+    bool chosen; /* for the set that is being made */
 };
 
 /* One end per call. */

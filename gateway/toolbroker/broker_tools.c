@@ -92,8 +92,9 @@ on_provider_tools_changed(void *arg)
     bool outermost = !b->telling;
 
     b->telling = true;
-    if (tool_set_make(&b->set, b->providers, BROKER_TOOLS_MAX, on_clash, b) !=
-        VR_OK)
+    /* while all start, it is their order that decides, not their speed */
+    if (tool_set_make(&b->set, b->providers, b->ready_told ? &old : NULL,
+                      BROKER_TOOLS_MAX, on_clash, b) != VR_OK)
         log_error(tools, NULL, "out of memory: no tool can be called");
     tool_set_minus(&old, &b->set, on_gone, b);
     tool_set_minus(&b->set, &old, on_offered, b);

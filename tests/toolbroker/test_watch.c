@@ -536,6 +536,31 @@ of_two_that_offer_one_tool_the_second_waits(void **state)
     assert_string_equal(broker_find(rig.broker, "version")->provider, "b");
 }
 
+static void
+what_comes_later_takes_no_tool_away(void **state)
+{
+    const struct rig_notice *n;
+
+    (void)state;
+    rig_compile(&rig, "version", "b", "");
+    rig_open(&rig);
+    rig_compile(&rig, "version", "a", "-DVERSION=2 -DEXTRA");
+    await_tool("extra");
+    n = rig_notice(&rig, BROKER_REFUSED, "a");
+    assert_non_null(n);
+    assert_non_null(strstr(n->reason, "/b.so and by "));
+    assert_non_null(strstr(n->reason, "/a.so; the first keeps it"));
+    assert_null(rig_notice(&rig, BROKER_GONE, NULL));
+    assert_int_equal(ask_version(), 1);
+    assert_string_equal(broker_find(rig.broker, "version")->provider, "b");
+    /* its next version keeps it too */
+    rig_compile(&rig, "version", "b", "-DVERSION=3");
+    await_version(3);
+    in_rig("rm plugins/b.so");
+    await_version(2);
+    assert_string_equal(broker_find(rig.broker, "version")->provider, "a");
+}
+
 /* ---- reload ------------------------------------------------------------------------ */
 
 static void
@@ -607,6 +632,7 @@ main(void)
         TEST(a_renamed_file_is_another_plugin),
         TEST(one_name_in_two_folders_is_the_first_ones),
         TEST(of_two_that_offer_one_tool_the_second_waits),
+        TEST(what_comes_later_takes_no_tool_away),
         TEST(without_a_watch_only_reload_looks),
         TEST(reload_starts_a_new_process),
     };
