@@ -85,8 +85,7 @@ plugin_boot_memory(const struct provider *p, char *text, size_t text_size)
 {
     snprintf(text, text_size,
              "it used more than its %u MiB of memory (%s.%.64s.memory_mb)",
-             p->rule->memory_mb, p->plugin->path ? "plugins.rules" : "mcp",
-             p->name);
+             p->rule->memory_mb, provider_rule_section(p->kind), p->name);
 }
 
 void

@@ -17,6 +17,15 @@ provider_kind_noun(enum broker_provider_kind kind)
     return nouns[kind];
 }
 
+const char *
+provider_rule_section(enum broker_provider_kind kind)
+{
+    static const char *const sections[] = {"plugins.rules", "mcp",
+                                           "workers.rules", "session"};
+
+    return sections[kind];
+}
+
 static const struct config_provider *
 rule_of(const struct provider_context *context, enum broker_provider_kind kind,
         const char *name)

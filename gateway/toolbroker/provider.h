@@ -182,4 +182,7 @@ const char *provider_source(const struct provider *provider);
 /* As people name it: "The plugin clock". Static text of the kind. [any] */
 const char *provider_kind_noun(enum broker_provider_kind kind);
 
+/* Where config has its rule: "plugins.rules". Static text of the kind. [any] */
+const char *provider_rule_section(enum broker_provider_kind kind);
+
 #endif

@@ -200,6 +200,22 @@ give_back(struct provider *p, struct toolcall *call)
     p->queue = call;
 }
 
+/* An answer that cannot be used is told like any other failure. */
+static void
+blame_answer(const struct provider *p, struct toolcall *call,
+             const struct tool_content *content)
+{
+    char next[160] = "it goes on";
+
+    if (content->is_too_large)
+        snprintf(next, sizeof next,
+                 "it goes on; %s.%.64s.result_bytes sets how much it may "
+                 "answer",
+                 provider_rule_section(p->kind), p->name);
+    if (content->failure[0])
+        toolcall_blame(call, content->failure, next);
+}
+
 static void
 end_with_answer(struct provider *p, struct toolcall *call,
                 const struct worker_message *m)
@@ -221,6 +237,7 @@ end_with_answer(struct provider *p, struct toolcall *call,
     }
     if (content.outcome == TOOL_OK)
         p->ops->good_result(p);
+    blame_answer(p, call, &content);
     provider_queue_end(p, call, content.outcome, content.json,
                        content.outcome == TOOL_OK ? NULL : content.reason);
 }

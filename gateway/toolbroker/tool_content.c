@@ -313,6 +313,40 @@ add_omitted(struct tool_content *content, cJSON *notes)
     cJSON_Delete(object);
 }
 
+/* ---- what is unfit -------------------------------------------------------- */
+
+static void
+set_failure(struct tool_content *content, const char *what)
+{
+    char sentence[128];
+
+    snprintf(sentence, sizeof sentence, "The tool's answer %s", what);
+    set_error(content, sentence);
+    snprintf(content->failure, sizeof content->failure, "its answer %s", what);
+}
+
+static void
+set_too_large(struct tool_content *content, size_t bytes)
+{
+    snprintf(content->failure, sizeof content->failure,
+             "its answer has %zu bytes", bytes);
+    content->is_too_large = true;
+}
+
+/* The size of the answer in whose place this error came; 0: of none. */
+static size_t
+unsent_bytes(const cJSON *result)
+{
+    const cJSON *meta = cJSON_GetObjectItemCaseSensitive(result, "_meta");
+    const cJSON *bytes =
+        cJSON_GetObjectItemCaseSensitive(meta, "voxring/unsent_bytes");
+
+    if (!cJSON_IsNumber(bytes) || !(bytes->valuedouble >= 1) ||
+        bytes->valuedouble > 1e15)
+        return 0;
+    return (size_t)bytes->valuedouble;
+}
+
 void
 tool_content_read(const cJSON *result, size_t limit_bytes,
                   struct tool_content *content)
@@ -324,16 +358,19 @@ tool_content_read(const cJSON *result, size_t limit_bytes,
 
     memset(content, 0, sizeof *content);
     if (!text) {
-        set_error(content, "The tool's answer is not a result object");
+        set_failure(content, "is not a result object");
     } else if (strlen(text) > limit_bytes) {
         snprintf(sentence, sizeof sentence,
                  "The tool's answer has %zu bytes, more than the %zu allowed",
                  strlen(text), limit_bytes);
         set_error(content, sentence);
+        set_too_large(content, strlen(text));
     } else if (!tool_content_is_utf8(text, strlen(text))) {
-        set_error(content, "The tool's answer is not UTF-8 text");
+        set_failure(content, "is not UTF-8 text");
     } else {
         take_text(text, cJSON_IsTrue(is_error), content);
+        if (cJSON_IsTrue(is_error) && unsent_bytes(result) > 0)
+            set_too_large(content, unsent_bytes(result));
     }
     if (omitted)
         add_omitted(content, omitted);

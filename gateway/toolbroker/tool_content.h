@@ -39,13 +39,16 @@ struct tool_content {
     enum tool_outcome outcome; /* TOOL_OK or TOOL_ERROR */
     char *json;                /* an object's text; NULL when memory is out */
     char reason[256];          /* "" when TOOL_OK */
+    char failure[80];          /* why it is unfit, "" if it is not */
+    bool is_too_large;
 };
 
 /* Reads a result object: its text blocks joined, else structuredContent; an
  * object passes byte for byte, anything else is put into {"result": ...} or,
  * with isError, {"error": ...}. Images, sound and resources are named beside
  * that, {"omitted": ["image/png, 12 kB"]}, and not sent. Text over
- * `limit_bytes`, or not UTF-8, is an error that says so. content->json is the
+ * `limit_bytes`, or not UTF-8, is an error that says so, and so is what was too
+ * large to be sent (_meta says that). content->json is the
  * caller's to free(). [any] */
 void tool_content_read(const cJSON *result, size_t limit_bytes,
                        struct tool_content *content);

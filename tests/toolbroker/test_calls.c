@@ -86,12 +86,17 @@ results_out_of_bounds_are_errors(void **state)
     (void)state;
     assert_int_equal(end->outcome, TOOL_ERROR);
     assert_non_null(strstr(end->reason, "3145728 bytes"));
+    assert_string_equal(end->failure, "its answer has 3145728 bytes");
+    assert_string_equal(end->next, "it goes on; plugins.rules.odd.result_bytes "
+                                   "sets how much it may answer");
     end = rig_ask(&rig, "swollen", "{}", 0);
     assert_int_equal(end->outcome, TOOL_ERROR);
     assert_non_null(strstr(end->reason, "bytes"));
     end = rig_ask(&rig, "bytes", "{}", 0);
     assert_int_equal(end->outcome, TOOL_ERROR);
     assert_non_null(strstr(end->reason, "UTF-8"));
+    assert_string_equal(end->failure, "its answer is not UTF-8 text");
+    assert_string_equal(end->next, "it goes on");
     expect("ok", NULL, TOOL_OK, "{\"ok\":true}");
 }
 

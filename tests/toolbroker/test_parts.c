@@ -173,6 +173,43 @@ results_of_all_kinds(void **state)
 }
 
 static void
+expect_failure(const char *result_json, const char *failure, bool is_too_large)
+{
+    cJSON *result = cJSON_Parse(result_json);
+    struct tool_content content;
+
+    tool_content_read(result, 64, &content);
+    assert_string_equal(content.failure, failure);
+    assert_int_equal(content.is_too_large, is_too_large);
+    free(content.json);
+    cJSON_Delete(result);
+}
+
+#define MARKED(error, bytes)                                           \
+    "{\"isError\":" error ",\"content\":[{\"type\":\"text\",\"text\":" \
+    "\"x\"}],\"_meta\":{\"voxring/unsent_bytes\":" bytes "}}"
+
+static void
+what_is_unfit_is_told_as_a_failure(void **state)
+{
+    (void)state;
+    expect_failure("{\"isError\":true}", "", false);
+    expect_failure("[]", "its answer is not a result object", false);
+    expect_failure("{\"content\":[{\"type\":\"text\",\"text\":"
+                   "\"0123456789012345678901234567890123456789"
+                   "0123456789012345678901234\"}]}",
+                   "its answer has 65 bytes", true);
+    expect_failure("{\"content\":[{\"type\":\"text\",\"text\":\"\xff\"}]}",
+                   "its answer is not UTF-8 text", false);
+    expect_failure(MARKED("true", "300000"), "its answer has 300000 bytes",
+                   true);
+    expect_failure(MARKED("false", "300000"), "", false);
+    expect_failure(MARKED("true", "-1"), "", false);
+    expect_failure(MARKED("true", "1e300"), "", false);
+    expect_failure(MARKED("true", "\"300000\""), "", false);
+}
+
+static void
 utf8_is_rfc_3629(void **state)
 {
     static const char *const good[] = {"",
@@ -437,6 +474,7 @@ main(void)
         cmocka_unit_test(deep_input_is_bounded),
         cmocka_unit_test(arguments_of_all_kinds),
         cmocka_unit_test(results_of_all_kinds),
+        cmocka_unit_test(what_is_unfit_is_told_as_a_failure),
         cmocka_unit_test(utf8_is_rfc_3629),
         cmocka_unit_test(lists_have_defaults_and_rules),
         cmocka_unit_test(message_kinds),

@@ -59,7 +59,8 @@ it_speaks_first_and_answers(void **state)
     hosted_ask(
         "{\"jsonrpc\":\"2.0\",\"id\":5,\"method\":\"tools/call\",\"params\":{"
         "\"name\":\"huge\"}}",
-        "has 3145728 bytes, more than the 1000 allowed");
+        "has 3145728 bytes, more than the 1000 allowed\"}],\"isError\":true,"
+        "\"_meta\":{\"voxring/unsent_bytes\":3145728}}");
 }
 
 static void

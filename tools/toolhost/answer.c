@@ -78,8 +78,10 @@ answer_error(const char *id, int code, const char *sentence)
     return print_and_delete(root);
 }
 
+/* `unsent_bytes`, if not 0: how large the answer was that this one stands
+ * for. */
 static char *
-call_text(const char *id, const char *text, bool is_error)
+call_text(const char *id, const char *text, bool is_error, size_t unsent_bytes)
 {
     cJSON *root = envelope(id, NULL);
     cJSON *result = cJSON_AddObjectToObject(root, "result");
@@ -90,6 +92,9 @@ call_text(const char *id, const char *text, bool is_error)
     cJSON_AddStringToObject(block, "text", text);
     cJSON_AddItemToArray(content, block);
     cJSON_AddBoolToObject(result, "isError", is_error);
+    if (unsent_bytes > 0)
+        cJSON_AddNumberToObject(cJSON_AddObjectToObject(result, "_meta"),
+                                "voxring/unsent_bytes", (double)unsent_bytes);
     return print_and_delete(root);
 }
 
@@ -101,15 +106,20 @@ answer_call(const char *id, const char *text, bool is_error, size_t limit_bytes)
     char *answer = NULL;
 
     if (bytes <= limit_bytes) {
-        answer = call_text(id, text, is_error);
+        answer = call_text(id, text, is_error, 0);
         if (!answer || strlen(answer) <= ANSWER_MAX_BYTES)
             return answer;
         free(answer);
     }
-    snprintf(sentence, sizeof sentence,
-             "The tool's answer has %zu bytes, more than the %zu allowed",
-             bytes, limit_bytes);
-    return call_text(id, sentence, true);
+    if (bytes > limit_bytes)
+        snprintf(sentence, sizeof sentence,
+                 "The tool's answer has %zu bytes, more than the %zu allowed",
+                 bytes, limit_bytes);
+    else
+        snprintf(sentence, sizeof sentence,
+                 "The tool's answer has %zu bytes, too many for a message",
+                 bytes);
+    return call_text(id, sentence, true, bytes);
 }
 
 static void

@@ -29,7 +29,8 @@ char *answer_result(const char *id, const char *result_json);
 char *answer_error(const char *id, int code, const char *sentence);
 
 /* A tool's result: `text` as it came from the plugin. More than `limit_bytes`,
- * or more than fits a message, becomes an error that says so. [any] */
+ * or more than fits a message, becomes an error that says so, with the size in
+ * its _meta. [any] */
 char *answer_call(const char *id, const char *text, bool is_error,
                   size_t limit_bytes);
 
