@@ -244,12 +244,14 @@ struct broker_provider {
     enum broker_provider_kind kind;
     const char *state;  /* "starting", "ready", "waiting", "refused", ... */
     const char *source; /* a file, a command, the processes */
-    const char *reason; /* why it is refused or waits; NULL if it does not */
+    /* why it is refused or waits, or its newer file does; NULL if nothing */
+    const char *reason;
     size_t tools, calls, workers; /* calls: that are not answered yet */
     int pid; /* of its newest child; 0: none, or not ours */
 };
 
-/* Calls visit for each provider; visit must not close the broker. [loop] */
+/* Calls visit for each provider, then for the files and folders of plugins
+ * that are refused or waited for: a folder has its path as its name; visit must not close the broker. [loop] */
 void broker_each_provider(const struct broker *broker,
                           void (*visit)(void *arg,
                                         const struct broker_provider *provider),

@@ -41,18 +41,28 @@ on_file_refused(void *arg, const char *name, const char *reason,
                   sentence);
 }
 
+/* A file that is good, but cannot be used as things are: tried again with each
+ * look, told once. */
+static void
+refuse_entry(struct broker *b, struct plugin_shelf_entry *e, const char *why)
+{
+    bool told = e->clash_told;
+
+    e->clash_told = true;
+    plugin_shelf_note(e, why);
+    if (!told)
+        refuse(b, e->name, why);
+}
+
 static void
 tell_clash(struct broker *b, struct plugin_shelf_entry *e, const char *with)
 {
     char why[900];
 
-    if (e->clash_told)
-        return;
-    e->clash_told = true;
     snprintf(why, sizeof why,
              "%.300s has the name of %.300s; rename or remove one of them",
              e->path, with);
-    refuse(b, e->name, why);
+    refuse_entry(b, e, why);
 }
 
 /* ---- plugins -------------------------------------------------------------------- */
@@ -86,10 +96,7 @@ add_plugin(struct broker *b, struct plugin_shelf_entry *e)
         p = make_plugin(b, e);
     }
     if (!p) {
-        /* tried again with each look, told once */
-        if (!e->clash_told)
-            refuse(b, e->name, why);
-        e->clash_told = true;
+        refuse_entry(b, e, why);
         return;
     }
     e->clash_told = false;
@@ -105,6 +112,7 @@ use_file(struct broker *b, struct plugin_shelf_entry *e)
     struct provider *p = broker_provider(b, e->name);
     char why[400];
 
+    plugin_shelf_note(e, NULL);
     if (p && p->kind == BROKER_PROVIDER_WORKER) {
         snprintf(why, sizeof why, "its name is that of the plugin %.300s",
                  e->path);
@@ -134,7 +142,7 @@ remove_missing(struct broker *b)
         next = p->next;
         if (p->kind != BROKER_PROVIDER_PLUGIN || p->leaving ||
             plugin_shelf_best(&b->shelf, p->name) ||
-            plugin_shelf_has(&b->shelf, p->plugin->path))
+            plugin_shelf_at(&b->shelf, p->plugin->path))
             continue;
         snprintf(why, sizeof why, "The plugin %.150s was removed", p->name);
         plugin_leave(p, why);

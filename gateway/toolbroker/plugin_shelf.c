@@ -37,6 +37,7 @@ free_entry(struct plugin_shelf_entry *e)
 {
     free(e->path);
     free(e->name);
+    free(e->trouble);
     free(e);
 }
 
@@ -162,6 +163,18 @@ forget_unseen(struct plugin_shelf *shelf)
 
 /* ---- what it is worth -------------------------------------------------------- */
 
+void
+plugin_shelf_note(struct plugin_shelf_entry *e, const char *trouble)
+{
+    char *copy;
+
+    if (trouble && e->trouble && strcmp(trouble, e->trouble) == 0)
+        return;
+    copy = trouble ? strdup(trouble) : NULL;
+    free(e->trouble);
+    e->trouble = copy;
+}
+
 static void
 set_state(struct plugin_shelf_entry *e, enum plugin_shelf_state state)
 {
@@ -176,6 +189,7 @@ refuse(struct plugin_shelf *shelf, struct plugin_shelf_entry *e,
     bool told = e->told;
 
     set_state(e, PLUGIN_SHELF_BAD);
+    plugin_shelf_note(e, reason);
     e->told = true;
     if (!told)
         shelf->refused(shelf->arg, e->name, reason, false);
@@ -201,10 +215,11 @@ wait_for_rest(struct plugin_shelf *shelf, struct plugin_shelf_entry *e,
     bool at_start = e->new_since_ns == shelf->begin_ns;
     char reason[800];
 
+    snprintf(reason, sizeof reason, "%s; it is used as soon as it is whole",
+             why);
+    plugin_shelf_note(e, reason);
     if (!e->told && (at_start || now_ns >= e->new_since_ns + PATIENCE_NS)) {
         e->told = true;
-        snprintf(reason, sizeof reason, "%s; it is used as soon as it is whole",
-                 why);
         shelf->refused(shelf->arg, e->name, reason, true);
     }
     return now_ns + UNWHOLE_LOOK_NS;
@@ -227,6 +242,7 @@ decide(struct plugin_shelf *shelf, struct plugin_shelf_entry *e,
     switch (plugin_file_check(e->path, why, sizeof why)) {
     case VR_OK:
         e->told = false;
+        plugin_shelf_note(e, NULL);
         set_state(e, PLUGIN_SHELF_GOOD);
         return UINT64_MAX;
     case VR_AGAIN:
@@ -250,6 +266,7 @@ note_change(struct plugin_shelf_entry *e, const struct plugin_file *file,
     if (!is_waiting) {
         e->new_since_ns = now_ns;
         e->told = false;
+        plugin_shelf_note(e, NULL);
     }
     e->file = *file;
     e->still_since_ns = now_ns;
@@ -320,12 +337,12 @@ plugin_shelf_best(const struct plugin_shelf *shelf, const char *name)
     return NULL;
 }
 
-bool
-plugin_shelf_has(const struct plugin_shelf *shelf, const char *path)
+const struct plugin_shelf_entry *
+plugin_shelf_at(const struct plugin_shelf *shelf, const char *path)
 {
     for (const struct plugin_shelf_entry *e = shelf->entries; e; e = e->next) {
         if (strcmp(e->path, path) == 0)
-            return true;
+            return e;
     }
-    return false;
+    return NULL;
 }

@@ -26,7 +26,10 @@ struct plugin_shelf_entry {
     struct plugin_file file;
     uint64_t still_since_ns; /* monotonic */
     uint64_t new_since_ns;
-    bool told;       /* why it is not used */
+    /* why it is not used (NULL: nothing to say); of one that is GOOD: why it
+     * is not, all the same */
+    char *trouble;
+    bool told;       /* that */
     bool clash_told; /* that another one has its name */
     bool seen;
 };
@@ -70,7 +73,11 @@ bool plugin_shelf_is_settled(const struct plugin_shelf *shelf, uint64_t now_ns);
 const struct plugin_shelf_entry *
 plugin_shelf_best(const struct plugin_shelf *shelf, const char *name);
 
-/* Whether there is a file of that path, good or not. [loop] */
-bool plugin_shelf_has(const struct plugin_shelf *shelf, const char *path);
+/* Notes why an entry is not used, copied; NULL: it is. [loop] */
+void plugin_shelf_note(struct plugin_shelf_entry *entry, const char *trouble);
+
+/* The entry of that path, good or not, or NULL. [loop] */
+const struct plugin_shelf_entry *
+plugin_shelf_at(const struct plugin_shelf *shelf, const char *path);
 
 #endif
