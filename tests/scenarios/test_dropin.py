@@ -159,7 +159,8 @@ class DropIn(Rotating):
                            check=True)
             self.registered(g, "offered", provider="system")
             self.rotated(g)
-            self.assertEqual(self.provider(g), [])
+            self.assertEqual([p["state"] for p in self.provider(g)],
+                             ["waiting"])
             self.assertNotIn("greet", self.offered(g))
             self.assertNotIn("greet", [e["data"]["provider"] for e in
                                        g.bus.all("tool.registered")])
@@ -359,7 +360,9 @@ class DropIn(Rotating):
         news = self.registered(g, "refused", provider="greet")
         self.assertRegex(news["reason"], r"written by everybody.*chmod o-w")
         self.assertNotIn("greet", self.offered(g))
-        self.assertEqual(self.provider(g), [])
+        provider, = self.provider(g)
+        self.assertEqual(provider["state"], "refused")
+        self.assertIn("chmod o-w", provider["reason"])
         logged(g, "chmod o-w")
         os.chmod(self.place(), 0o755)
         self.registered(g, "offered", tool="greet")
