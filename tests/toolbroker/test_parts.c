@@ -14,6 +14,7 @@
 #include "gateway/toolbroker/schema.h"
 #include "gateway/toolbroker/tool.h"
 #include "gateway/toolbroker/tool_content.h"
+#include "gateway/toolbroker/tool_set.h"
 #include "gateway/toolbroker/toolcall.h"
 #include "gateway/toolbroker/worker_message.h"
 
@@ -465,6 +466,102 @@ ids_are_never_used_again(void **state)
     toolcall_table_fini(&table);
 }
 
+/* ---- the set of tools ------------------------------------------------------ */
+
+static unsigned clashes;
+static const struct provider *clash_holder;
+
+static void
+on_clash(void *arg, const struct provider *holder, const struct provider *other,
+         const struct tool *refused)
+{
+    (void)arg;
+    (void)other;
+    (void)refused;
+    clashes++;
+    clash_holder = holder;
+}
+
+/* A provider with two tools. */
+static void
+fill(struct provider *p, struct tool *tools, enum broker_provider_kind kind,
+     const char *name, const char *first, const char *second)
+{
+    memset(p, 0, sizeof *p);
+    memset(tools, 0, 2 * sizeof *tools);
+    p->kind = tools[0].kind = tools[1].kind = kind;
+    p->name = tools[0].provider = tools[1].provider = (char *)(uintptr_t)name;
+    tools[0].name = (char *)(uintptr_t)first;
+    tools[1].name = (char *)(uintptr_t)second;
+    p->tools.tools = tools;
+    p->tools.count = 2;
+}
+
+/* Who offers a tool, "" if nobody does. */
+static const char *
+owner(const struct tool_set *set, const char *tool)
+{
+    const struct tool *found = tool_set_find(set, tool);
+
+    return found ? found->provider : "";
+}
+
+static void
+make_set(struct tool_set *set, struct provider *first,
+         const struct tool_set *before)
+{
+    assert_int_equal(tool_set_make(set, first, before, 3, on_clash, NULL),
+                     VR_OK);
+}
+
+static void
+who_has_a_tool_keeps_it_and_its_room(void **state)
+{
+    struct provider early, late, worker;
+    struct tool tools[3][2];
+    struct tool_set alone, both, anew, all;
+
+    (void)state;
+    fill(&early, tools[0], BROKER_PROVIDER_PLUGIN, "early", "x", "e");
+    fill(&late, tools[1], BROKER_PROVIDER_MCP, "late", "x", "l");
+    fill(&worker, tools[2], BROKER_PROVIDER_WORKER, "worker", "e", "w");
+    late.next = &worker;
+    make_set(&alone, &late, NULL);
+    assert_int_equal(alone.count, 3);
+    assert_string_equal(owner(&alone, "e"), "worker");
+    early.next = &late;
+    clashes = 0;
+    make_set(&both, &early, &alone);
+    assert_string_equal(owner(&both, "x"), "late");
+    assert_string_equal(owner(&both, "l"), "late");
+    /* what is configured goes before what connects */
+    assert_string_equal(owner(&both, "e"), "early");
+    assert_string_equal(owner(&both, "w"), "");
+    assert_int_equal(both.count, 3);
+    /* that the last is one too many was told before */
+    assert_int_equal(clashes, 2);
+    assert_ptr_equal(clash_holder, &early);
+    make_set(&anew, &early, NULL);
+    assert_string_equal(owner(&anew, "x"), "early");
+    /* room that is taken is not taken away */
+    fill(&worker, tools[2], BROKER_PROVIDER_PLUGIN, "a", "n", "m");
+    worker.next = &early;
+    late.next = NULL;
+    clashes = 0;
+    make_set(&all, &worker, &both);
+    assert_string_equal(owner(&all, "x"), "late");
+    assert_string_equal(owner(&all, "e"), "early");
+    assert_string_equal(owner(&all, "n"), "");
+    assert_string_equal(owner(&all, "m"), "");
+    /* two are too many, and one has a holder */
+    assert_int_equal(clashes, 3);
+    assert_ptr_equal(clash_holder, &late);
+    tool_set_fini(&alone);
+    tool_set_fini(&both);
+    tool_set_fini(&anew);
+    tool_set_fini(&all);
+}
+
 int
 main(void)
 {
@@ -476,6 +573,7 @@ main(void)
         cmocka_unit_test(results_of_all_kinds),
         cmocka_unit_test(what_is_unfit_is_told_as_a_failure),
         cmocka_unit_test(utf8_is_rfc_3629),
+        cmocka_unit_test(who_has_a_tool_keeps_it_and_its_room),
         cmocka_unit_test(lists_have_defaults_and_rules),
         cmocka_unit_test(message_kinds),
         cmocka_unit_test(ids_have_a_limit),
