@@ -171,6 +171,8 @@ plugin_shelf_note(struct plugin_shelf_entry *e, const char *trouble)
     if (trouble && e->trouble && strcmp(trouble, e->trouble) == 0)
         return;
     copy = trouble ? strdup(trouble) : NULL;
+    if (copy)
+        tool_content_clean(copy);
     free(e->trouble);
     e->trouble = copy;
 }

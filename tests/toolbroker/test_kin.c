@@ -9,8 +9,10 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "tests/toolbroker/rig.h"
@@ -49,18 +51,44 @@ is_brood(const char *pid)
 /* Processes whose command line names this test's folder: forks of the
  * toolhost keep its. */
 static unsigned
-brood_size(void)
+find_brood(int *last)
 {
     DIR *dir = opendir("/proc");
     const struct dirent *entry;
     unsigned count = 0;
 
     while ((entry = readdir(dir))) {
-        if (entry->d_name[0] >= '1' && entry->d_name[0] <= '9')
-            count += is_brood(entry->d_name);
+        if (entry->d_name[0] < '1' || entry->d_name[0] > '9' ||
+            !is_brood(entry->d_name))
+            continue;
+        *last = (int)strtol(entry->d_name, NULL, 10);
+        count++;
     }
     closedir(dir);
     return count;
+}
+
+static unsigned
+brood_size(void)
+{
+    int last;
+
+    return find_brood(&last);
+}
+
+/* None of them is our child. */
+static void
+await_extinction(void)
+{
+    int last;
+
+    while (find_brood(&last) > 0) {
+        struct pollfd p = {(int)syscall(SYS_pidfd_open, last, 0), POLLIN, 0};
+        if (p.fd < 0)
+            continue;
+        assert_int_equal(poll(&p, 1, 20000), 1);
+        close(p.fd);
+    }
 }
 
 static void
@@ -87,9 +115,7 @@ stop(void **state)
 {
     (void)state;
     rig_fini(&rig);
-    for (int i = 0; i < 500 && brood_size() > 0; i++)
-        usleep(10000);
-    assert_int_equal(brood_size(), 0);
+    await_extinction();
     return 0;
 }
 
