@@ -1,6 +1,6 @@
 /* What an MCP server may send, through everything that reads it: lines, event
  * streams, messages, lists of tools, results, names.
- * fuzz-module: tools/mcp/buffer.c tools/mcp/catalog.c tools/mcp/content.c tools/mcp/journal.c tools/mcp/lines.c tools/mcp/message.c tools/mcp/names.c tools/mcp/sse.c tools/mcp/utf8.c
+ * fuzz-module: tools/mcp/buffer.c tools/mcp/catalog.c tools/mcp/content.c tools/mcp/journal.c tools/mcp/lines.c tools/mcp/message.c tools/mcp/names.c tools/mcp/outline.c tools/mcp/sse.c tools/mcp/utf8.c
  */
 #include <stddef.h>
 #include <stdint.h>
@@ -13,6 +13,7 @@
 #include "tools/mcp/lines.h"
 #include "tools/mcp/message.h"
 #include "tools/mcp/names.h"
+#include "tools/mcp/outline.h"
 #include "tools/mcp/sse.h"
 #include "tools/mcp/utf8.h"
 
@@ -80,6 +81,31 @@ use_request(const struct message *m)
     cJSON_free(text);
 }
 
+/* The outline of a message says no other thing than the message. */
+static void
+compare_outline(const struct message *m, const char *bytes, size_t count)
+{
+    bool answer = m->kind == MESSAGE_RESULT || m->kind == MESSAGE_ERROR;
+    enum outline_kind kind;
+    struct outline o;
+
+    memset(&o, 0, sizeof o);
+    outline_feed(&o, bytes, count / 2);
+    outline_feed(&o, bytes + count / 2, count - count / 2);
+    kind = outline_kind(&o);
+    cJSON_Delete(outline_raw_id(&o));
+    /* names with escapes are beyond it */
+    if (memchr(bytes, '\\', count) || o.first != '{')
+        return;
+    if (answer && m->id != 0)
+        must_be(kind == OUTLINE_UNKNOWN ||
+                (kind == OUTLINE_ANSWER && outline_id(&o) == m->id));
+    if (m->kind == MESSAGE_REQUEST || m->kind == MESSAGE_NOTIFICATION)
+        must_be(kind == OUTLINE_BY_ITSELF);
+    if (answer && m->id == 0)
+        must_be(kind == OUTLINE_UNKNOWN);
+}
+
 static void
 use_message(void *arg, char *bytes, size_t count)
 {
@@ -94,6 +120,7 @@ use_message(void *arg, char *bytes, size_t count)
     must_be(bytes[count] == '\0');
     root = message_parse(bytes, count);
     message_read(&m, root);
+    compare_outline(&m, bytes, count);
     if (m.kind == MESSAGE_RESULT) {
         use_result(m.body);
         use_tools(m.body);

@@ -22,6 +22,7 @@ from http.server import BaseHTTPRequestHandler
 
 KIND = sys.argv[1]
 MODE = sys.argv[2] if len(sys.argv) > 2 else ""
+HUGE_BYTES = 5 << 20
 LONG_NAME = "a.very/long name " * 6
 
 
@@ -44,7 +45,8 @@ PAGES = [
     [tool(n, description=n) for n in (
         "structured", "picture", "resources", "fails", "protocol_error",
         "slow", "die", "garbage", "huge_line", "big", "grow", "ask_back",
-        "say_log", "bad_utf8", "environment", "hog", "fork", "silent", "batch")],
+        "say_log", "bad_utf8", "environment", "hog", "fork", "silent", "huge",
+        "endless", "batch")],
 ]
 grown = []
 
@@ -134,7 +136,46 @@ class Server:
         if name == "batch":
             send([{"jsonrpc": "2.0", "id": ident, "result": self.text("b")}])
             return None
+        if name == "huge":
+            return self.huge(given.get("form"), ident, send)
+        if name == "endless":
+            return self.endless(given["bytes"], ident)
         return self.odd(name, given)
+
+    def huge(self, form, ident, send):
+        """Answers with more than a client has to read, in many a form."""
+        result = self.text("w" * HUGE_BYTES)
+        answer = {"jsonrpc": "2.0", "id": ident, "result": result}
+        if form == "id last":
+            answer = {"result": result, "jsonrpc": "2.0", "id": ident}
+        elif form == "id inside":
+            answer["result"]["id"] = "\"id\":1,"
+        elif form == "no id":
+            del answer["id"]
+        elif form == "batch":
+            answer = [answer]
+        elif form == "notification":
+            answer = {"jsonrpc": "2.0", "method": "notifications/message",
+                      "params": {"id": ident, "data": result}}
+        elif form == "request":
+            answer["method"] = "sampling/createMessage"
+        send(answer)
+        if "method" in answer:
+            return self.text("after it")
+        return None
+
+    def endless(self, count, ident):
+        """An answer that does not end; `count` 0: it never stops to come."""
+        begin = f'{{"jsonrpc":"2.0","id":{ident},"result":{{"x":"'
+        total = count or 1 << 40
+        try:
+            self.raw(begin.encode())
+            for _ in range(0, total, 1 << 20):
+                self.raw(b"v" * (1 << 20))
+        except OSError:
+            return
+        while True:
+            time.sleep(60)
 
     def slow(self, given, ident, token, send):
         """Reports progress until it is cancelled or `steps` are done."""
@@ -196,6 +237,11 @@ class Server:
         return self.text("done")
 
 
+def write_raw(data):
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()
+
+
 def stdio():
     lock = threading.Lock()
 
@@ -208,6 +254,7 @@ def stdio():
             sys.stdout.buffer.flush()
 
     server = Server(send)
+    server.raw = write_raw
     print("a line on stderr", file=sys.stderr, flush=True)
     for line in sys.stdin:
         message = json.loads(line)
@@ -253,6 +300,9 @@ class Handler(BaseHTTPRequestHandler):
         lines += [": a comment", "data: " + text[:half], "data: " + text[half:]]
         self.wfile.write(("\r\n".join(lines) + "\r\n\r\n").encode())
         self.wfile.flush()
+
+    def raw(self, data):
+        self.wfile.write(data if data[:1] != b"{" else b"data: " + data)
 
     def session(self):
         ident = self.headers.get("Mcp-Session-Id")
@@ -354,6 +404,7 @@ class Handler(BaseHTTPRequestHandler):
             server.take(message, kept.append)
         else:
             self.begin("text/event-stream")
+            server.raw = self.raw
             server.take(message, self.event)
 
 

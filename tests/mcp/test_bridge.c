@@ -98,7 +98,79 @@ rubbish_of_the_server_is_skipped(void **state)
     gateway_await_log("Hello, I am a log line");
     gateway_await_log("it is no JSON");
     gateway_call("2", "huge_line", "{}", "after the line");
-    gateway_await_log("a line of more than 4194304 bytes");
+    gateway_await_log("a line of 5242888 bytes, more than 4194304");
+}
+
+#define TOO_LONG "more than the 4194304 that are read of one; ask it for less"
+
+static void
+an_answer_too_long_fails_its_call(void **state)
+{
+    (void)state;
+    gateway_start_fake("", "");
+    gateway_welcome();
+    gateway_call("0", "silent", "{}", NULL);
+    gateway_call("1", "huge", "{}", TOO_LONG);
+    assert_non_null(strstr(gateway.text, "\"id\":\"1\""));
+    assert_non_null(strstr(gateway.text, "\"isError\":true"));
+    gateway_call("2", "huge", "{\"form\":\"id last\"}", TOO_LONG);
+    assert_non_null(strstr(gateway.text, "\"id\":\"2\""));
+    gateway_call("3", "huge", "{\"form\":\"id inside\"}", TOO_LONG);
+    assert_non_null(strstr(gateway.text, "\"id\":\"3\""));
+    /* those are not answers */
+    gateway_call("4", "huge", "{\"form\":\"notification\"}",
+                 "\"id\":\"4\",\"result\":{\"content\":[{\"type\":\"text\","
+                 "\"text\":\"after it\"");
+    gateway_call("5", "huge", "{\"form\":\"request\"}", "after it");
+    gateway_await_log("-32600");
+}
+
+static void
+an_answer_too_long_to_be_told_fails_all_calls(void **state)
+{
+    static const char *const forms[] = {"{\"form\":\"no id\"}",
+                                        "{\"form\":\"batch\"}"};
+
+    (void)state;
+    gateway_start_fake("", "");
+    gateway_welcome();
+    for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) {
+        gateway_call("1", "silent", "{}", NULL);
+        gateway_call("2", "silent", "{}", NULL);
+        gateway_call("3", "huge", forms[i], "it may have been the one to this");
+        gateway_expect("it may have been the one to this");
+        gateway_expect("it may have been the one to this");
+        gateway_call("4", "echo", "{\"text\":\"on\"}", "\"text\":\"on\"");
+    }
+    gateway_await_log("cancelled the answer may be lost");
+}
+
+/* Both calls fail, and the bridge ends, when a line does not. */
+static void
+expect_broken(const char *arguments)
+{
+    gateway_start_fake("", "");
+    gateway_welcome();
+    gateway_call("1", "silent", "{}", NULL);
+    gateway_call("2", "endless", arguments, "without the end of a line");
+    assert_non_null(strstr(gateway.text, "\"isError\":true"));
+    gateway_expect("without the end of a line");
+    assert_int_equal(gateway_await_exit(), 5);
+    assert_non_null(strstr(gateway.log, "it is broken and was ended"));
+}
+
+static void
+a_line_without_end_ends_the_server(void **state)
+{
+    (void)state;
+    expect_broken("{\"bytes\":0}");
+}
+
+static void
+a_line_that_stops_ends_the_server(void **state)
+{
+    (void)state;
+    expect_broken("{\"bytes\":5000000}");
 }
 
 static void
@@ -376,6 +448,10 @@ main(void)
         TEST(it_offers_what_is_allowed_under_a_prefix),
         TEST(results_become_ours),
         TEST(rubbish_of_the_server_is_skipped),
+        TEST(an_answer_too_long_fails_its_call),
+        TEST(an_answer_too_long_to_be_told_fails_all_calls),
+        TEST(a_line_without_end_ends_the_server),
+        TEST(a_line_that_stops_ends_the_server),
         TEST(progress_and_cancelling_go_through),
         TEST(a_changed_list_is_told),
         TEST(the_servers_own_requests_are_answered),

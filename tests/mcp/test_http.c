@@ -62,6 +62,55 @@ it_talks_in_json(void **state)
     gateway_call("2", "slow", "{}", "slowly done");
 }
 
+#define TOO_LONG "ask it for less, such as a part or a page"
+
+static void
+an_event_too_long_fails_its_call(void **state)
+{
+    static const char *const answers[] = {
+        "{}", "{\"form\":\"id last\"}", "{\"form\":\"no id\"}",
+        "{\"form\":\"batch\"}", "{\"bytes\":5000000}"};
+
+    (void)state;
+    start("", "");
+    gateway_welcome();
+    gateway_call("0", "silent", "{}", "ended without a result");
+    gateway_call("1", "slow", "{\"steps\":100000}", "\"progress\":1");
+    for (size_t i = 0; i < sizeof answers / sizeof answers[0]; i++) {
+        gateway_call("2", i < 4 ? "huge" : "endless", answers[i], NULL);
+        do
+            gateway_hear();
+        while (strstr(gateway.text, "notifications/progress"));
+        assert_non_null(strstr(gateway.text, "\"id\":\"2\""));
+        assert_non_null(strstr(gateway.text, TOO_LONG));
+    }
+}
+
+static void
+what_is_too_long_and_no_answer_is_skipped(void **state)
+{
+    (void)state;
+    start("", "");
+    gateway_welcome();
+    gateway_call("1", "huge", "{\"form\":\"notification\"}", "after it");
+    gateway_call("2", "huge", "{\"form\":\"request\"}", "after it");
+    gateway_await_log("more than 4194304: skipped");
+    gateway_await_log("-32600");
+    gateway_call("3", "endless", "{\"bytes\":0}", "that does not end");
+    gateway_call("4", "echo", "{\"text\":\"on\"}", "\"text\":\"on\"");
+}
+
+static void
+a_body_too_long_fails_its_call(void **state)
+{
+    (void)state;
+    start("json", "");
+    gateway_welcome();
+    gateway_call("1", "huge", "{}", TOO_LONG);
+    assert_non_null(strstr(gateway.text, "more than 4194304 bytes"));
+    gateway_call("2", "echo", "{\"text\":\"on\"}", "\"text\":\"on\"");
+}
+
 static void
 it_needs_no_stream_of_notifications(void **state)
 {
@@ -227,6 +276,9 @@ main(void)
     const struct CMUnitTest tests[] = {
         TEST(it_talks_in_events),
         TEST(it_talks_in_json),
+        TEST(an_event_too_long_fails_its_call),
+        TEST(what_is_too_long_and_no_answer_is_skipped),
+        TEST(a_body_too_long_fails_its_call),
         TEST(it_needs_no_stream_of_notifications),
         TEST(notifications_come_by_their_stream),
         TEST(a_broken_stream_is_taken_up_again),

@@ -70,6 +70,7 @@ lines_are_cut_wherever_the_bytes_are(void **state)
         lines_feed(&lines, input, cut, collect, text);
         lines_feed(&lines, input + cut, sizeof input - 1 - cut, collect, text);
         assert_string_equal(text, "[one][two three][-][end]");
+        assert_int_equal(lines.outline.first, '1');
         lines_fini(&lines);
     }
 }
@@ -120,6 +121,88 @@ an_event_too_long_is_skipped(void **state)
     assert_string_equal(text, "[-][next]");
     sse_fini(&sse);
     free(big);
+}
+
+static void
+events_of_many_long_lines_are_skipped_whole(void **state)
+{
+    size_t half_bytes = SSE_LIMIT_BYTES / 2 + 1;
+    char *half = malloc(half_bytes);
+    char text[1000] = "";
+    struct sse sse;
+
+    (void)state;
+    assert_non_null(half);
+    memset(half, 'x', half_bytes);
+    memset(&sse, 0, sizeof sse);
+    sse_feed(&sse, "data: {\"result\":\"", 17, collect, text);
+    for (int i = 0; i < 3; i++)
+        sse_feed(&sse, half, half_bytes, collect, text);
+    sse_feed(&sse, "\",\ndata: \"id\":7,\ndata: ", 24, collect, text);
+    for (int i = 0; i < 3; i++)
+        sse_feed(&sse, half, half_bytes, collect, text);
+    assert_true(sse.data_bytes > SSE_LIMIT_BYTES);
+    assert_string_equal(text, "");
+    sse_feed(&sse, "}\n\n", 3, collect, text);
+    assert_string_equal(text, "[-]");
+    assert_int_equal(outline_kind(&sse.outline), OUTLINE_ANSWER);
+    assert_int_equal(outline_id(&sse.outline), 7);
+    /* a comment, however long, is none of it */
+    sse_feed(&sse, "data: a\n: ", 10, collect, text);
+    for (int i = 0; i < 3; i++)
+        sse_feed(&sse, half, half_bytes, collect, text);
+    sse_feed(&sse, "\ndata: b\n\n", 11, collect, text);
+    assert_string_equal(text, "[-][a\nb]");
+    sse_fini(&sse);
+    free(half);
+}
+
+static void
+an_outline_tells_whose_answer_it_is(void **state)
+{
+    static const struct {
+        const char *text;
+        enum outline_kind kind;
+        uint64_t id;
+    } cases[] = {
+        {"{\"id\":12,\"result\":{}}", OUTLINE_ANSWER, 12},
+        {" { \"result\" : {\"id\":3,\"a\":[{\"id\":4}]} , \"id\" : 12 } ",
+         OUTLINE_ANSWER, 12},
+        {"{\"result\":{\"t\":\"},\\\"id\\\":5,{\"},\"id\":12,\"id\":13}",
+         OUTLINE_ANSWER, 12},
+        {"{\"a\":\"\\\\\",\"id\":12", OUTLINE_UNKNOWN, 0},
+        {"{\"id\":12,\"result\":{\"never\":\"ends", OUTLINE_ANSWER, 12},
+        {"{\"x\":\"id\",\"error\":{},\"id\":null}", OUTLINE_UNKNOWN, 0},
+        {"{\"result\":{},\"id\":\"12\"}", OUTLINE_UNKNOWN, 0},
+        {"{\"result\":{},\"id\":{\"id\":12}}", OUTLINE_UNKNOWN, 0},
+        {"{\"result\":{},\"\\u0069d\":12}", OUTLINE_UNKNOWN, 0},
+        {"{\"result\":{},\"id\":1"
+         "000000000000000000000000000000000000000000000000000000000000000000}",
+         OUTLINE_UNKNOWN, 0},
+        {"[{\"id\":12,\"result\":{}}]", OUTLINE_UNKNOWN, 0},
+        {"{\"x\":\"1\"}", OUTLINE_NO_MESSAGE, 0},
+        {"{\"x\":\"1\"", OUTLINE_UNKNOWN, 0},
+        {"{\"x\":\"1\"}}", OUTLINE_UNKNOWN, 0},
+        {"Hello, {\"id\":12}", OUTLINE_NO_MESSAGE, 0},
+        {"{\"id\":12,\"method\":\"x\"}", OUTLINE_BY_ITSELF, 0},
+        {"{\"params\":{},\"method\":\"x\"}", OUTLINE_BY_ITSELF, 0},
+        {"", OUTLINE_UNKNOWN, 0},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        size_t count = strlen(cases[i].text);
+        for (size_t cut = 0; cut <= count; cut++) {
+            struct outline o;
+            memset(&o, 0, sizeof o);
+            outline_feed(&o, cases[i].text, cut);
+            outline_feed(&o, cases[i].text + cut, count - cut);
+            if (outline_kind(&o) != cases[i].kind)
+                fail_msg("%s: %d", cases[i].text, outline_kind(&o));
+            if (cases[i].kind == OUTLINE_ANSWER)
+                assert_int_equal(outline_id(&o), cases[i].id);
+        }
+    }
 }
 
 static void
@@ -312,6 +395,8 @@ main(void)
         TEST(lines_are_cut_wherever_the_bytes_are),
         TEST(events_are_cut_wherever_the_bytes_are),
         TEST(an_event_too_long_is_skipped),
+        TEST(events_of_many_long_lines_are_skipped_whole),
+        TEST(an_outline_tells_whose_answer_it_is),
         TEST(names_are_what_a_model_takes),
         TEST(contents_keep_what_a_model_can_read),
         TEST(a_catalog_tells_what_it_leaves_out),

@@ -379,6 +379,98 @@ on_error(struct client *c, const struct message *m)
         journal(VOXRING_LOG_WARN, "the MCP server sent an error: %s", why);
 }
 
+/* ---- what is too long -------------------------------------------------------------- */
+
+/* The request's answer was skipped and will not come again. */
+static void
+fail_overlong(struct client *c, uint64_t id, const char *why)
+{
+    char sentence[400];
+
+    if (id != 0 && id == c->initialize_id) {
+        on_failed_handshake(c, "initialize", why, TRANSPORT_DIED);
+    } else if (id != 0 && id == c->list_id) {
+        on_failed_list(c, why, TRANSPORT_DIED);
+    } else {
+        snprintf(sentence, sizeof sentence,
+                 "%s; ask it for less, such as a part or a page", why);
+        end_call(c, id, NULL, sentence);
+    }
+}
+
+/* It cannot be told whose answer it was: all that the server has to answer
+ * fail, and it is told to leave them. */
+static void
+fail_all_overlong(struct client *c, const char *why)
+{
+    struct call **place = &c->calls;
+
+    if (c->initialize_id != 0)
+        fail_overlong(c, c->initialize_id, why);
+    else if (c->list_id != 0)
+        fail_overlong(c, c->list_id, why);
+    while (c->state != CLIENT_DOWN && *place) {
+        uint64_t id = (*place)->id;
+        if (!(*place)->sent) {
+            place = &(*place)->next;
+            continue;
+        }
+        transport_send(c->transport, 0,
+                       message_cancelled(id, "the answer may be lost"),
+                       TRANSPORT_ANY);
+        transport_forget(c->transport, id);
+        fail_overlong(c, id, why);
+    }
+}
+
+/* A request of the server waits for an answer, whatever is in it. */
+static void
+refuse_overlong(struct client *c, const struct outline *outline)
+{
+    cJSON *raw_id = outline_raw_id(outline);
+
+    if (raw_id)
+        transport_send(c->transport, 0,
+                       message_refusal(raw_id, MESSAGE_INVALID_REQUEST,
+                                       "the request is too long"),
+                       TRANSPORT_ANY);
+    cJSON_Delete(raw_id);
+}
+
+static void
+on_overlong(void *arg, const struct outline *outline, size_t bytes)
+{
+    struct client *c = arg;
+    char why[200];
+
+    if (c->state == CLIENT_DOWN)
+        return;
+    switch (outline_kind(outline)) {
+    case OUTLINE_ANSWER:
+        snprintf(why, sizeof why,
+                 "the MCP server's answer has %zu bytes, more than the %zu "
+                 "that are read of one",
+                 bytes, MESSAGE_MAX_BYTES);
+        transport_forget(c->transport, outline_id(outline));
+        fail_overlong(c, outline_id(outline), why);
+        break;
+    case OUTLINE_UNKNOWN:
+        snprintf(why, sizeof why,
+                 "the MCP server sent %zu bytes, more than the %zu that are "
+                 "read of an answer, and it may have been the one to this",
+                 bytes, MESSAGE_MAX_BYTES);
+        fail_all_overlong(c, why);
+        break;
+    case OUTLINE_BY_ITSELF:
+        refuse_overlong(c, outline);
+        break;
+    case OUTLINE_NO_MESSAGE:
+        break;
+    }
+}
+
+/* ---- what it asks and says by itself ------------------------------------------------ */
+
 /* Sampling, elicitation and roots were not offered; whoever asks all the same
  * gets told. */
 static void
@@ -528,7 +620,9 @@ on_failure(void *arg, uint64_t id, enum transport_failure failure,
 
     if (c->state == CLIENT_DOWN)
         return;
-    if (id != 0 && id == c->initialize_id)
+    if (failure == TRANSPORT_OVERLONG)
+        fail_overlong(c, id, why);
+    else if (id != 0 && id == c->initialize_id)
         on_failed_handshake(c, "initialize", why, how);
     else if (id != 0 && id == c->list_id && c->state != CLIENT_READY)
         on_failed_list(c, why, how);
@@ -554,6 +648,7 @@ client_open(uv_loop_t *loop, const struct setup *setup, struct catalog *catalog,
     struct transport_events transport_events = {
         .arg = c,
         .on_message = on_message,
+        .on_overlong = on_overlong,
         .on_failure = on_failure,
         .on_end = on_end,
         .on_closed = on_transport_closed,

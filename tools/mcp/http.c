@@ -7,6 +7,7 @@
 
 #include "tools/mcp/exchange.h"
 #include "tools/mcp/journal.h"
+#include "tools/mcp/message.h"
 #include "tools/mcp/web.h"
 
 /* A stream that breaks off is taken up again so often without a byte. */
@@ -196,12 +197,18 @@ resume_later(struct exchange *e)
     uv_timer_start(&e->timer, on_resume, (uint64_t)wait_ms, 0);
 }
 
+static bool
+is_awaited(const struct exchange *e)
+{
+    return e->kind == EXCHANGE_POST && e->id != 0 && !e->answered;
+}
+
 /* The exchange is over; who waits for it is told. */
 static void
 settle(struct exchange *e, enum transport_failure failure, const char *why)
 {
     struct http *http = e->owner;
-    bool tell = e->kind == EXCHANGE_POST && e->id != 0 && !e->answered;
+    bool tell = is_awaited(e);
 
     tell = tell || failure == TRANSPORT_SESSION_LOST;
     e->answered = true;
@@ -271,6 +278,7 @@ post_done(struct exchange *e, CURLcode code, long status, const char *why)
         journal(VOXRING_LOG_DEBUG, "a notification did not arrive: %s", why);
     settle(e,
            status == 401 || status == 403 ? TRANSPORT_UNAUTHORIZED
+           : good && e->overlong          ? TRANSPORT_OVERLONG
                                           : TRANSPORT_FAILED,
            why);
     if (listen_now)
@@ -307,6 +315,64 @@ on_done(void *arg, CURL *easy, CURLcode code)
 /* ---- what comes in while they run ---------------------------------------------- */
 
 static void
+on_long_event(struct exchange *e, size_t bytes)
+{
+    struct http *http = e->owner;
+    enum outline_kind kind = outline_kind(&e->sse.outline);
+    char why[120];
+
+    /* of one that is answered it is the time that it may linger */
+    if (!e->answered)
+        uv_timer_stop(&e->timer);
+    journal(VOXRING_LOG_WARN,
+            "the server sent an event of %zu bytes, more than %zu: skipped",
+            bytes, SSE_LIMIT_BYTES);
+    if (kind != OUTLINE_UNKNOWN) {
+        http->events.on_overlong(http->events.arg, &e->sse.outline, bytes);
+    } else if (is_awaited(e)) {
+        /* the answers of others do not come here */
+        snprintf(why, sizeof why,
+                 "the MCP server's answer has %zu bytes, more than %zu", bytes,
+                 SSE_LIMIT_BYTES);
+        settle(e, TRANSPORT_OVERLONG, why);
+    }
+}
+
+static void
+on_endless(uv_timer_t *timer)
+{
+    struct exchange *e = timer->data;
+    struct http *http = e->owner;
+    char why[160];
+
+    snprintf(why, sizeof why,
+             "the MCP server sent %zu bytes of an event that does not end, "
+             "where a message has at most %zu",
+             e->sse.data_bytes, SSE_LIMIT_BYTES);
+    if (e->kind == EXCHANGE_LISTEN) {
+        journal(VOXRING_LOG_WARN, "%s: its stream of notifications begins anew",
+                why);
+        web_stop(http->web, e->easy);
+        resume_later(e);
+    } else {
+        settle(e, TRANSPORT_OVERLONG, why);
+    }
+}
+
+static void
+watch_event(struct exchange *e)
+{
+    struct http *http = e->owner;
+
+    if (e->closing || http->closing || e->answered || !e->sse.overlong)
+        return;
+    if (e->sse.data_bytes > MESSAGE_ENDLESS_BYTES)
+        on_endless(&e->timer);
+    else if (!uv_is_active((uv_handle_t *)&e->timer))
+        uv_timer_start(&e->timer, on_endless, MESSAGE_ENDLESS_MS, 0);
+}
+
+static void
 on_event(void *arg, char *data, size_t count)
 {
     struct exchange *e = arg;
@@ -318,9 +384,7 @@ on_event(void *arg, char *data, size_t count)
     if (data)
         http->events.on_message(http->events.arg, data, count);
     else
-        journal(VOXRING_LOG_WARN,
-                "the server sent an event of more than %zu bytes: skipped",
-                SSE_LIMIT_BYTES);
+        on_long_event(e, count);
 }
 
 static void
@@ -338,6 +402,7 @@ read_exchange(struct exchange *e)
         memset(&e->inbox, 0, sizeof e->inbox);
         sse_feed(&e->sse, bytes.bytes, bytes.count, on_event, e);
         buffer_fini(&bytes);
+        watch_event(e);
     }
 }
 

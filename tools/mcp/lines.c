@@ -5,14 +5,17 @@
 static void
 add(struct lines *lines, const char *bytes, size_t count)
 {
-    if (lines->skipping)
+    lines->bytes += count;
+    if (!lines->skipping && lines->bytes <= lines->limit_bytes &&
+        buffer_add(&lines->line, bytes, count))
         return;
-    if (count > lines->limit_bytes ||
-        lines->line.count > lines->limit_bytes - count ||
-        !buffer_add(&lines->line, bytes, count)) {
+    if (!lines->skipping) {
         lines->skipping = true;
+        memset(&lines->outline, 0, sizeof lines->outline);
+        outline_feed(&lines->outline, lines->line.bytes, lines->line.count);
         buffer_clear(&lines->line);
     }
+    outline_feed(&lines->outline, bytes, count);
 }
 
 static void
@@ -21,13 +24,14 @@ end(struct lines *lines, lines_fn *on_line, void *arg)
     size_t count = lines->line.count;
 
     if (lines->skipping) {
-        on_line(arg, NULL, 0);
+        on_line(arg, NULL, lines->bytes);
     } else if (count > 0) {
         if (lines->line.bytes[count - 1] == '\r')
             lines->line.bytes[--count] = '\0';
         on_line(arg, lines->line.bytes, count);
     }
     lines->skipping = false;
+    lines->bytes = 0;
     buffer_clear(&lines->line);
 }
 

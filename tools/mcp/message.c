@@ -37,8 +37,8 @@ malformed(struct message *message, const char *why)
     message->why = why;
 }
 
-static uint64_t
-own_id(const cJSON *id)
+uint64_t
+message_own_id(const cJSON *id)
 {
     if (!cJSON_IsNumber(id) || !(id->valuedouble >= 1) ||
         !(id->valuedouble < 9007199254740992.0))
@@ -53,7 +53,7 @@ read_answer(struct message *message, const cJSON *item)
     const cJSON *error = member(item, "error");
     const cJSON *code = member(error, "code");
 
-    message->id = own_id(message->raw_id);
+    message->id = message_own_id(message->raw_id);
     if (cJSON_IsObject(error)) {
         message->kind = MESSAGE_ERROR;
         message->text = string_member(error, "message");

@@ -12,11 +12,16 @@
 /* A message, and what a transport collects for one, has at most so much. */
 #define MESSAGE_MAX_BYTES ((size_t)4 * 1024 * 1024)
 #define MESSAGE_BATCH_MAX 1000
+/* One that has more is skipped, but not for ever: the sender of one that has
+ * not ended after so much, or so long after it was too much, is broken. */
+#define MESSAGE_ENDLESS_BYTES ((size_t)64 * 1024 * 1024)
+#define MESSAGE_ENDLESS_MS 5000
 
 #define MESSAGE_NEWEST "2025-11-25"
 
 /* JSON-RPC's codes that we use. */
 #define MESSAGE_UNKNOWN_METHOD (-32601)
+#define MESSAGE_INVALID_REQUEST (-32600)
 
 enum message_kind {
     MESSAGE_MALFORMED,    /* why */
@@ -44,6 +49,9 @@ cJSON *message_parse(char *bytes, size_t count);
 
 /* Reads one message. [any] */
 void message_read(struct message *message, const cJSON *item);
+
+/* An id as we give them; 0 if it is none. [any] */
+uint64_t message_own_id(const cJSON *id);
 
 /* What a server says of itself; texts valid as long as the JSON. */
 struct message_server {

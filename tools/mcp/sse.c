@@ -6,26 +6,36 @@
 #define RETRY_MAX_MS INT64_C(3600000)
 
 static void
-add(struct sse *sse, struct buffer *buffer, const char *bytes, size_t count)
+skip_event(struct sse *sse)
 {
-    if (sse->overlong)
+    sse->overlong = true;
+    memset(&sse->outline, 0, sizeof sse->outline);
+    outline_feed(&sse->outline, sse->data.bytes, sse->data.count);
+    buffer_clear(&sse->data);
+}
+
+static void
+add_data(struct sse *sse, const char *bytes, size_t count)
+{
+    sse->data_bytes += count;
+    if (!sse->overlong && sse->data_bytes <= SSE_LIMIT_BYTES &&
+        buffer_add(&sse->data, bytes, count))
         return;
-    if (buffer->count + count > SSE_LIMIT_BYTES ||
-        !buffer_add(buffer, bytes, count)) {
-        sse->overlong = true;
-        buffer_clear(buffer);
-    }
+    if (!sse->overlong)
+        skip_event(sse);
+    outline_feed(&sse->outline, bytes, count);
 }
 
 static void
 dispatch(struct sse *sse, sse_fn *on_event, void *arg)
 {
     memcpy(sse->id, sse->next_id, sizeof sse->id);
-    if (sse->overlong)
-        on_event(arg, NULL, 0);
+    if (sse->overlong && !sse->foreign)
+        on_event(arg, NULL, sse->data_bytes);
     else if (sse->has_data && sse->data.count > 0 && !sse->foreign)
         on_event(arg, sse->data.bytes, sse->data.count);
     buffer_clear(&sse->data);
+    sse->data_bytes = 0;
     sse->has_data = sse->foreign = sse->overlong = false;
 }
 
@@ -33,9 +43,9 @@ static void
 take_data(struct sse *sse, const char *value, size_t count)
 {
     if (sse->has_data)
-        add(sse, &sse->data, "\n", 1);
+        add_data(sse, "\n", 1);
     sse->has_data = true;
-    add(sse, &sse->data, value, count);
+    add_data(sse, value, count);
 }
 
 static void
@@ -79,7 +89,9 @@ take_field(struct sse *sse, char *line, size_t count)
 static void
 end_line(struct sse *sse, sse_fn *on_event, void *arg)
 {
-    if (sse->line.count == 0)
+    if (sse->long_line)
+        sse->long_line = sse->long_data = false;
+    else if (sse->line.count == 0)
         dispatch(sse, on_event, arg);
     else
         take_field(sse, sse->line.bytes, sse->line.count);
@@ -101,6 +113,45 @@ drop_mark(struct sse *sse)
     }
 }
 
+/* The line has become too long: of one with data the event is skipped, any
+ * other alone. */
+static void
+skip_line(struct sse *sse)
+{
+    size_t at = strlen("data:");
+
+    drop_mark(sse);
+    sse->long_line = true;
+    sse->long_data =
+        sse->line.count > at && memcmp(sse->line.bytes, "data:", at) == 0;
+    if (sse->long_data) {
+        at += sse->line.bytes[at] == ' ';
+        take_data(sse, sse->line.bytes + at, sse->line.count - at);
+    } else if (sse->line.count <= at && !sse->overlong) {
+        /* memory is out: it may be anything */
+        skip_event(sse);
+    }
+    buffer_clear(&sse->line);
+}
+
+static void
+add_line(struct sse *sse, const char *bytes, size_t count)
+{
+    size_t space = SSE_LIMIT_BYTES - sse->line.count;
+    size_t fitting = count < space ? count : space;
+
+    if (!sse->long_line) {
+        bool added = buffer_add(&sse->line, bytes, fitting);
+        if (added && fitting == count)
+            return;
+        skip_line(sse);
+        bytes += added ? fitting : 0;
+        count -= added ? fitting : 0;
+    }
+    if (sse->long_data)
+        add_data(sse, bytes, count);
+}
+
 void
 sse_feed(struct sse *sse, const char *bytes, size_t count, sse_fn *on_event,
          void *arg)
@@ -117,7 +168,7 @@ sse_feed(struct sse *sse, const char *bytes, size_t count, sse_fn *on_event,
         sse->after_cr = false;
         while (at < count && bytes[at] != '\n' && bytes[at] != '\r')
             at++;
-        add(sse, &sse->line, bytes + from, at - from);
+        add_line(sse, bytes + from, at - from);
         if (at == count)
             return;
         sse->after_cr = bytes[at++] == '\r';
@@ -132,6 +183,8 @@ sse_end(struct sse *sse)
     buffer_clear(&sse->line);
     buffer_clear(&sse->data);
     memcpy(sse->next_id, sse->id, sizeof sse->id);
+    sse->data_bytes = 0;
+    sse->long_line = sse->long_data = false;
     sse->begun = sse->after_cr = sse->has_data = false;
     sse->foreign = sse->overlong = false;
 }

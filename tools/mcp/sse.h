@@ -8,14 +8,16 @@
 #include <stdint.h>
 
 #include "tools/mcp/buffer.h"
+#include "tools/mcp/outline.h"
 
 /* A line, and an event's data, may have so many bytes. */
 #define SSE_LIMIT_BYTES ((size_t)4 * 1024 * 1024)
 #define SSE_ID_BYTES 1024
 
 /* The data of one event of type "message", valid and writable during the
- * call, a NUL behind it; NULL: one was skipped, for it was longer than allowed
- * or memory was out. [loop] */
+ * call, a NUL behind it; NULL: one of `count` bytes was skipped, for it was
+ * longer than allowed or memory was out; `outline` has what was in it. [loop]
+ */
 typedef void sse_fn(void *arg, char *data, size_t count);
 
 /* Zeroed it is at a stream's begin. */
@@ -29,7 +31,13 @@ struct sse {
     bool after_cr;
     bool has_data;
     bool foreign; /* an event of another type */
+    /* the event is being skipped, with so many bytes of data till now */
     bool overlong;
+    size_t data_bytes;
+    struct outline outline;
+    /* the line is; it is one of data */
+    bool long_line;
+    bool long_data;
 };
 
 /* Takes bytes; `on_event` comes for each event that ends in them, and must not

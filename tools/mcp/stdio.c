@@ -26,8 +26,9 @@ struct stdio {
     uv_process_t process;
     uv_pipe_t input;
     uv_pipe_t output;
-    uv_timer_t timer;  /* the shutdown's steps, or the last words */
-    uv_timer_t memory; /* looks at what it takes */
+    uv_timer_t timer;   /* the shutdown's steps, or the last words */
+    uv_timer_t memory;  /* looks at what it takes */
+    uv_timer_t endless; /* a line that is too long must end until then */
     int handles;
     int steps;
     bool spawned; /* `process` is a handle */
@@ -83,6 +84,7 @@ close_all(struct stdio *s)
     close_handle((uv_handle_t *)&s->output);
     close_handle((uv_handle_t *)&s->timer);
     close_handle((uv_handle_t *)&s->memory);
+    close_handle((uv_handle_t *)&s->endless);
 }
 
 static void
@@ -172,8 +174,9 @@ on_line(void *arg, char *line, size_t count)
         return;
     if (!line) {
         journal(VOXRING_LOG_WARN,
-                "the server wrote a line of more than %zu bytes: skipped",
-                MESSAGE_MAX_BYTES);
+                "the server wrote a line of %zu bytes, more than %zu: skipped",
+                count, MESSAGE_MAX_BYTES);
+        s->events.on_overlong(s->events.arg, &s->lines.outline, count);
     } else if (line[0] != '{' && line[0] != '[') {
         journal(
             VOXRING_LOG_WARN,
@@ -183,6 +186,34 @@ on_line(void *arg, char *line, size_t count)
     } else {
         s->events.on_message(s->events.arg, line, count);
     }
+}
+
+/* Nothing else can come from a server that does not end its line. */
+static void
+on_endless(uv_timer_t *timer)
+{
+    struct stdio *s = timer->data;
+
+    if (s->closing || s->ended)
+        return;
+    snprintf(s->how, sizeof s->how,
+             "the MCP server wrote %zu bytes without the end of a line, where "
+             "a message has at most %zu: it is broken and was ended",
+             s->lines.bytes, MESSAGE_MAX_BYTES);
+    uv_read_stop((uv_stream_t *)&s->output);
+    signal_server(s, SIGHUP);
+    tell_end(s);
+}
+
+static void
+watch_line(struct stdio *s)
+{
+    if (!s->lines.skipping)
+        uv_timer_stop(&s->endless);
+    else if (s->lines.bytes > MESSAGE_ENDLESS_BYTES)
+        on_endless(&s->endless);
+    else if (!uv_is_active((uv_handle_t *)&s->endless) && !s->closing)
+        uv_timer_start(&s->endless, on_endless, MESSAGE_ENDLESS_MS, 0);
 }
 
 /* A server that closed its output is ending, or of no use. */
@@ -211,9 +242,11 @@ on_output(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer)
 
     if (count >= 0) {
         lines_feed(&s->lines, buffer->base, (size_t)count, on_line, s);
+        watch_line(s);
         return;
     }
     uv_read_stop(stream);
+    uv_timer_stop(&s->endless);
     s->output_open = false;
     if (!s->running) {
         uv_timer_stop(&s->timer);
@@ -324,9 +357,10 @@ init_handles(struct stdio *s, uv_loop_t *loop)
     uv_pipe_init(loop, &s->output, 0);
     uv_timer_init(loop, &s->timer);
     uv_timer_init(loop, &s->memory);
+    uv_timer_init(loop, &s->endless);
     s->process.data = s->input.data = s->output.data = s;
-    s->timer.data = s->memory.data = s;
-    s->handles = 4;
+    s->timer.data = s->memory.data = s->endless.data = s;
+    s->handles = 5;
 }
 
 /* --mcp --guard OUR_PID PROGRAM ARGUMENTS */

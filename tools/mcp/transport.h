@@ -11,6 +11,7 @@
 
 #include <uv.h>
 
+#include "tools/mcp/outline.h"
 #include "tools/mcp/setup.h"
 
 enum transport_end {
@@ -22,6 +23,7 @@ enum transport_end {
 enum transport_failure {
     TRANSPORT_FAILED,       /* the request has no answer and will get none */
     TRANSPORT_UNAUTHORIZED, /* the same, and the server wants other headers */
+    TRANSPORT_OVERLONG,     /* its answer is too long, and would be again */
     TRANSPORT_SESSION_LOST, /* the server knows the session no more; the
                              * request was not looked at */
 };
@@ -31,6 +33,9 @@ struct transport_events {
     void *arg;
     /* Bytes of one message, writable, a NUL behind them. */
     void (*on_message)(void *arg, char *bytes, size_t count);
+    /* One of `bytes` bytes was skipped: it was longer than allowed, or memory
+     * was out. */
+    void (*on_overlong)(void *arg, const struct outline *outline, size_t bytes);
     /* The request of that id, as it was sent, failed. */
     void (*on_failure)(void *arg, uint64_t id, enum transport_failure failure,
                        const char *why);
