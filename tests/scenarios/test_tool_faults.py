@@ -79,9 +79,11 @@ WAYS = {
     "huge": Way("char *t = malloc(3 << 20); memset(t, 'x', 3 << 20);"
                 't[0] = t[(3 << 20) - 2] = \'"\'; t[(3 << 20) - 1] = 0;'
                 "host->complete(call->token, VOXRING_OK, t); free(t);",
-                "error", "bytes|large|long"),
+                "error", "bytes|large|long", "its answer has 3145727 bytes",
+                r"goes on; plugins\.rules\.huge\.result_bytes"),
     "bytes": Way('host->complete(call->token, VOXRING_OK,'
-                 ' "{\\"done\\": \\"\\xff\\xfe\\"}");', "error", "UTF-8"),
+                 ' "{\\"done\\": \\"\\xff\\xfe\\"}");', "error", "UTF-8",
+                 "its answer is not UTF-8", "it goes on"),
     "prose": Way.answers("host->complete(call->token, VOXRING_OK,"
                          ' "no {JSON");', result="no {JSON"),
     "nothing": Way.answers("host->complete(call->token, VOXRING_OK, NULL);"),
