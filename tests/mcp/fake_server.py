@@ -5,9 +5,12 @@
     fake_server.py http [MODE]     prints "port N" first
 
 MODE changes how it begins: `mute` answers nothing, `old` speaks a revision that
-nobody knows, `loop` lists pages without end, `later` stays alive when its input
-ends, `no-stream` has no GET stream (http), `forget` forgets each session after
-two calls (http), `json` answers as JSON instead of events (http), `broken`
+nobody knows, `loop` lists pages without end, `huge-list`, `huge-page` and
+`huge-unknown` list more than a client has to read (at once, on a later page, as
+a batch), `huge-growth` after `grow`, `huge-hello` begins so, `later` stays
+alive when its input ends, `no-stream` has no GET stream (http), `forget`
+forgets each session after two calls (http), `json` answers as JSON instead of
+events (http), `json-huge-list` does so and lists too much (http), `broken`
 breaks each stream off after its first event (http), `password` wants the header
 `X-Key: open` (http).
 """
@@ -23,6 +26,7 @@ from http.server import BaseHTTPRequestHandler
 KIND = sys.argv[1]
 MODE = sys.argv[2] if len(sys.argv) > 2 else ""
 HUGE_BYTES = 5 << 20
+HUGE_LISTS = ("huge-list", "huge-page", "huge-unknown", "json-huge-list")
 LONG_NAME = "a.very/long name " * 6
 
 
@@ -86,6 +90,8 @@ class Server:
 
     def on_initialize(self, params, ident, send):
         assert params["capabilities"] == {}
+        if MODE == "huge-hello":
+            return {"instructions": "u" * HUGE_BYTES}
         return {"protocolVersion": "1999-01-01" if MODE == "old" else
                 params["protocolVersion"],
                 "capabilities": {"tools": {"listChanged": True}},
@@ -97,6 +103,15 @@ class Server:
     def on_tools_list(self, params, ident, send):
         if MODE == "loop":
             return {"tools": [], "nextCursor": "again"}
+        if MODE in HUGE_LISTS and (
+                MODE != "huge-page" or "cursor" in params):
+            result = {"tools": [tool("x", description="u" * HUGE_BYTES)]}
+            if MODE != "huge-unknown":
+                return result
+            send([{"jsonrpc": "2.0", "id": ident, "result": result}])
+            return None
+        if grown and MODE == "huge-growth":
+            return {"tools": [tool("x", description="u" * HUGE_BYTES)]}
         page = int(params.get("cursor", 0))
         result = {"tools": PAGES[page] + (grown if page == 2 else [])}
         if page < 2:
@@ -392,7 +407,7 @@ class Handler(BaseHTTPRequestHandler):
             sessions.pop(self.headers["Mcp-Session-Id"], None)
             self.fail(404, "no such session")
             return
-        if MODE == "json":
+        if MODE.startswith("json"):
             self.begin("application/json; charset=utf-8")
             server.take(message, lambda m: "result" in m and
                         self.wfile.write(json.dumps(m).encode()))

@@ -347,6 +347,43 @@ another_revision_is_refused(void **state)
     gateway_expect("\"error\":\"it speaks revision 1999-01-01");
 }
 
+static void
+a_list_too_long_is_refused(void **state)
+{
+    static const char *const modes[][2] = {
+        {"huge-list", "\"error\":\"tools/list failed: the MCP server's answer "
+                      "has 52"},
+        {"huge-page", "\"error\":\"tools/list failed: the MCP server's answer "
+                      "has 52"},
+        {"huge-unknown", "\"error\":\"tools/list failed: the MCP server sent"},
+        {"huge-hello", "\"error\":\"initialize failed: the MCP server's "},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof modes / sizeof modes[0]; i++) {
+        gateway_start_fake(modes[i][0], "");
+        gateway_expect(modes[i][1]);
+        if (strstr(gateway.text, "tools/list"))
+            assert_non_null(strstr(gateway.text, "its tools in pages, fewer"));
+        kill(gateway.pid, SIGTERM);
+        assert_int_equal(gateway_await_exit(), 3);
+        close(gateway.boot_fd);
+        close(gateway.log_fd);
+    }
+    gateway.boot_fd = gateway.log_fd = -1;
+}
+
+static void
+a_list_that_gets_too_long_changes_nothing(void **state)
+{
+    (void)state;
+    gateway_start_fake("huge-growth", "");
+    gateway_welcome();
+    gateway_call("1", "grow", "{}", "\"text\":\"grown\"");
+    gateway_await_log("shorter descriptions; the tools stay as they were");
+    gateway_call("2", "echo", "{\"text\":\"on\"}", "\"text\":\"on\"");
+}
+
 #define HAND(...)                                                             \
     (const char *const[])                                                     \
     {                                                                         \
@@ -462,6 +499,8 @@ main(void)
         TEST(all_of_it_ends_with_the_boot_pipe),
         TEST(what_cannot_work_is_refused_with_the_key),
         TEST(another_revision_is_refused),
+        TEST(a_list_too_long_is_refused),
+        TEST(a_list_that_gets_too_long_changes_nothing),
         TEST(by_hand_it_is_a_remote_worker),
         TEST(by_hand_a_server_is_started_again),
         TEST(by_hand_a_refusal_ends_it),

@@ -112,6 +112,40 @@ a_body_too_long_fails_its_call(void **state)
 }
 
 static void
+refuse_list(const char *mode, const char *part)
+{
+    start(mode, "");
+    gateway_expect(part);
+    assert_non_null(strstr(gateway.text, "its tools in pages, fewer of them"));
+    kill(gateway.pid, SIGTERM);
+    assert_int_equal(gateway_await_exit(), 3);
+}
+
+static void
+an_event_with_a_list_too_long_is_refused(void **state)
+{
+    (void)state;
+    refuse_list("huge-list", "\"error\":\"tools/list failed: the MCP server's "
+                             "answer has 52");
+}
+
+static void
+an_unknown_event_for_a_list_is_refused(void **state)
+{
+    (void)state;
+    refuse_list("huge-unknown", "\"error\":\"tools/list failed: the MCP "
+                                "server's answer has 52");
+}
+
+static void
+a_body_with_a_list_too_long_is_refused(void **state)
+{
+    (void)state;
+    refuse_list("json-huge-list", "\"error\":\"tools/list failed: the MCP "
+                                  "server's answer has more than 4194304");
+}
+
+static void
 it_needs_no_stream_of_notifications(void **state)
 {
     (void)state;
@@ -279,6 +313,9 @@ main(void)
         TEST(an_event_too_long_fails_its_call),
         TEST(what_is_too_long_and_no_answer_is_skipped),
         TEST(a_body_too_long_fails_its_call),
+        TEST(an_event_with_a_list_too_long_is_refused),
+        TEST(an_unknown_event_for_a_list_is_refused),
+        TEST(a_body_with_a_list_too_long_is_refused),
         TEST(it_needs_no_stream_of_notifications),
         TEST(notifications_come_by_their_stream),
         TEST(a_broken_stream_is_taken_up_again),

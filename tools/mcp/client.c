@@ -388,9 +388,13 @@ fail_overlong(struct client *c, uint64_t id, const char *why)
     char sentence[400];
 
     if (id != 0 && id == c->initialize_id) {
-        on_failed_handshake(c, "initialize", why, TRANSPORT_DIED);
+        on_failed_handshake(c, "initialize", why, TRANSPORT_REFUSED);
     } else if (id != 0 && id == c->list_id) {
-        on_failed_list(c, why, TRANSPORT_DIED);
+        snprintf(sentence, sizeof sentence,
+                 "%s; the server has to list its tools in pages, fewer of "
+                 "them, or with shorter descriptions",
+                 why);
+        on_failed_list(c, sentence, TRANSPORT_REFUSED);
     } else {
         snprintf(sentence, sizeof sentence,
                  "%s; ask it for less, such as a part or a page", why);
