@@ -22,6 +22,7 @@ struct plugin {
     struct plugin_file file; /* the version that is wanted */
     size_t folder;           /* its place among the folders */
     char *config_json;
+    bool unconfigured;        /* plugins.config has nothing for it */
     struct worker *current;   /* the one that takes new calls, or NULL */
     struct worker *candidate; /* a newer version that is starting, or NULL */
     bool was_ready;

@@ -114,6 +114,7 @@ plugin_worker_refuse(struct worker *w, const char *reason)
         plugin_worker_stop(w);
         try_later(p, reason);
     } else {
+        p->optional = p->plugin->unconfigured;
         provider_refuse(p, reason);
     }
 }

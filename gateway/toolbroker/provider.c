@@ -129,8 +129,12 @@ provider_refuse(struct provider *p, const char *reason)
     p->state = PROVIDER_REFUSED;
     free(p->refusal);
     p->refusal = strdup(reason);
-    log_error(tools, p->name, "the %s is not used: %s",
-              provider_kind_noun(p->kind), reason);
+    if (p->optional)
+        log_warn(tools, p->name, "the %s is not used: %s",
+                 provider_kind_noun(p->kind), reason);
+    else
+        log_error(tools, p->name, "the %s is not used: %s",
+                  provider_kind_noun(p->kind), reason);
     p->ops->refused(p);
     snprintf(sentence, sizeof sentence, "The %s %s is not available",
              provider_kind_noun(p->kind), p->name);

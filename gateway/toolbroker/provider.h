@@ -121,6 +121,7 @@ struct provider {
     enum provider_state state;
     bool settled;
     bool leaving;  /* is freed as soon as nothing is in it */
+    bool optional; /* nobody has configured it: that it refuses is no fault */
     char *refusal; /* NULL if not refused, or memory was out */
     struct tool_list tools;
     struct worker *workers; /* all that have not closed, a plugin's newest
