@@ -191,9 +191,10 @@ make(const struct provider_context *context, enum broker_provider_kind kind,
     if (!p)
         return NULL;
     p->plugin = calloc(1, sizeof *p->plugin);
-    if (p->plugin)
+    if (p->plugin) {
         p->plugin->config_json = strdup(config_json ? config_json : "{}");
-    p->plugin->unconfigured = !config_json;
+        p->plugin->unconfigured = !config_json;
+    }
     if (!p->plugin || !p->plugin->config_json)
         provider_free(&p);
     return p;
