@@ -260,7 +260,8 @@ contents_keep_what_a_model_can_read(void **state)
         "{\"content\":[{\"type\":\"resource\",\"resource\":{\"uri\":\"u\","
         "\"text\":\"1234567890123456789012345678901234567890\"}}]}",
         "{\"content\":[{\"type\":\"text\",\"text\":\"The tool's answer has 48 "
-        "bytes, more than the 40 allowed\"}],\"isError\":true}");
+        "bytes, more than the 40 allowed\"}],\"isError\":true,"
+        "\"_meta\":{\"voxring/unsent_bytes\":48}}");
     check_content(
         "{\"structuredContent\":{\"a\":\"123456789012345678901234567890\"}}",
         "{\"content\":[],\"structuredContent\":{\"a\":"

@@ -161,6 +161,23 @@ add_structure(struct reading *r, cJSON *root, const cJSON *result)
     cJSON_free(text);
 }
 
+/* By this mark the gateway tells why there is no result; takes `text`. */
+static char *
+with_unsent(char *text, size_t bytes)
+{
+    cJSON *root = text ? cJSON_Parse(text) : NULL;
+    cJSON *meta = cJSON_AddObjectToObject(root, "_meta");
+    char *marked = NULL;
+
+    if (cJSON_AddNumberToObject(meta, "voxring/unsent_bytes", (double)bytes))
+        marked = cJSON_PrintUnformatted(root);
+    cJSON_Delete(root);
+    if (!marked)
+        return text;
+    cJSON_free(text);
+    return marked;
+}
+
 static char *
 too_long(size_t bytes, size_t limit_bytes)
 {
@@ -169,7 +186,7 @@ too_long(size_t bytes, size_t limit_bytes)
     snprintf(sentence, sizeof sentence,
              "The tool's answer has %zu bytes, more than the %zu allowed",
              bytes, limit_bytes);
-    return content_error(sentence);
+    return with_unsent(content_error(sentence), bytes);
 }
 
 static char *
