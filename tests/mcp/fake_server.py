@@ -7,12 +7,12 @@
 MODE changes how it begins: `mute` answers nothing, `old` speaks a revision that
 nobody knows, `loop` lists pages without end, `huge-list`, `huge-page` and
 `huge-unknown` list more than a client has to read (at once, on a later page, as
-a batch), `huge-growth` after `grow`, `huge-hello` begins so, `later` stays
-alive when its input ends, `no-stream` has no GET stream (http), `forget`
-forgets each session after two calls (http), `json` answers as JSON instead of
-events (http), `json-huge-list` does so and lists too much (http), `broken`
-breaks each stream off after its first event (http), `password` wants the header
-`X-Key: open` (http).
+a batch), `huge-growth` after `grow`, `huge-hello` begins so, `echo` sends back
+what it gets, `later` stays alive when its input ends, `no-stream` has no GET
+stream (http), `forget` forgets each session after two calls (http), `json`
+answers as JSON instead of events (http), `json-huge-list` does so and lists too
+much (http), `broken` breaks each stream off after its first event (http),
+`password` wants the header `X-Key: open` (http).
 """
 import json
 import os
@@ -73,6 +73,9 @@ class Server:
             self.cancelled.add(params["requestId"])
             self.log(f"cancelled {params['reason']}")
         if ident is None or method is None or MODE == "mute":
+            return
+        if MODE == "echo":
+            send(message)
             return
         try:
             result = getattr(self, "on_" + method.replace("/", "_"))(

@@ -468,6 +468,10 @@ a_person_can_check_a_server(void **state)
                            "loop",
                            "does not end"),
                      0);
+    assert_int_equal(check("cat", "initialize failed: what came back was the "
+                                  "request itself; is it an MCP server"),
+                     1);
+    assert_null(strstr(gateway.log, "does not offer"));
     assert_int_equal(check("true", "ended with exit status 0"), 1);
     assert_int_equal(check("http://127.0.0.1:1/", "cannot be reached"), 1);
     assert_int_equal(check("no-such-program", "COMMAND: there is no"), 1);

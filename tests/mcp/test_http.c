@@ -146,6 +146,17 @@ a_body_with_a_list_too_long_is_refused(void **state)
 }
 
 static void
+an_echo_is_refused(void **state)
+{
+    (void)state;
+    start("echo", "");
+    gateway_expect("\"error\":\"initialize failed: what came back was the "
+                   "request itself");
+    kill(gateway.pid, SIGTERM);
+    assert_int_equal(gateway_await_exit(), 3);
+}
+
+static void
 it_needs_no_stream_of_notifications(void **state)
 {
     (void)state;
@@ -316,6 +327,7 @@ main(void)
         TEST(an_event_with_a_list_too_long_is_refused),
         TEST(an_unknown_event_for_a_list_is_refused),
         TEST(a_body_with_a_list_too_long_is_refused),
+        TEST(an_echo_is_refused),
         TEST(it_needs_no_stream_of_notifications),
         TEST(notifications_come_by_their_stream),
         TEST(a_broken_stream_is_taken_up_again),

@@ -475,6 +475,14 @@ on_overlong(void *arg, const struct outline *outline, size_t bytes)
 
 /* ---- what it asks and says by itself ------------------------------------------------ */
 
+/* No server asks for that: it is what a program such as cat answers. */
+static bool
+is_echo(const struct client *c, const struct message *m)
+{
+    return c->initialize_id != 0 && strcmp(m->text, "initialize") == 0 &&
+           message_own_id(m->raw_id) == c->initialize_id;
+}
+
 /* Sampling, elicitation and roots were not offered; whoever asks all the same
  * gets told. */
 static void
@@ -482,6 +490,13 @@ on_request(struct client *c, const struct message *m)
 {
     char *answer;
 
+    if (is_echo(c, m)) {
+        on_failed_handshake(c, "initialize",
+                            "what came back was the request itself; is it an "
+                            "MCP server, and is its command or url right?",
+                            TRANSPORT_REFUSED);
+        return;
+    }
     if (strcmp(m->text, "ping") == 0)
         answer = message_empty_result(m->raw_id);
     else
