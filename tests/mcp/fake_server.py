@@ -9,7 +9,8 @@ nobody knows, `loop` lists pages without end, `huge-list`, `huge-page` and
 `huge-unknown` list more than a client has to read (at once, on a later page, as
 a batch), `huge-growth` after `grow`, `huge-hello` begins so, `echo` sends back
 what it gets, `later` stays alive when its input ends, `no-stream` has no GET
-stream (http), `forget` forgets each session after two calls (http), `json`
+stream (http), `endless` has one with an event that does not end (http),
+`forget` forgets each session after two calls (http), `json`
 answers as JSON instead of events (http), `json-huge-list` does so and lists too
 much (http), `broken` breaks each stream off after its first event (http),
 `password` wants the header `X-Key: open` (http).
@@ -157,7 +158,9 @@ class Server:
         if name == "huge":
             return self.huge(given.get("form"), ident, send)
         if name == "endless":
-            return self.endless(given["bytes"], ident)
+            # over HTTP to the connection that the call came by
+            raw = getattr(send, "__self__", self).raw
+            return self.endless(given["bytes"], ident, raw)
         return self.odd(name, given)
 
     def huge(self, form, ident, send):
@@ -182,14 +185,14 @@ class Server:
             return self.text("after it")
         return None
 
-    def endless(self, count, ident):
+    def endless(self, count, ident, raw):
         """An answer that does not end; `count` 0: it never stops to come."""
         begin = f'{{"jsonrpc":"2.0","id":{ident},"result":{{"x":"'
         total = count or 1 << 40
         try:
-            self.raw(begin.encode())
+            raw(begin.encode())
             for _ in range(0, total, 1 << 20):
-                self.raw(b"v" * (1 << 20))
+                raw(b"v" * (1 << 20))
         except OSError:
             return
         while True:
@@ -350,6 +353,8 @@ class Handler(BaseHTTPRequestHandler):
             return
         self.begin("text/event-stream")
         self.wfile.write(b"retry: 20\n\n")
+        if MODE == "endless":
+            server.endless(0, 1, self.raw)
         while True:
             with server.ready:
                 while not server.queue:
@@ -422,7 +427,6 @@ class Handler(BaseHTTPRequestHandler):
             server.take(message, kept.append)
         else:
             self.begin("text/event-stream")
-            server.raw = self.raw
             server.take(message, self.event)
 
 

@@ -146,6 +146,19 @@ a_body_with_a_list_too_long_is_refused(void **state)
 }
 
 static void
+notifications_without_end_are_broken_off(void **state)
+{
+    (void)state;
+    start("endless", "");
+    gateway_welcome();
+    gateway_await_log("an event that does not end");
+    gateway_call("1", "echo", "{\"text\":\"on\"}", "\"text\":\"on\"");
+    gateway_await_log("begins anew");
+    kill(gateway.pid, SIGTERM);
+    assert_int_equal(gateway_await_exit(), 0);
+}
+
+static void
 an_echo_is_refused(void **state)
 {
     (void)state;
@@ -327,6 +340,7 @@ main(void)
         TEST(an_event_with_a_list_too_long_is_refused),
         TEST(an_unknown_event_for_a_list_is_refused),
         TEST(a_body_with_a_list_too_long_is_refused),
+        TEST(notifications_without_end_are_broken_off),
         TEST(an_echo_is_refused),
         TEST(it_needs_no_stream_of_notifications),
         TEST(notifications_come_by_their_stream),
