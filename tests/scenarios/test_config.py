@@ -70,7 +70,9 @@ class Config(unittest.TestCase):
     def test_example_is_accepted_and_is_the_default(self):
         code, out, err = self.run_with("--check-config", EXAMPLE)
         self.assertEqual(code, 0, err)
-        _, short, _ = self.check('{"sessions": {"robot": {}}}')
+        _, short, _ = self.check(json.dumps({
+            "sessions": {"robot": {}}, "tool_settings": {"clock": {}},
+            "plugins": {"rules": {"*": {}}}, "workers": {"rules": {"*": {}}}}))
         self.assertEqual(out.partition("\n")[2], short.partition("\n")[2])
 
     def test_what_it_prints_is_a_file_it_takes(self):
