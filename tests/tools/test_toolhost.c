@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "tests/tools/hosted.h"
+#include "tests/tools/shell.h"
 
 static void
 launch_odd(void)
@@ -151,6 +152,23 @@ a_person_can_run_it(void **state)
     assert_int_equal(hosted_run("--nonsense", "voxring-toolhost"), 2);
     assert_int_equal(hosted_run("x.so", "descriptor 3"), 2);
     assert_int_equal(hosted_run("", "voxring-toolhost"), 2);
+}
+
+/* The linker would look for such a name in its own folders, and tell that. */
+static void
+a_name_without_a_folder_is_here(void **state)
+{
+    char command[700];
+
+    (void)state;
+    snprintf(command, sizeof command,
+             "host=$(realpath ${VOXRING_BUILD:-build}/voxring-toolhost) && "
+             "cd %s && printf 'void nosuch(void); void f(void) { nosuch(); }' "
+             "> bare.c && cc -shared -fPIC -o bare.so bare.c && "
+             "$host --check bare.so 3<&- 2>&1 | "
+             "grep -q 'undefined symbol: nosuch'",
+             hosted.dir);
+    assert_int_equal(shell(command), 0);
 }
 
 /* ---- what ABI 1.1 brought ------------------------------------------------------ */
@@ -371,6 +389,7 @@ main(void)
         TEST(a_bad_plugin_is_told_in_the_hello),
         TEST(a_bad_start_message_ends_it),
         TEST(a_person_can_run_it),
+        TEST(a_name_without_a_folder_is_here),
         TEST(its_tools_tell_how_they_run),
         TEST(it_hands_out_its_config),
         TEST(it_acts_on_the_conversation),

@@ -1,6 +1,7 @@
 #include "tools/toolhost/library.h"
 
 #include <dlfcn.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -236,9 +237,14 @@ library_load(struct library *l, const char *path, char *why, size_t why_size)
     const struct sentence s = {path, why, why_size};
     const struct voxring_plugin *plugin;
     lt_dlhandle handle;
-    char fault[300];
+    char fault[300], here[PATH_MAX];
     int copy;
 
+    /* The linker looks for a name without a slash in its own folders. */
+    if (!strchr(path, '/')) {
+        snprintf(here, sizeof here, "./%s", path);
+        path = here;
+    }
     if (lt_dlinit() != 0)
         return say(&s, "cannot be loaded: libltdl does not start");
     if (image_copy(path, &copy, fault, sizeof fault) != VR_OK)
