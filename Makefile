@@ -266,6 +266,10 @@ fuzz: ## run each fuzz target for FUZZ_SECONDS (20) with clang's libFuzzer
 	$(Q)$(MAKE) --no-print-directory fuzzers
 	$(Q)tests/fuzz/run $(or $(FUZZ_SECONDS),20) $(FUZZERS)
 
+model: ## check the ring's algorithm exhaustively with spin (two minutes, up to 6 GB)
+	$(Q)EXTRA_PACKAGES=spin tests/install-deps
+	$(Q)tests/model/run build/model
+
 deps: ## install missing Debian/Ubuntu packages (or list them)
 	$(Q)tests/install-deps
 
@@ -311,7 +315,7 @@ install: all ## install below PREFIX (DESTDIR honoured)
 clean: ## remove build/
 	rm -rf build
 
-.PHONY: all help tests check soak check-all fuzzers fuzz deps demo interop lint \
+.PHONY: all help tests check soak check-all fuzzers fuzz model deps demo interop lint \
 	benches bench install clean
 
 -include $(shell find $(O) -name '*.d' 2>/dev/null)
