@@ -377,3 +377,12 @@ rig_fini(struct rig *rig)
     snprintf(command, sizeof command, "rm -rf %s", rig->dir);
     run(command);
 }
+
+void
+rig_shell(const struct rig *rig, const char *command)
+{
+    char line[512];
+
+    snprintf(line, sizeof line, "cd %s && %s", rig->dir, command);
+    assert_int_equal(shell(line), 0);
+}

@@ -99,6 +99,9 @@ const struct rig_notice *rig_notice(const struct rig *rig,
 /* The process of the only child, by its argument; 0 if there is none. */
 int rig_child(const struct rig *rig, const char *plugin);
 
+/* Runs a command line in the rig's folder; it must succeed. */
+void rig_shell(const struct rig *rig, const char *command);
+
 /* Closes the broker, runs the loop until all is gone and checks that nothing
  * was left: no child, no descriptor, no socket file, no second end. */
 void rig_fini(struct rig *rig);

@@ -11,7 +11,6 @@
 #include <string.h>
 
 #include "gateway/toolbroker/tool_content.h"
-#include "tests/tools/shell.h"
 #include "tests/toolbroker/rig.h"
 
 static struct rig rig;
@@ -32,15 +31,6 @@ stop(void **state)
     (void)state;
     rig_fini(&rig);
     return 0;
-}
-
-static void
-in_rig(const char *command)
-{
-    char line[512];
-
-    snprintf(line, sizeof line, "cd %s && %s", rig.dir, command);
-    assert_int_equal(shell(line), 0);
 }
 
 /* ---- what is shown ------------------------------------------------------- */
@@ -124,13 +114,16 @@ files_that_are_not_used_are_shown_with_the_reason(void **state)
 {
     (void)state;
     rig_compile(&rig, "version", "good", "");
-    in_rig("cp plugins/good.so plugins/open.so && chmod o+w plugins/open.so");
-    in_rig("head -c 3000 plugins/good.so > plugins/half.so");
-    in_rig("echo 'no plugin at all' > plugins/text.so");
+    rig_shell(
+        &rig,
+        "cp plugins/good.so plugins/open.so && chmod o+w plugins/open.so");
+    rig_shell(&rig, "head -c 3000 plugins/good.so > plugins/half.so");
+    rig_shell(&rig, "echo 'no plugin at all' > plugins/text.so");
     /* of a machine that does not exist */
-    in_rig("cp plugins/good.so plugins/alien.so && printf '\\376\\376' | "
-           "dd of=plugins/alien.so bs=1 seek=18 conv=notrunc status=none");
-    in_rig("cp plugins/good.so \"$(printf 'plugins/na\\377me.so')\"");
+    rig_shell(&rig,
+              "cp plugins/good.so plugins/alien.so && printf '\\376\\376' | "
+              "dd of=plugins/alien.so bs=1 seek=18 conv=notrunc status=none");
+    rig_shell(&rig, "cp plugins/good.so \"$(printf 'plugins/na\\377me.so')\"");
     rig_open(&rig);
     expect_row("/good.so", "good", "ready", "");
     expect_row("/open.so", "open", "refused", "chmod o-w");
@@ -139,7 +132,9 @@ files_that_are_not_used_are_shown_with_the_reason(void **state)
     assert_true(row_of("/text.so").reason[0] != '\0');
     expect_row("/alien.so", "alien", "refused", "machine");
     expect_row("/na?me.so", "na?me", "refused", "not UTF-8");
-    in_rig("rm plugins/half.so plugins/alien.so && chmod o-w plugins/open.so");
+    rig_shell(
+        &rig,
+        "rm plugins/half.so plugins/alien.so && chmod o-w plugins/open.so");
     await_row("/open.so", "ready", false);
     assert_int_equal(row_of("/half.so").count, 0);
     assert_int_equal(row_of("/alien.so").count, 0);
@@ -150,13 +145,13 @@ a_bad_replacement_is_shown_with_what_goes_on(void **state)
 {
     (void)state;
     rig_compile(&rig, "version", "v", "");
-    in_rig("cp plugins/v.so good");
+    rig_shell(&rig, "cp plugins/v.so good");
     rig_open(&rig);
-    in_rig("head -c 3000 good > new && mv new plugins/v.so");
+    rig_shell(&rig, "head -c 3000 good > new && mv new plugins/v.so");
     await_row("/v.so", "ready", true);
     expect_row("/v.so", "v", "ready", "used as soon as it is whole");
     assert_int_equal(rig_ask(&rig, "version", "{}", 0)->outcome, TOOL_OK);
-    in_rig("cp good new && mv new plugins/v.so");
+    rig_shell(&rig, "cp good new && mv new plugins/v.so");
     await_row("/v.so", "ready", false);
 }
 
@@ -165,13 +160,13 @@ one_name_too_many_is_shown(void **state)
 {
     (void)state;
     rig.second_folder = "more";
-    in_rig("mkdir -m 700 more");
+    rig_shell(&rig, "mkdir -m 700 more");
     rig_compile(&rig, "version", "v", "");
-    in_rig("cp plugins/v.so more");
+    rig_shell(&rig, "cp plugins/v.so more");
     rig_open(&rig);
     expect_row("plugins/v.so", "v", "ready", "");
     expect_row("more/v.so", "v", "refused", "rename or remove one of them");
-    in_rig("rm plugins/v.so");
+    rig_shell(&rig, "rm plugins/v.so");
     await_row("more/v.so", "ready", false);
     assert_int_equal(row_of("plugins/v.so").count, 0);
 }
@@ -185,15 +180,15 @@ folders_that_are_not_used_are_shown(void **state)
 
     (void)state;
     snprintf(path, sizeof path, "%s/plugins", rig.dir);
-    in_rig("chmod 777 plugins");
+    rig_shell(&rig, "chmod 777 plugins");
     rig_open(&rig);
     expect_row("/plugins", path, "refused", "can be written by everybody");
-    in_rig("chmod 755 plugins");
+    rig_shell(&rig, "chmod 755 plugins");
     rig_compile(&rig, "version", "v", "");
     await_row("/v.so", "ready", false);
     assert_int_equal(row_of("/plugins").count, 0);
     /* what runs goes on */
-    in_rig("chmod 777 plugins");
+    rig_shell(&rig, "chmod 777 plugins");
     await_row("/plugins", "refused", true);
     expect_row("/v.so", "v", "ready", "");
 }

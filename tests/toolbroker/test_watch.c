@@ -11,7 +11,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "tests/tools/shell.h"
 #include "tests/toolbroker/rig.h"
 
 static struct rig rig;
@@ -32,16 +31,6 @@ stop(void **state)
     (void)state;
     rig_fini(&rig);
     return 0;
-}
-
-/* Runs a command in the rig's folder. */
-static void
-in_rig(const char *command)
-{
-    char line[512];
-
-    snprintf(line, sizeof line, "cd %s && %s", rig.dir, command);
-    assert_int_equal(shell(line), 0);
 }
 
 /* ---- what is waited for ------------------------------------------------- */
@@ -180,17 +169,17 @@ a_dropped_file_is_offered_and_a_removed_one_gone(void **state)
     rig_open(&rig);
     assert_int_equal(broker_tool_count(rig.broker), 0);
     rig_compile(&rig, "version", "../v", "");
-    in_rig("cp v.so plugins/v.so");
+    rig_shell(&rig, "cp v.so plugins/v.so");
     await_tool("version");
     assert_int_equal(rig.changes, 1);
     assert_int_equal(ask_version(), 1);
     changes = rig.changes;
-    in_rig("rm plugins/v.so");
+    rig_shell(&rig, "rm plugins/v.so");
     await_no_tool("version");
     assert_int_equal(rig.changes, changes + 1);
     assert_non_null(rig_notice(&rig, BROKER_GONE, "v"));
     rig_until(&rig, has_no_child);
-    in_rig("cp v.so plugins/v.so");
+    rig_shell(&rig, "cp v.so plugins/v.so");
     await_tool("version");
     assert_int_equal(ask_version(), 1);
 }
@@ -201,12 +190,12 @@ a_file_is_not_loaded_before_it_is_whole(void **state)
     (void)state;
     rig_open(&rig);
     rig_compile(&rig, "version", "../v", "");
-    in_rig("head -c 5000 v.so > plugins/v.so");
+    rig_shell(&rig, "head -c 5000 v.so > plugins/v.so");
     pass(400);
     assert_null(broker_find(rig.broker, "version"));
     assert_int_equal(broker_counters(rig.broker)->child_starts_total, 0);
     assert_int_equal(rig.notice_count, 0);
-    in_rig("tail -c +5001 v.so >> plugins/v.so");
+    rig_shell(&rig, "tail -c +5001 v.so >> plugins/v.so");
     await_tool("version");
     assert_int_equal(broker_counters(rig.broker)->child_starts_total, 1);
 }
@@ -216,12 +205,12 @@ half_a_file_at_the_start_is_told_and_used_later(void **state)
 {
     (void)state;
     rig_compile(&rig, "version", "../v", "");
-    in_rig("head -c 5000 v.so > plugins/v.so");
+    rig_shell(&rig, "head -c 5000 v.so > plugins/v.so");
     rig_open(&rig);
     await_notice(BROKER_REFUSED, "it is not whole");
     assert_non_null(strstr(rig_notice(&rig, BROKER_REFUSED, "v")->reason,
                            "it is used as soon as it is whole"));
-    in_rig("tail -c +5001 v.so >> plugins/v.so");
+    rig_shell(&rig, "tail -c +5001 v.so >> plugins/v.so");
     await_tool("version");
 }
 
@@ -232,15 +221,15 @@ a_file_for_another_machine_is_refused_once(void **state)
     rig_open(&rig);
     rig_compile(&rig, "version", "../v", "");
     /* e_machine, at 18, becomes that of a SPARC */
-    in_rig("cp v.so w.so && printf '\\002\\000' | "
-           "dd of=w.so bs=1 seek=18 conv=notrunc 2>/dev/null && "
-           "cp w.so plugins/v.so");
+    rig_shell(&rig, "cp v.so w.so && printf '\\002\\000' | "
+                    "dd of=w.so bs=1 seek=18 conv=notrunc 2>/dev/null && "
+                    "cp w.so plugins/v.so");
     await_notice(BROKER_REFUSED, "for another kind of machine");
     assert_int_equal(broker_reload(rig.broker, NULL, &(size_t){0}, NULL, 0),
                      VR_OK);
     pass(200);
     assert_int_equal(count_notices(&rig, BROKER_REFUSED, ""), 1);
-    in_rig("cp v.so plugins/v.so");
+    rig_shell(&rig, "cp v.so plugins/v.so");
     await_tool("version");
 }
 
@@ -249,19 +238,19 @@ what_was_open_to_everybody_is_used_when_it_is_closed(void **state)
 {
     (void)state;
     rig_compile(&rig, "version", "v", "");
-    in_rig("chmod o+w plugins/v.so");
+    rig_shell(&rig, "chmod o+w plugins/v.so");
     rig_open(&rig);
     await_notice(BROKER_REFUSED, "can be written by everybody");
-    in_rig("chmod o-w plugins/v.so");
+    rig_shell(&rig, "chmod o-w plugins/v.so");
     await_tool("version");
-    in_rig("chmod o+w plugins");
+    rig_shell(&rig, "chmod o+w plugins");
     await_notice(BROKER_REFUSED, "The plugin folder");
     /* it was loaded before, and goes on */
     assert_int_equal(ask_version(), 1);
-    in_rig("cp plugins/v.so plugins/w.so");
+    rig_shell(&rig, "cp plugins/v.so plugins/w.so");
     pass(200);
     assert_null(rig_notice(&rig, BROKER_REFUSED, "w"));
-    in_rig("chmod o-w plugins && rm plugins/v.so");
+    rig_shell(&rig, "chmod o-w plugins && rm plugins/v.so");
     await_notice(BROKER_GONE, "");
     await_tool("version");
     assert_string_equal(broker_find(rig.broker, "version")->provider, "w");
@@ -273,11 +262,11 @@ one_refused_for_its_file_comes_back(void **state)
     (void)state;
     rig_compile(&rig, "version", "v", "");
     rig_open(&rig);
-    in_rig("chmod o+w plugins/v.so");
+    rig_shell(&rig, "chmod o+w plugins/v.so");
     rig_ask(&rig, "exit", "{}", 0);
     await_no_tool("version");
     await_notice(BROKER_REFUSED, "can be written by everybody");
-    in_rig("chmod o-w plugins/v.so");
+    rig_shell(&rig, "chmod o-w plugins/v.so");
     await_tool("version");
     assert_int_equal(ask_version(), 1);
 }
@@ -287,7 +276,7 @@ links_are_followed(void **state)
 {
     (void)state;
     rig_open(&rig);
-    in_rig("ln -s ../v.so plugins/v.so");
+    rig_shell(&rig, "ln -s ../v.so plugins/v.so");
     await_notice(BROKER_REFUSED, "is a link to a file that is not there");
     rig_compile(&rig, "version", "../v", "");
     /* nothing in the folder has changed: the next look finds it */
@@ -302,14 +291,14 @@ a_folder_that_comes_later_is_found(void **state)
 {
     (void)state;
     rig_compile(&rig, "version", "../v", "");
-    in_rig("rmdir plugins");
+    rig_shell(&rig, "rmdir plugins");
     rig_open(&rig);
     await_notice(BROKER_REFUSED, "correct plugins.path");
-    in_rig("mkdir plugins && cp v.so plugins");
+    rig_shell(&rig, "mkdir plugins && cp v.so plugins");
     await_tool("version");
-    in_rig("rm -r plugins");
+    rig_shell(&rig, "rm -r plugins");
     await_no_tool("version");
-    in_rig("mkdir plugins && cp v.so plugins");
+    rig_shell(&rig, "mkdir plugins && cp v.so plugins");
     await_tool("version");
 }
 
@@ -348,10 +337,10 @@ expect_replaced(const char *command)
 
     begin_slow(slow, 3);
     assert_int_equal(ask_version(), 1);
-    in_rig(command);
+    rig_shell(&rig, command);
     rig_until(&rig, is_replaced);
     assert_int_equal(ask_version(), 2);
-    in_rig("touch go");
+    rig_shell(&rig, "touch go");
     rig_until_ends(&rig, 5);
     for (int i = 0; i < 3; i++) {
         assert_int_equal(rig_end(&rig, slow[i])->outcome, TOOL_OK);
@@ -395,7 +384,7 @@ other_tools_are_told_once(void **state)
     rig_compile(&rig, "version", "v", "");
     rig_compile(&rig, "version", "../v2", "-DVERSION=2 -DEXTRA");
     rig_open(&rig);
-    in_rig("mv v2.so plugins/v.so");
+    rig_shell(&rig, "mv v2.so plugins/v.so");
     await_tool("extra");
     assert_int_equal(rig.changes, 2);
     assert_int_equal(ask_version(), 2);
@@ -410,15 +399,15 @@ a_bad_new_version_leaves_the_old_one(void **state)
     rig_compile(&rig, "version", "../refuses", "-DINIT_REFUSES");
     rig_compile(&rig, "version", "../exits", "-DINIT_EXITS");
     rig_open(&rig);
-    in_rig("mv refuses.so plugins/v.so");
+    rig_shell(&rig, "mv refuses.so plugins/v.so");
     await_notice(BROKER_REFUSED, "it does not like this version");
     assert_non_null(strstr(rig_notice(&rig, BROKER_REFUSED, "v")->reason,
                            "the old one goes on"));
     assert_int_equal(ask_version(), 1);
-    in_rig("mv exits.so plugins/v.so");
+    rig_shell(&rig, "mv exits.so plugins/v.so");
     await_notice(BROKER_REFUSED, "exited with status 9");
     assert_int_equal(ask_version(), 1);
-    in_rig("echo this is no library > plugins/v.so");
+    rig_shell(&rig, "echo this is no library > plugins/v.so");
     await_notice(BROKER_REFUSED, "it is no shared library");
     assert_int_equal(ask_version(), 1);
     assert_int_equal(rig.changes, 1);
@@ -432,9 +421,9 @@ of_two_quick_replacements_the_last_counts(void **state)
     rig_compile(&rig, "version", "../v2", "-DVERSION=2");
     rig_compile(&rig, "version", "../v3", "-DVERSION=3");
     rig_open(&rig);
-    in_rig("mv v2.so plugins/v.so");
+    rig_shell(&rig, "mv v2.so plugins/v.so");
     pass(60);
-    in_rig("mv v3.so plugins/v.so");
+    rig_shell(&rig, "mv v3.so plugins/v.so");
     await_version(3);
     pass(200);
     assert_int_equal(ask_version(), 3);
@@ -453,7 +442,7 @@ endless_calls_do_not_keep_an_old_version(void **state)
     rig_open(&rig);
     id = rig_call(&rig, "endless", "{}", 0);
     assert_int_equal(ask_version(), 1);
-    in_rig("mv v2.so plugins/v.so");
+    rig_shell(&rig, "mv v2.so plugins/v.so");
     rig_until_ends(&rig, 2);
     assert_int_equal(rig_end(&rig, id)->outcome, TOOL_ERROR);
     assert_non_null(strstr(rig_end(&rig, id)->reason, "replaced or removed"));
@@ -476,10 +465,10 @@ calls_in_a_removed_plugin_end_by_themselves(void **state)
     begin_slow(slow, 2);
     endless = rig_call(&rig, "endless", "{}", 0);
     assert_int_equal(ask_version(), 1);
-    in_rig("rm plugins/v.so");
+    rig_shell(&rig, "rm plugins/v.so");
     await_no_tool("version");
     rig_until_ends(&rig, 3);
-    in_rig("touch go");
+    rig_shell(&rig, "touch go");
     rig_until_ends(&rig, 4);
     assert_int_equal(rig_end(&rig, slow[0])->outcome, TOOL_OK);
     assert_int_equal(rig_end(&rig, slow[1])->outcome, TOOL_CRASHED);
@@ -495,7 +484,7 @@ a_renamed_file_is_another_plugin(void **state)
     (void)state;
     rig_compile(&rig, "version", "v", "");
     rig_open(&rig);
-    in_rig("mv plugins/v.so plugins/w.so");
+    rig_shell(&rig, "mv plugins/v.so plugins/w.so");
     await_no_tool("version");
     await_tool("version");
     assert_string_equal(broker_find(rig.broker, "version")->provider, "w");
@@ -509,7 +498,7 @@ one_name_in_two_folders_is_the_first_ones(void **state)
 
     (void)state;
     rig.second_folder = "more";
-    in_rig("mkdir -m 700 more");
+    rig_shell(&rig, "mkdir -m 700 more");
     rig_compile(&rig, "version", "v", "");
     rig_compile(&rig, "version", "../more/v", "-DVERSION=2");
     rig_open(&rig);
@@ -518,7 +507,7 @@ one_name_in_two_folders_is_the_first_ones(void **state)
     assert_non_null(strstr(n->reason, "more/v.so has the name of "));
     assert_non_null(strstr(n->reason, "plugins/v.so"));
     assert_int_equal(ask_version(), 1);
-    in_rig("rm plugins/v.so");
+    rig_shell(&rig, "rm plugins/v.so");
     await_version(2);
     assert_null(rig_notice(&rig, BROKER_GONE, NULL));
 }
@@ -531,7 +520,7 @@ of_two_that_offer_one_tool_the_second_waits(void **state)
     rig_compile(&rig, "version", "b", "-DVERSION=2");
     rig_open(&rig);
     assert_int_equal(ask_version(), 1);
-    in_rig("rm plugins/a.so");
+    rig_shell(&rig, "rm plugins/a.so");
     await_version(2);
     assert_string_equal(broker_find(rig.broker, "version")->provider, "b");
 }
@@ -556,7 +545,7 @@ what_comes_later_takes_no_tool_away(void **state)
     /* its next version keeps it too */
     rig_compile(&rig, "version", "b", "-DVERSION=3");
     await_version(3);
-    in_rig("rm plugins/b.so");
+    rig_shell(&rig, "rm plugins/b.so");
     await_version(2);
     assert_string_equal(broker_find(rig.broker, "version")->provider, "a");
 }
@@ -573,7 +562,7 @@ without_a_watch_only_reload_looks(void **state)
     rig.config.plugin_watch = 0;
     rig_compile(&rig, "version", "../v", "");
     rig_open(&rig);
-    in_rig("cp v.so plugins");
+    rig_shell(&rig, "cp v.so plugins");
     pass(300);
     assert_int_equal(broker_tool_count(rig.broker), 0);
     assert_int_equal(broker_reload(rig.broker, NULL, &count, why, sizeof why),
