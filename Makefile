@@ -27,6 +27,8 @@ flags_debug := -O0
 flags_asan := -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined \
 	-fno-omit-frame-pointer
 flags_tsan := -O1 -fsanitize=thread -fno-omit-frame-pointer -DVR_TSAN=1
+# Only for tests/death: the ring's steps call the test, which kills there.
+flags_steps := -O2 -DVR_STEPS=1
 ifeq ($(flags_$(VARIANT)),)
 $(error VARIANT=$(VARIANT) is unknown; use release, debug, asan or tsan)
 endif
@@ -143,9 +145,10 @@ endif
 # tests/MODULE/test_NAME.c is one program; other .c files there are helpers
 # that every test of the module links, like those in the folder that it shares
 # with other modules (share_MODULE).
-TEST_SRCS := $(wildcard tests/*/test_*.c)
+TEST_SRCS := $(filter-out tests/death/%,$(wildcard tests/*/test_*.c))
 TESTS := $(patsubst tests/%.c,$(B)/tests/%,$(TEST_SRCS))
 TEST_PEERS := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/*/peer_*.c))
+DEATH_TESTS := $(patsubst tests/%.c,build/steps/tests/%,$(wildcard tests/death/test_*.c))
 BENCHES := $(patsubst bench/%.c,$(B)/bench/%,$(wildcard bench/bench_*.c))
 FUZZERS := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 
@@ -227,15 +230,18 @@ $(B)/tests/$1/peer_%: $(O)/tests/$1/peer_%.o $(call test_helpers,$1) $(call arch
 	$$(program) $(call libs,$1) -lcmocka -lcjson
 endef
 testlib_ipc := -lm
-$(foreach m,ipc cli base capture bedrock sonic session playback events control \
+use_death := ipc
+$(foreach m,death ipc cli base capture bedrock sonic session playback events control \
 	toolbroker local mcp tools,$(eval $(call test_rule,$m)))
 
 tests: $(TESTS) $(TEST_PEERS)
+death: $(DEATH_TESTS)
 
 export VECTORS
 check: deps ## build and run all tests (installs what is missing first)
 	$(Q)$(MAKE) --no-print-directory all tests
 	$(Q)$(MAKE) --no-print-directory VARIANT=release build/libvoxring.so
+	$(Q)$(MAKE) --no-print-directory VARIANT=steps death
 	$(Q)B=$(B) tests/run $(TESTS_ONLY)
 
 soak: deps ## a conversation of 24 hours with random faults, in SOAK_SECONDS (1800)
@@ -315,7 +321,7 @@ install: all ## install below PREFIX (DESTDIR honoured)
 clean: ## remove build/
 	rm -rf build
 
-.PHONY: all help tests check soak check-all fuzzers fuzz model deps demo interop lint \
+.PHONY: all help tests death check soak check-all fuzzers fuzz model deps demo interop lint \
 	benches bench install clean
 
 -include $(shell find $(O) -name '*.d' 2>/dev/null)

@@ -7,14 +7,16 @@
 #include "ipc/ring_cursor.h"
 #include "ipc/ring_holder.h"
 #include "ipc/ring_lock.h"
+#include "ipc/ring_step.h"
 #include "ipc/ring_why.h"
 
 static void
 take_slot(struct vr_reader *r, unsigned index)
 {
     struct ring_client *c = &r->client;
-    struct ring_slot *slot = &c->map.layout->slots[index];
+    struct ring_slot *slot = ring_map_slot(&c->map, index);
 
+    RING_STEP("lease: locked");
     r->slot = slot;
     atomic_store_explicit(&slot->role, (uint32_t)r->role, memory_order_relaxed);
     atomic_store_explicit(&slot->lost_frames, 0, memory_order_relaxed);
@@ -32,7 +34,8 @@ find_slot(struct vr_reader *r)
 
     r->slot = NULL;
     if (r->role != VR_PLAYER) {
-        for (unsigned i = 1; i < RING_SLOTS && r->slot == NULL; i++)
+        for (unsigned i = 1; i < c->map.header.slot_count && r->slot == NULL;
+             i++)
             if (ring_lock_take(fd, RING_LOCK_SLOT + (long)i))
                 take_slot(r, i);
         return VR_OK;
@@ -41,7 +44,7 @@ find_slot(struct vr_reader *r)
         take_slot(r, RING_SLOT_PLAYER);
         return VR_OK;
     }
-    slot = &c->map.layout->slots[RING_SLOT_PLAYER];
+    slot = ring_map_slot(&c->map, RING_SLOT_PLAYER);
     ring_holder_read(&card, &slot->pid, slot->name);
     return reader_fail(
         r, VR_BUSY,
@@ -77,6 +80,8 @@ find_place(struct vr_reader *r)
     uint64_t head;
 
     r->position = 0;
+    r->end = UINT64_MAX;
+    r->unchecked_frames = 0;
     r->flush_seq = 0;
     r->flush_to = 0;
     head = reader_head(r);
@@ -116,7 +121,9 @@ reader_take_lease(struct ring_client *c)
 
     if (status != VR_OK)
         return status;
+    RING_STEP("lease: slot");
     find_place(r);
+    RING_STEP("lease: place");
     reader_publish_position(r);
     if (r->role == VR_PLAYER)
         publish_played(r);
@@ -223,8 +230,8 @@ vr_reader_stats(const struct vr_reader *r, struct vr_reader_stats *stats,
 {
     const struct ring_map *map = &r->client.map;
     struct vr_reader_stats s = {.format = r->client.wanted,
-                                .capacity_frames = map->capacity_frames,
-                                .epoch = map->epoch,
+                                .capacity_frames = map->header.capacity_frames,
+                                .epoch = map->header.epoch,
                                 .position = r->position,
                                 .head = r->position,
                                 .oldest = r->position,

@@ -14,6 +14,8 @@ struct vr_reader {
     uint64_t read_frames;
     uint64_t lost_frames;
     uint64_t skipped_frames;
+    uint64_t unchecked_frames; /* since somebody looked at the clock */
+    uint64_t end; /* where a ring without a gateway ends; else UINT64_MAX */
     enum vr_status told; /* the last word on the gateway's absence */
     enum vr_role role;
     enum vr_start start;

@@ -5,6 +5,7 @@
 #include "ipc/ring_cursor.h"
 #include "ipc/ring_futex.h"
 #include "ipc/ring_order.h"
+#include "ipc/ring_step.h"
 #include "ipc/ring_why.h"
 
 #define SEQLOCK_TRIES 16
@@ -14,8 +15,10 @@ reader_head(struct vr_reader *r)
 {
     uint64_t head = ring_cursor_head(&r->client.map);
 
-    if (head > RING_MAX_POSITION)
+    if (head > RING_MAX_POSITION || ring_map_lost(&r->client.map))
         return r->position;
+    if (head > r->end)
+        head = r->end;
     if (ring_map_gap(r->position, head) < 0)
         r->position = head;
     return head;
@@ -58,7 +61,7 @@ static void
 fill_block(const struct vr_reader *r, struct vr_block *block)
 {
     block->position = r->position;
-    block->epoch = r->client.map.epoch;
+    block->epoch = r->client.map.header.epoch;
 }
 
 /* VR_FLUSHED, VR_OK if there is nothing to tell, VR_AGAIN if the next flush is
@@ -80,6 +83,7 @@ tell_flush(struct vr_reader *r, struct vr_block *block)
         block->skipped_frames = flush.to - r->position;
         r->skipped_frames += block->skipped_frames;
         r->position = flush.to;
+        RING_STEP("read: flushed");
         reader_publish_position(r);
     }
     block->flush_to = flush.to;
@@ -125,16 +129,22 @@ read_ring(struct vr_reader *r, void *samples, size_t frames,
     if (head == r->position || frames == 0)
         return VR_AGAIN;
     n = ring_cursor_copy(map, r->position, head, samples, frames);
+    RING_STEP("read: copied");
     if (n < 0)
         return tell_lap(r, block);
     /* A flush that came during the copy may be about these frames. */
     if (reader_flush_is_new(r) && (status = tell_flush(r, block)) != VR_OK)
         return status;
+    RING_STEP("read: validated");
+    if (ring_map_lost(map))
+        return VR_AGAIN;
     fill_block(r, block);
     block->frames = (uint64_t)n;
     r->position += (uint64_t)n;
     r->read_frames += (uint64_t)n;
+    r->unchecked_frames += (uint64_t)n;
     reader_publish_position(r);
+    RING_STEP("read: position");
     return VR_OK;
 }
 
@@ -155,29 +165,56 @@ look_for_ring(struct vr_reader *r)
     return away;
 }
 
-/* With nothing to read: is there still a gateway? */
-static enum vr_status
-look_for_gateway(struct vr_reader *r, void *samples, size_t frames,
-                 struct vr_block *block)
+/* Looks now and then whether there is still a gateway. What it wrote before it
+ * went is read to its end, and no further, whatever the words say then. */
+static bool
+gateway_gone(struct vr_reader *r)
 {
     struct ring_client *c = &r->client;
-    uint64_t now_ns = vr_now_ns();
-    enum vr_status status;
+    uint64_t now_ns;
 
+    if (r->end != UINT64_MAX)
+        return true;
+    r->unchecked_frames = 0;
+    now_ns = vr_now_ns();
     if (!ring_client_due(c, now_ns) || !ring_client_gateway_gone(c, now_ns))
-        return VR_AGAIN;
-    /* What it wrote before it went. */
-    status = read_ring(r, samples, frames, block);
-    if (status != VR_AGAIN) {
-        c->checked_ns = 0;
-        return status;
-    }
+        return false;
+    r->end = reader_head(r);
+    return true;
+}
+
+static enum vr_status
+leave_ring(struct vr_reader *r)
+{
+    struct ring_client *c = &r->client;
+
     r->slot = NULL;
     ring_client_detach(c);
     r->told = VR_CLOSED;
     /* Its successor may be there already: the next call shall see. */
     c->checked_ns = 0;
     return VR_CLOSED;
+}
+
+/* Reads, with a look at the gateway if there is nothing, or at times. */
+static enum vr_status
+read_on(struct vr_reader *r, void *samples, size_t frames,
+        struct vr_block *block)
+{
+    uint64_t look_frames = r->client.map.header.format.rate_hz / 4;
+    enum vr_status status;
+
+    if (r->unchecked_frames >= look_frames)
+        gateway_gone(r);
+    status = read_ring(r, samples, frames, block);
+    if (status != VR_AGAIN)
+        return status;
+    fill_block(r, block);
+    if (!gateway_gone(r))
+        return VR_AGAIN;
+    /* It may have written between the two. */
+    status = read_ring(r, samples, frames, block);
+    return status != VR_AGAIN ? status : leave_ring(r);
 }
 
 enum vr_status
@@ -202,11 +239,11 @@ vr_read(struct vr_reader *r, void *samples, size_t frames,
         if (status != VR_OK)
             return status;
     }
-    status = read_ring(r, samples, frames, block);
-    if (status != VR_AGAIN)
-        return status;
-    fill_block(r, block);
-    return look_for_gateway(r, samples, frames, block);
+    status = read_on(r, samples, frames, block);
+    /* What was copied since SIGBUS are zeros. */
+    if (r->client.map.layout != NULL && ring_map_lost(&r->client.map))
+        return leave_ring(r);
+    return status;
 }
 
 /* ---- waiting ----------------------------------------------------------- */
@@ -224,6 +261,9 @@ gateway_changed(struct vr_reader *r)
     struct ring_client *c = &r->client;
     uint64_t now_ns = vr_now_ns();
 
+    if (c->map.layout != NULL &&
+        (r->end != UINT64_MAX || ring_map_lost(&c->map)))
+        return true;
     if (!ring_client_due(c, now_ns))
         return false;
     if (c->map.layout == NULL)
@@ -247,11 +287,14 @@ sleep_for_news(struct vr_reader *r, uint64_t slice_ns)
         return ring_futex_sleep(slice_ns);
     /* Acquire: the word before the flag, or a wake between them is missed. */
     seen = atomic_load_explicit(&l->wake_word, memory_order_acquire);
+    RING_STEP("wait: word");
     atomic_store_explicit(&l->sleepers, 1, memory_order_seq_cst);
+    RING_STEP("wait: flag");
     /* Dekker, with ring_pen_end(): the flag, then head again. */
     ring_fence_full();
     if (has_news(r))
         return VR_OK;
+    RING_STEP("wait: asleep");
     return ring_futex_wait(&l->wake_word, seen, slice_ns);
 }
 
@@ -259,6 +302,7 @@ enum vr_status
 vr_wait(struct vr_reader *r, int timeout_ms)
 {
     uint64_t deadline_ns = ring_futex_deadline_ns(timeout_ms);
+    enum vr_status status;
 
     for (;;) {
         uint64_t slice_ns;
@@ -272,7 +316,11 @@ vr_wait(struct vr_reader *r, int timeout_ms)
         slice_ns = ring_futex_slice_ns(deadline_ns);
         if (slice_ns == 0)
             return VR_TIMEOUT;
-        if (sleep_for_news(r, slice_ns) == VR_AGAIN)
-            return VR_AGAIN;
+        status = sleep_for_news(r, slice_ns);
+        if (status == VR_AGAIN)
+            return status;
+        /* Woken without news: it may be the gateway's good-bye. */
+        if (status == VR_OK && !has_news(r))
+            r->client.checked_ns = 0;
     }
 }

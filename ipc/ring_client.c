@@ -11,6 +11,7 @@
 /* A ring that is being made is there after some microseconds. */
 #define OPEN_TRIES 20
 #define OPEN_PAUSE_NS UINT64_C(5000000)
+#define PROVE_NS UINT64_C(250000000)
 
 #define fail(client, status, ...) \
     ring_why((client)->error, sizeof(client)->error, status, __VA_ARGS__)
@@ -78,7 +79,7 @@ find_names(struct ring_client *c, const char *session,
 static enum vr_status
 check_format(struct ring_client *c)
 {
-    const struct vr_format *want = &c->wanted, *have = &c->map.format;
+    const struct vr_format *want = &c->wanted, *have = &c->map.header.format;
 
     if ((want->rate_hz == 0 || want->rate_hz == have->rate_hz) &&
         (want->channels == 0 || want->channels == have->channels))
@@ -99,7 +100,7 @@ ring_client_attach(struct ring_client *c, ring_client_lease_fn *lease)
 {
     enum vr_status status;
 
-    c->checked_ns = vr_now_ns();
+    c->checked_ns = c->proved_ns = vr_now_ns();
     status = ring_map_attach(&c->map, c->object, c->ring, c->runtime_dir,
                              c->error, sizeof c->error);
     if (status == VR_OK) {
@@ -112,7 +113,7 @@ ring_client_attach(struct ring_client *c, ring_client_lease_fn *lease)
     c->away = status;
     if (status != VR_OK)
         return status;
-    c->wanted = c->map.format;
+    c->wanted = c->map.header.format;
     c->attach_count++;
     if (c->attach_count > 1)
         ring_client_log(c, "%s: attached to a new gateway", c->object);
@@ -148,10 +149,14 @@ ring_client_open(struct ring_client *c, const char *session, enum vr_ring ring,
 void
 ring_client_detach(struct ring_client *c)
 {
+    bool cut = ring_map_lost(&c->map);
+
     ring_map_detach(&c->map);
     c->away = fail(c, VR_CLOSED,
-                   "The gateway behind the ring %s is gone; waiting for the "
-                   "next one",
+                   cut ? "Somebody truncated the ring %s; waiting for the "
+                         "gateway to make it anew"
+                       : "The gateway behind the ring %s is gone; waiting for "
+                         "the next one",
                    c->object);
     ring_client_log(c, "%s", c->error);
 }
@@ -159,10 +164,18 @@ ring_client_detach(struct ring_client *c)
 bool
 ring_client_gateway_gone(struct ring_client *c, uint64_t now_ns)
 {
+    int fd = c->map.fork.fd[RING_MAP_OBJECT_FD];
+
     c->checked_ns = now_ns;
-    return !ring_lock_held(c->map.fork.fd[RING_MAP_OBJECT_FD],
-                           RING_LOCK_GATEWAY) ||
-           !ring_map_is_named(&c->map, c->object);
+    if (ring_map_lost(&c->map) || !ring_lock_held(fd, RING_LOCK_GATEWAY))
+        return true;
+    /* A gateway that lives lets go of a ring that somebody damaged: these
+     * only tell a little earlier. */
+    if (now_ns - c->proved_ns < PROVE_NS)
+        return false;
+    c->proved_ns = now_ns;
+    return !ring_map_is_named(&c->map, c->object) ||
+           !ring_header_intact(&c->map.header, fd);
 }
 
 void

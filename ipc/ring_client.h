@@ -3,12 +3,14 @@
 #ifndef IPC_RING_CLIENT_H
 #define IPC_RING_CLIENT_H
 
+#include "ipc/ring_futex.h"
 #include "ipc/ring_map.h"
 #include "ipc/ring_name.h"
 
 struct ring_client {
     struct ring_map map;
     uint64_t checked_ns; /* when the gateway was last looked for */
+    uint64_t proved_ns;  /* when name, size and header were, too */
     enum vr_status away; /* why there is no ring; VR_OK while there is */
     uint32_t attach_count;
 
@@ -38,18 +40,20 @@ enum vr_status ring_client_open(struct ring_client *client, const char *session,
 enum vr_status ring_client_attach(struct ring_client *client,
                                   ring_client_lease_fn *lease) VR_NODISCARD;
 
-/* Gives the ring up, because its gateway is gone. [any] */
+/* Gives the ring up, because its gateway is gone or somebody cut it short.
+ * [any] */
 void ring_client_detach(struct ring_client *client);
 
-/* Whether the gateway behind the ring is gone: its lock is free, or the name
- * leads elsewhere. Some system calls; notes the time. [any] */
+/* Whether the gateway behind the ring is gone: its lock is free, SIGBUS was
+ * caught, or, looked at less often, the name leads elsewhere or the object is
+ * no longer what it was. Some system calls; notes the time. [any] */
 bool ring_client_gateway_gone(struct ring_client *client, uint64_t now_ns);
 
 /* Whether it is time to look again. [rt] */
 static inline bool
 ring_client_due(const struct ring_client *client, uint64_t now_ns)
 {
-    return now_ns - client->checked_ns >= UINT64_C(250000000);
+    return now_ns - client->checked_ns >= RING_SLICE_NS;
 }
 
 /* Says a line to whoever gave a callback. [any] */

@@ -16,11 +16,11 @@ safe_position(const struct ring_map *map, uint64_t head, uint64_t margin)
     /* Relaxed: what this is used for is checked again after the copy. */
     uint64_t intent =
         atomic_load_explicit(&map->layout->intent, memory_order_relaxed);
-    uint64_t position = map->first_position;
+    uint64_t position = map->header.first_position;
 
-    if (intent > map->capacity_frames &&
-        intent - map->capacity_frames >= position)
-        position = intent - map->capacity_frames + margin;
+    if (intent > map->header.capacity_frames &&
+        intent - map->header.capacity_frames >= position)
+        position = intent - map->header.capacity_frames + margin;
     return position < head ? position : head;
 }
 
@@ -33,10 +33,10 @@ ring_cursor_oldest(const struct ring_map *map, uint64_t head)
 uint64_t
 ring_cursor_after_lap(const struct ring_map *map, uint64_t head)
 {
-    uint64_t margin = map->format.rate_hz / 10;
+    uint64_t margin = map->header.format.rate_hz / 10;
 
-    if (margin > map->capacity_frames / 16)
-        margin = map->capacity_frames / 16;
+    if (margin > map->header.capacity_frames / 16)
+        margin = map->header.capacity_frames / 16;
     return safe_position(map, head, margin);
 }
 
@@ -49,14 +49,14 @@ whole(const struct ring_map *map, uint64_t position)
      * write, the intent announced before it is seen below. */
     ring_fence_acquire();
     intent = atomic_load_explicit(&map->layout->intent, memory_order_relaxed);
-    return intent <= position + map->capacity_frames;
+    return intent <= position + map->header.capacity_frames;
 }
 
 int64_t
 ring_cursor_copy(const struct ring_map *map, uint64_t position, uint64_t head,
                  void *samples, size_t frames)
 {
-    uint64_t capacity = map->capacity_frames;
+    uint64_t capacity = map->header.capacity_frames;
     size_t to_end = (size_t)(capacity - (position & (capacity - 1)));
     size_t first;
 
@@ -65,9 +65,10 @@ ring_cursor_copy(const struct ring_map *map, uint64_t position, uint64_t head,
     if (frames > capacity)
         frames = (size_t)capacity;
     first = frames < to_end ? frames : to_end;
-    ring_load(samples, ring_map_at(map, position), first * map->frame_bytes);
+    ring_load(samples, ring_map_at(map, position),
+              first * map->header.frame_bytes);
     if (frames > first)
-        ring_load((unsigned char *)samples + first * map->frame_bytes,
-                  map->frames, (frames - first) * map->frame_bytes);
+        ring_load((unsigned char *)samples + first * map->header.frame_bytes,
+                  map->frames, (frames - first) * map->header.frame_bytes);
     return whole(map, position) ? (int64_t)frames : -1;
 }

@@ -9,7 +9,7 @@
 #include "ipc/status.h"
 
 /* No sleep is longer than this, so that the gateway's death is noticed. */
-#define RING_SLICE_NS UINT64_C(250000000)
+#define RING_SLICE_NS UINT64_C(50000000)
 
 /* Sleeps while *word is `seen`, at most timeout_ns. VR_OK: woken, or *word had
  * changed, or no reason; VR_TIMEOUT; VR_AGAIN: a signal handler ran. [any] */

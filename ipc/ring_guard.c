@@ -1,4 +1,5 @@
-/* SIGBUS: what a mapping raises where its object has become shorter.
+/* SIGBUS: what a mapping raises where its object has become shorter, or a page
+ * of it was taken away and there is no memory for another.
  *
  * The handler puts private zero pages over the whole mapping and returns, and
  * the instruction that faulted runs again, on them: no jump out of a copy, no
@@ -10,7 +11,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "ipc/ring_host_state.h"
+#include "ipc/ring_guard.h"
+#include "ipc/status.h"
 
 /* Some 4000 sessions; the table is touched as far as it is used. */
 #define GUARDS 8192
@@ -71,27 +73,36 @@ on_sigbus(int number, siginfo_t *info, void *context)
 }
 
 enum vr_status
-ring_host_guard_install(void)
+vr_guard_install(void)
 {
     struct sigaction action = {.sa_sigaction = on_sigbus,
                                .sa_flags = SA_SIGINFO | SA_ONSTACK};
+    enum vr_status status = VR_OK;
 
-    if (installed)
-        return VR_OK;
+    pthread_mutex_lock(&mutex);
     sigemptyset(&action.sa_mask);
-    if (sigaction(SIGBUS, NULL, &before) != 0 ||
-        sigaction(SIGBUS, &action, NULL) != 0)
-        return VR_SYSTEM;
-    installed = true;
-    return VR_OK;
+    if (!installed && (sigaction(SIGBUS, NULL, &before) != 0 ||
+                       sigaction(SIGBUS, &action, NULL) != 0))
+        status = VR_SYSTEM;
+    else
+        installed = true;
+    pthread_mutex_unlock(&mutex);
+    return status;
 }
 
 void
-ring_host_guard_remove(void)
+vr_guard_remove(void)
 {
-    if (installed)
+    struct sigaction now;
+
+    pthread_mutex_lock(&mutex);
+    /* Who came after us passes on to us, and keeps the signal. */
+    if (installed && sigaction(SIGBUS, NULL, &now) == 0 &&
+        (now.sa_flags & SA_SIGINFO) != 0 && now.sa_sigaction == on_sigbus) {
         sigaction(SIGBUS, &before, NULL);
-    installed = false;
+        installed = false;
+    }
+    pthread_mutex_unlock(&mutex);
 }
 
 bool

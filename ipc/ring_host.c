@@ -13,6 +13,7 @@
 #define IN_MIN_S 10u
 #define IN_AFTER_OUTAGE_MS 5000u
 #define OUT_MIN_S 120u
+#define TELL_AGAIN_NS UINT64_C(60000000000)
 
 uint64_t
 ring_host_min_frames(enum vr_ring ring, uint32_t rate_hz,
@@ -50,7 +51,7 @@ check_config(const struct ring_host_config *config, char *why, size_t why_bytes)
 {
     struct stat st;
 
-    if (!ring_map_format_ok(&config->format))
+    if (!ring_header_format_ok(&config->format))
         return ring_why(why, why_bytes, VR_INVALID,
                         "A ring of %u Hz and %u channel(s): use 8000, 16000, "
                         "24000 or 48000 Hz and 1 or 2 channels",
@@ -88,6 +89,8 @@ take_config(struct ring_host *r, const struct ring_host_config *config,
     if (status != VR_OK)
         return status;
     snprintf(r->session, sizeof r->session, "%s", config->session);
+    if (realpath(config->runtime_dir, r->runtime_dir) == NULL)
+        r->runtime_dir[0] = '\0';
     ring_name_object(r->object, r->instance, r->session, r->ring);
     if (ring_name_bell(r->bell, config->runtime_dir, r->session) != VR_OK)
         return ring_why(why, why_bytes, VR_INVALID,
@@ -136,41 +139,58 @@ ring_host_recreate(struct ring_host *r, char *why, size_t why_bytes)
     uint64_t first = r->ring == VR_RING_OUT ? r->pen.head : r->head;
     enum vr_status status;
 
+    r->faults.recreated++;
     ring_host_unmake(r);
     status = ring_host_make(r, first, why, why_bytes);
     r->damaged = status != VR_OK;
-    if (status != VR_OK)
+    if (status != VR_OK) {
+        r->faults.recreated--;
         return status;
+    }
     r->pen.intent = r->pen.head;
-    memset(r->told, 0, sizeof r->told);
-    r->faults.recreated++;
     return VR_OK;
+}
+
+/* ---- faults ------------------------------------------------------------ */
+
+static void
+count_fault(struct ring_host *r, enum ring_fault fault, const char *what,
+            const char *done)
+{
+    uint64_t now_ns = vr_now_ns(), count = ++r->faults.count[fault];
+    char sentence[VR_ERROR_BYTES], often[48] = "";
+
+    if (r->on_fault == NULL ||
+        (r->told_ns[fault] != 0 && now_ns - r->told_ns[fault] < TELL_AGAIN_NS))
+        return;
+    r->told_ns[fault] = now_ns;
+    if (count > 1)
+        snprintf(often, sizeof often, " (seen %llu times by now)",
+                 (unsigned long long)count);
+    snprintf(sentence, sizeof sentence, "The ring %s: %s; %s%s", r->object,
+             what, done, often);
+    r->on_fault(r->fault_arg, fault, sentence);
 }
 
 void
 ring_host_fault(struct ring_host *r, enum ring_fault fault, bool fatal,
                 const char *what)
 {
-    char sentence[VR_ERROR_BYTES];
-
-    r->faults.count[fault]++;
     if (fatal)
         r->damaged = true;
-    if (r->told[fault])
-        return;
-    r->told[fault] = true;
-    if (r->on_fault == NULL)
-        return;
-    snprintf(sentence, sizeof sentence, "The ring %s: %s; %s", r->object, what,
-             fatal ? "it will be made anew" : "ignored");
-    r->on_fault(r->fault_arg, fault, sentence);
+    count_fault(r, fault, what, fatal ? "it will be made anew" : "ignored");
+}
+
+void
+ring_host_report(struct ring_host *r, enum ring_fault fault, const char *what)
+{
+    count_fault(r, fault, what, "it is looked at by the clock instead");
 }
 
 bool
 ring_host_usable(struct ring_host *r)
 {
-    if (atomic_load_explicit(&r->bus_error, memory_order_relaxed) &&
-        !r->damaged)
+    if (ring_map_lost(&r->map) && !r->damaged)
         ring_host_fault(r, RING_FAULT_TRUNCATE, true, "somebody truncated it");
     return !r->damaged;
 }
@@ -178,8 +198,7 @@ ring_host_usable(struct ring_host *r)
 bool
 ring_host_damaged(const struct ring_host *r)
 {
-    return r->damaged ||
-           atomic_load_explicit(&r->bus_error, memory_order_relaxed);
+    return r->damaged || ring_map_lost(&r->map);
 }
 
 void
@@ -188,16 +207,43 @@ ring_host_faults(const struct ring_host *r, struct ring_host_faults *faults)
     *faults = r->faults;
 }
 
+struct fault_text {
+    const char *name, *remedy;
+};
+
+static const struct fault_text fault_texts[RING_FAULT_COUNT] = {
+#define USERS "voxring ring stat SESSION names the ring's users"
+    [RING_FAULT_HEAD] = {"head", "End or repair the producer: a write of it "
+                                 "or of somebody else went astray; " USERS},
+    [RING_FAULT_PLAYED] = {"played", "Repair the player: it reports more than "
+                                     "it was given; " USERS},
+    [RING_FAULT_HEADER] = {"header", "Find the process that wrote there, "
+                                     "which is none of libvoxring's; " USERS},
+    [RING_FAULT_TRUNCATE] = {"truncated", "Find what truncates files in "
+                                          "/dev/shm; " USERS},
+    [RING_FAULT_MODE] = {"mode", "Find what changes permissions in /dev/shm; "
+                                 "who may use rings is set by ring.group"},
+    [RING_FAULT_NAME] = {"unlinked", "Find what removes files in /dev/shm, "
+                                     "such as a clean-up job, or RemoveIPC= of "
+                                     "systemd-logind for a user's gateway"},
+    [RING_FAULT_BELL] = {"bell", "Find what removes files in the runtime "
+                                 "folder, such as a clean-up job"},
+    [RING_FAULT_RINGING] = {"ringing", "End the process that writes to the "
+                                       "doorbell without audio; " USERS},
+#undef USERS
+};
+
 const char *
 ring_host_fault_name(enum ring_fault fault)
 {
-    static const char *const names[RING_FAULT_COUNT] = {
-        [RING_FAULT_HEAD] = "head",          [RING_FAULT_PLAYED] = "played",
-        [RING_FAULT_TRUNCATE] = "truncated", [RING_FAULT_NAME] = "unlinked",
-        [RING_FAULT_BELL] = "bell",
-    };
+    return (unsigned)fault < RING_FAULT_COUNT ? fault_texts[fault].name
+                                              : "unknown";
+}
 
-    return (unsigned)fault < RING_FAULT_COUNT ? names[fault] : "unknown";
+const char *
+ring_host_fault_remedy(enum ring_fault fault)
+{
+    return (unsigned)fault < RING_FAULT_COUNT ? fault_texts[fault].remedy : "";
 }
 
 const char *
@@ -215,7 +261,7 @@ ring_host_format(const struct ring_host *r)
 uint64_t
 ring_host_epoch(const struct ring_host *r)
 {
-    return r->map.epoch;
+    return r->map.header.epoch;
 }
 
 uint64_t
@@ -273,11 +319,12 @@ ring_host_producer(struct ring_host *r, struct ring_peer *peer)
 void
 ring_host_player(struct ring_host *r, struct ring_peer *peer)
 {
-    struct ring_layout *l = r->map.layout;
     bool present = ring_host_has_player(r);
+    struct ring_slot *slot =
+        present ? ring_map_slot(&r->map, RING_SLOT_PLAYER) : NULL;
 
-    describe(peer, present, present ? &l->slots[RING_SLOT_PLAYER].pid : NULL,
-             present ? l->slots[RING_SLOT_PLAYER].name : NULL);
+    describe(peer, present, present ? &slot->pid : NULL,
+             present ? slot->name : NULL);
 }
 
 unsigned

@@ -10,9 +10,9 @@
  * change them.
  *
  * A peer may truncate the object, so touching it may raise SIGBUS. A process
- * that hosts rings calls ring_host_guard_install() once, before the first
- * ring: then such a ring's pages turn into private zeros, the ring is damaged,
- * and the code that touched it runs on.
+ * that hosts rings calls vr_guard_install() once, before the first ring: then
+ * such a ring's pages turn into private zeros, the ring is damaged, and the
+ * code that touched it runs on.
  *
  * Positions are frames since the ring began; all times are CLOCK_MONOTONIC.
  * One thread uses a ring. */
@@ -30,17 +30,20 @@ struct ring_host;
 
 /* What a peer did to the ring. Each kind is counted apart. */
 enum ring_fault {
-    RING_FAULT_HEAD,     /* the producer's head cannot be */
+    RING_FAULT_HEAD,     /* the producer's head or intent cannot be */
     RING_FAULT_PLAYED,   /* the player's position cannot be */
+    RING_FAULT_HEADER,   /* somebody wrote into the gateway's own words */
     RING_FAULT_TRUNCATE, /* the object has another size */
+    RING_FAULT_MODE,     /* the object's permissions are others */
     RING_FAULT_NAME,     /* the object's name is gone or another's */
     RING_FAULT_BELL,     /* the doorbell's name is gone or another's */
+    RING_FAULT_RINGING,  /* the doorbell is rung on and on without audio */
     RING_FAULT_COUNT
 };
 
-/* Told once for each kind when it begins, and again after a re-creation.
- * `sentence` names the ring and says what was done about it; valid during the
- * call. */
+/* Told when a kind of fault is seen, and again a minute later if it goes on.
+ * `sentence` names the ring and says what was done about it, and how often it
+ * was seen by then; valid during the call. */
 typedef void ring_host_fault_fn(void *arg, enum ring_fault fault,
                                 const char *sentence);
 
@@ -78,8 +81,8 @@ enum vr_status ring_host_open(struct ring_host **ring,
                               const struct ring_host_config *config, char *why,
                               size_t why_bytes) VR_NODISCARD;
 
-/* Removes the ring's name and doorbell, lets go of it, NULLs *ring. NULL is
- * fine. Clients notice within 250 ms. [loop] */
+/* Removes the ring's name and doorbell, lets go of it, wakes those who wait,
+ * NULLs *ring. NULL is fine. [loop] */
 void ring_host_close(struct ring_host **ring);
 
 /* Replaces a damaged ring by a new object of the same name, format and size
@@ -90,8 +93,9 @@ void ring_host_close(struct ring_host **ring);
 enum vr_status ring_host_recreate(struct ring_host *ring, char *why,
                                   size_t why_bytes) VR_NODISCARD;
 
-/* Looks at the object's size and name with a few system calls; for a timer of
- * about a second. True if the ring is damaged. [loop] */
+/* Looks at the object's size, name and permissions, which it puts right, and at
+ * the gateway's own words in it, with a few system calls; for a timer of about
+ * a second. True if the ring is damaged. [loop] */
 bool ring_host_check(struct ring_host *ring);
 
 /* True when a peer has made the ring useless. [rt] */
@@ -108,6 +112,15 @@ void ring_host_faults(const struct ring_host *ring,
 
 /* A word for each kind, such as "truncated". Static storage. [any] */
 const char *ring_host_fault_name(enum ring_fault fault);
+
+/* What a person should do about it, a sentence without a full stop. Static
+ * storage. [any] */
+const char *ring_host_fault_remedy(enum ring_fault fault);
+
+/* Counts, and tells of, what the owner saw a peer do: RING_FAULT_RINGING. The
+ * ring is not damaged by it. `what` follows the ring's name. [loop] */
+void ring_host_report(struct ring_host *ring, enum ring_fault fault,
+                      const char *what);
 
 /* "/voxring-INSTANCE.SESSION.in"; lives as long as the ring. [rt] */
 const char *ring_host_name(const struct ring_host *ring);
@@ -251,12 +264,16 @@ uint64_t ring_host_lap_frames(const struct ring_host *ring, uint64_t unplayed);
 
 /* ---- for the process --------------------------------------------------- */
 
-/* Makes this process survive the truncation of its rings: takes over SIGBUS,
- * passing on what is not about a ring. Once, before threads. [any] */
-enum vr_status ring_host_guard_install(void) VR_NODISCARD;
+/* Told what ring_host_sweep() removed, or could not: a sentence, valid during
+ * the call. */
+typedef void ring_host_sweep_fn(void *arg, const char *sentence);
 
-/* Gives SIGBUS back to whom it belonged. [any] */
-void ring_host_guard_remove(void);
+/* Takes away what dead gateways of this instance left: objects whose gateway's
+ * lock is free, and doorbells in the runtime folder that belong to no ring of a
+ * living gateway. For a start, before the first ring. `told` may be NULL.
+ * Returns how many it removed. [loop] */
+unsigned ring_host_sweep(const char *runtime_dir, const char *instance,
+                         ring_host_sweep_fn *told, void *arg);
 
 /* Writes RUNTIME_DIR/rings.json, for people and other languages: layout
  * version, pid, and for each of the `count` rings (NULL ones are passed over)

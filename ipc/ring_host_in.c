@@ -6,6 +6,7 @@
 #include "ipc/ring_futex.h"
 #include "ipc/ring_host_state.h"
 #include "ipc/ring_order.h"
+#include "ipc/ring_step.h"
 
 /* More frames than any producer can write between two looks at it. */
 #define MAX_JUMP_FRAMES (UINT64_C(1) << 40)
@@ -66,6 +67,7 @@ move_to(struct ring_host *r, uint64_t position)
         return;
     /* Release, with the acquire in vr_space(): what is before was copied. */
     atomic_store_explicit(&l->read_position, position, memory_order_release);
+    RING_STEP("advance: position");
     /* Dekker, with vr_wait_space(): the position, then its mark. */
     ring_fence_full();
     space_at = atomic_load_explicit(&l->space_at, memory_order_relaxed);
@@ -119,6 +121,7 @@ ring_host_peek_at(struct ring_host *r, uint64_t position, void *samples,
             head = r->head;
         }
         n = ring_cursor_copy(&r->map, span->position, head, samples, frames);
+        RING_STEP("peek: copied");
         if (n >= 0)
             break;
         skip_lapped(r, span);
@@ -130,14 +133,26 @@ ring_host_peek_at(struct ring_host *r, uint64_t position, void *samples,
     return (size_t)n;
 }
 
+static void
+count_lost(struct ring_host *r, uint64_t frames)
+{
+    r->lost_frames += frames;
+    /* Relaxed: for display. */
+    if (r->map.layout != NULL)
+        atomic_store_explicit(&r->map.layout->lost_frames, r->lost_frames,
+                              memory_order_relaxed);
+}
+
 size_t
 ring_host_peek(struct ring_host *r, void *samples, size_t frames,
                struct ring_host_span *span)
 {
     size_t n = ring_host_peek_at(r, r->position, samples, frames, span);
 
-    if (span->position > r->position)
+    if (span->position > r->position) {
+        count_lost(r, span->lost_frames);
         move_to(r, span->position);
+    }
     return n;
 }
 
@@ -243,6 +258,7 @@ ring_host_arm(struct ring_host *r, uint64_t frames)
     if (refresh(r) >= at || l == NULL)
         return l != NULL;
     atomic_store_explicit(&l->bell_at, at, memory_order_relaxed);
+    RING_STEP("arm: asked");
     /* Dekker, with ring_pen_end(): the mark, then head again. */
     ring_fence_full();
     if (refresh(r) < at)

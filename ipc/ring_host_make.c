@@ -8,8 +8,11 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "ipc/ring_futex.h"
 #include "ipc/ring_host_state.h"
 #include "ipc/ring_lock.h"
+#include "ipc/ring_step.h"
+#include "ipc/ring_sweep.h"
 #include "ipc/ring_why.h"
 
 /* Each turn somebody else's start or end came in between. */
@@ -21,63 +24,6 @@ object_fd(const struct ring_map *map)
     return map->fork.fd[RING_MAP_OBJECT_FD];
 }
 
-/* Opens the object by name into a fresh map; errno otherwise. */
-static bool
-open_named(struct ring_map *map, const char *object, int flags)
-{
-    struct stat st;
-    int fd;
-
-    memset(map, 0, sizeof *map);
-    ring_fork_begin();
-    fd = shm_open(object, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | flags,
-                  0600);
-    map->fork.fd[RING_MAP_OBJECT_FD] = fd;
-    map->fork.fd[RING_MAP_BELL_FD] = -1;
-    if (fd >= 0)
-        ring_fork_add(&map->fork);
-    ring_fork_end();
-    if (fd < 0)
-        return false;
-    if (fstat(fd, &st) == 0) {
-        map->device = st.st_dev;
-        map->inode = st.st_ino;
-        map->owner = st.st_uid;
-    }
-    return true;
-}
-
-/* Takes away what stands under our name, if its maker is dead. VR_OK: try
- * again, the name may be free now. */
-static enum vr_status
-take_over(const char *object, char *why, size_t why_bytes)
-{
-    enum vr_status status = VR_OK;
-    struct ring_map old;
-
-    if (!open_named(&old, object, 0)) {
-        if (errno == ENOENT)
-            return VR_OK;
-        return ring_why(why, why_bytes, VR_DENIED,
-                        "The name of the ring %s is taken by something that "
-                        "cannot be opened: %s; remove /dev/shm%s",
-                        object, strerror(errno), object);
-    }
-    if (!ring_lock_take(object_fd(&old), RING_LOCK_GATEWAY))
-        status = ring_why(why, why_bytes, VR_BUSY,
-                          "Another voxringd holds the ring %s; end it, or "
-                          "give this one a runtime folder of its own",
-                          object);
-    else if (ring_map_is_named(&old, object) && shm_unlink(object) != 0 &&
-             errno != ENOENT)
-        status = ring_why(why, why_bytes, VR_DENIED,
-                          "Cannot remove what a dead gateway left as %s: %s; "
-                          "remove /dev/shm%s",
-                          object, strerror(errno), object);
-    ring_map_detach(&old);
-    return status;
-}
-
 /* An object of our own, empty, locked, and certainly the one of that name. */
 static enum vr_status
 create_object(struct ring_map *map, const char *object, char *why,
@@ -86,7 +32,8 @@ create_object(struct ring_map *map, const char *object, char *why,
     enum vr_status status;
 
     for (int i = 0; i < MAKE_TRIES; i++) {
-        if (open_named(map, object, O_CREAT | O_EXCL)) {
+        if (ring_map_open(map, object, O_CREAT | O_EXCL)) {
+            RING_STEP("make: created");
             if (ring_lock_take(object_fd(map), RING_LOCK_GATEWAY) &&
                 ring_map_is_named(map, object))
                 return VR_OK;
@@ -97,7 +44,7 @@ create_object(struct ring_map *map, const char *object, char *why,
             return ring_why(
                 why, why_bytes, errno == EACCES ? VR_DENIED : VR_SYSTEM,
                 "Cannot make the ring %s: %s", object, strerror(errno));
-        status = take_over(object, why, why_bytes);
+        status = ring_sweep_object(object, why, why_bytes);
         if (status != VR_OK)
             return status;
     }
@@ -107,12 +54,18 @@ create_object(struct ring_map *map, const char *object, char *why,
                     object);
 }
 
+static mode_t
+rights(const struct ring_host *r)
+{
+    return r->shared_with_group ? 0660 : 0600;
+}
+
 static bool
 share(const struct ring_host *r, int fd)
 {
-    if (!r->shared_with_group)
-        return fchmod(fd, 0600) == 0;
-    return fchown(fd, (uid_t)-1, r->group) == 0 && fchmod(fd, 0660) == 0;
+    if (r->shared_with_group && fchown(fd, (uid_t)-1, r->group) != 0)
+        return false;
+    return fchmod(fd, rights(r)) == 0;
 }
 
 static enum vr_status
@@ -158,49 +111,80 @@ take_geometry(struct ring_host *r, uint64_t first_position)
 {
     struct ring_map *map = &r->map;
 
-    map->capacity_frames = r->capacity_frames;
-    map->first_position = first_position;
-    map->epoch = new_epoch();
-    map->format = r->format;
-    map->frame_bytes = 2 * r->format.channels;
+    map->header =
+        (struct ring_header){.capacity_frames = r->capacity_frames,
+                             .first_position = first_position,
+                             .epoch = new_epoch(),
+                             .abi = RING_ABI,
+                             .abi_oldest = RING_ABI_OLDEST,
+                             .header_bytes = RING_HEADER_BYTES,
+                             .frame_bytes = 2 * r->format.channels,
+                             .slot_count = RING_SLOTS,
+                             .slot_bytes = sizeof(struct ring_slot),
+                             .slots_at = offsetof(struct ring_layout, slots),
+                             .gateway_pid = (uint32_t)getpid(),
+                             .recreated = (uint32_t)r->faults.recreated,
+                             .ring = r->ring,
+                             .format = r->format};
+}
+
+static void
+write_constants(const struct ring_host *r)
+{
+    const struct ring_header *h = &r->map.header;
+    struct ring_layout *l = r->map.layout;
+
+    l->abi = h->abi;
+    l->abi_oldest = h->abi_oldest;
+    l->header_bytes = h->header_bytes;
+    l->first_position = h->first_position;
+    l->epoch = h->epoch;
+    l->capacity_frames = h->capacity_frames;
+    l->rate_hz = h->format.rate_hz;
+    l->channels = h->format.channels;
+    l->frame_bytes = h->frame_bytes;
+    l->direction = (uint32_t)h->ring;
+    l->gateway_pid = h->gateway_pid;
+    l->slot_count = h->slot_count;
+    l->slot_bytes = h->slot_bytes;
+    l->slots_at = h->slots_at;
+    l->recreated = h->recreated;
+    l->rights = rights(r);
+    if (strlen(r->runtime_dir) < sizeof l->runtime_dir)
+        memcpy(l->runtime_dir, r->runtime_dir, strlen(r->runtime_dir));
 }
 
 static void
 write_header(const struct ring_host *r)
 {
     struct ring_layout *l = r->map.layout;
-    uint64_t first = r->map.first_position;
+    uint64_t first = r->map.header.first_position;
 
-    l->abi = RING_ABI;
-    l->header_bytes = RING_HEADER_BYTES;
-    l->first_position = first;
-    l->epoch = r->map.epoch;
-    l->capacity_frames = r->map.capacity_frames;
-    l->rate_hz = r->map.format.rate_hz;
-    l->channels = r->map.format.channels;
-    l->frame_bytes = r->map.frame_bytes;
-    l->direction = (uint32_t)r->ring;
-    l->gateway_pid = (uint32_t)getpid();
-    l->slot_count = RING_SLOTS;
+    write_constants(r);
     atomic_init(&l->intent, first);
     atomic_init(&l->head, first);
     atomic_init(&l->stamp_head, RING_NO_STAMP);
     atomic_init(&l->space_at, RING_NEVER);
     atomic_init(&l->bell_at, RING_NEVER);
     atomic_init(&l->read_position, first);
+    atomic_init(&l->lost_frames, r->lost_frames);
     atomic_init(&l->played, r->played);
     atomic_init(&l->flush_seq, r->flush_seq);
     atomic_init(&l->flush_to, r->flush_to);
     atomic_init(&l->flush_turn, r->flush_turn);
-    /* Release, with the acquire in ring_map: all of the above before it. */
+    RING_STEP("make: header");
+    /* Release, with the acquire in ring_header: all of the above before it. */
     atomic_store_explicit(&l->magic, RING_MAGIC, memory_order_release);
+    RING_STEP("make: magic");
 }
 
 static enum vr_status
 make_bell(struct ring_host *r, char *why, size_t why_bytes)
 {
     unlink(r->bell);
+    RING_STEP("make: old bell");
     if (mkfifo(r->bell, 0600) == 0) {
+        RING_STEP("make: bell");
         if (ring_map_open_bell(&r->map, r->bell) &&
             share(r, r->map.fork.fd[RING_MAP_BELL_FD]))
             return VR_OK;
@@ -221,8 +205,7 @@ fill_object(struct ring_host *r, uint64_t first_position, char *why,
     enum vr_status status;
 
     take_geometry(r, first_position);
-    bytes =
-        (size_t)(RING_HEADER_BYTES + map->capacity_frames * map->frame_bytes);
+    bytes = (size_t)ring_header_object_bytes(&map->header);
     if (!share(r, object_fd(map)))
         return ring_why(why, why_bytes, VR_DENIED,
                         "Cannot give the ring %s to group %lu: %s", r->object,
@@ -230,14 +213,12 @@ fill_object(struct ring_host *r, uint64_t first_position, char *why,
     status = reserve(r, bytes, why, why_bytes);
     if (status != VR_OK)
         return status;
-    status = ring_map_pages(map, bytes);
+    RING_STEP("make: reserved");
+    status = ring_map_pages(map);
     if (status != VR_OK)
         return ring_why(why, why_bytes, status, "Cannot map the ring %s: %s",
                         r->object, strerror(errno));
-    if (!ring_guard_add(map->layout, bytes, &r->bus_error))
-        return ring_why(why, why_bytes, VR_LIMIT,
-                        "Too many rings in one process");
-    status = VR_OK;
+    RING_STEP("make: mapped");
     if (r->ring == VR_RING_IN)
         status = make_bell(r, why, why_bytes);
     if (status == VR_OK)
@@ -254,7 +235,7 @@ ring_host_make(struct ring_host *r, uint64_t first_position, char *why,
     status = create_object(&r->map, r->object, why, why_bytes);
     if (status != VR_OK)
         return status;
-    atomic_store_explicit(&r->bus_error, false, memory_order_relaxed);
+    RING_STEP("make: locked");
     status = fill_object(r, first_position, why, why_bytes);
     if (status != VR_OK)
         ring_host_unmake(r);
@@ -271,6 +252,19 @@ bell_is_named(const struct ring_host *r)
            have.st_ino == named.st_ino;
 }
 
+/* Those who wait shall look for what comes next. */
+static void
+say_goodbye(struct ring_map *map)
+{
+    ring_lock_free(object_fd(map));
+    RING_STEP("unmake: unlocked");
+    if (map->layout == NULL)
+        return;
+    ring_futex_wake(&map->layout->wake_word);
+    RING_STEP("unmake: woken");
+    ring_futex_wake(&map->layout->space_word);
+}
+
 void
 ring_host_unmake(struct ring_host *r)
 {
@@ -279,14 +273,58 @@ ring_host_unmake(struct ring_host *r)
     if (!map->fork.open)
         return;
     if (!ring_fork_is_child(&map->fork)) {
+        RING_STEP("unmake: begin");
         if (map->fork.fd[RING_MAP_BELL_FD] >= 0 && bell_is_named(r))
             unlink(r->bell);
+        RING_STEP("unmake: bell");
         if (ring_map_is_named(map, r->object))
             shm_unlink(r->object);
+        RING_STEP("unmake: unlinked");
+        say_goodbye(map);
     }
-    if (map->layout != NULL)
-        ring_guard_drop(map->layout);
     ring_map_detach(map);
+}
+
+/* ---- looking after it -------------------------------------------------- */
+
+static bool
+size_right(const struct ring_host *r, const struct stat *st)
+{
+    return (uint64_t)st->st_size == r->map.bytes;
+}
+
+/* Whether the words that only we write are as we wrote them. */
+static bool
+words_right(const struct ring_host *r)
+{
+    const struct ring_layout *l = r->map.layout;
+    uint64_t first = r->map.header.first_position;
+    struct ring_header copy;
+    bool right = ring_header_read(&copy, object_fd(&r->map), r->object,
+                                  r->map.bytes, NULL, 0) == VR_OK &&
+                 memcmp(&copy, &r->map.header, sizeof copy) == 0;
+
+    if (r->ring == VR_RING_OUT)
+        right &= l->head == r->pen.head && l->intent == r->pen.intent &&
+                 l->flush_seq == r->flush_seq && l->flush_to == r->flush_to &&
+                 l->flush_turn == r->flush_turn;
+    else
+        right &=
+            l->read_position == (r->position > first ? r->position : first);
+    return right;
+}
+
+static void
+put_mode_right(struct ring_host *r, const struct stat *st)
+{
+    if ((st->st_mode & 07777) == rights(r))
+        return;
+    ring_host_fault(r, RING_FAULT_MODE, false,
+                    share(r, object_fd(&r->map))
+                        ? "somebody changed its permissions, which were put "
+                          "right"
+                        : "somebody changed its permissions, and they cannot "
+                          "be put right");
 }
 
 bool
@@ -296,8 +334,7 @@ ring_host_check(struct ring_host *r)
 
     if (!ring_host_usable(r))
         return true;
-    if (fstat(object_fd(&r->map), &st) != 0 ||
-        (uint64_t)st.st_size != r->map.bytes)
+    if (fstat(object_fd(&r->map), &st) != 0 || !size_right(r, &st))
         ring_host_fault(r, RING_FAULT_TRUNCATE, true,
                         "somebody changed its size");
     else if (!ring_map_is_named(&r->map, r->object))
@@ -305,5 +342,10 @@ ring_host_check(struct ring_host *r)
     else if (r->ring == VR_RING_IN && !bell_is_named(r))
         ring_host_fault(r, RING_FAULT_BELL, true,
                         "somebody removed its doorbell");
+    else if (!words_right(r) && ring_host_usable(r))
+        ring_host_fault(r, RING_FAULT_HEADER, true,
+                        "somebody wrote into the gateway's own words");
+    if (!ring_host_damaged(r))
+        put_mode_right(r, &st);
     return ring_host_damaged(r);
 }

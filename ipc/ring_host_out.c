@@ -1,6 +1,7 @@
 /* The gateway as the writer of the model's voice. */
 #include "ipc/ring_host_state.h"
 #include "ipc/ring_order.h"
+#include "ipc/ring_step.h"
 
 uint64_t
 ring_host_write(struct ring_host *r, const void *samples, size_t frames)
@@ -17,7 +18,7 @@ ring_host_write(struct ring_host *r, const void *samples, size_t frames)
         size_t n = frames < most ? frames : most;
 
         ring_pen_write(&r->pen, &r->map, from, n, 0, 0);
-        from += n * r->map.frame_bytes;
+        from += n * r->map.header.frame_bytes;
         frames -= n;
     }
     return first;
@@ -39,11 +40,14 @@ ring_host_flush(struct ring_host *r, uint64_t to, uint64_t turn)
         return true;
     atomic_store_explicit(&l->flush_seq, r->flush_seq - 1,
                           memory_order_relaxed);
+    RING_STEP("flush: odd");
     /* Boehm's seqlock: odd, then the words, then even. */
     ring_fence_release();
     atomic_store_explicit(&l->flush_to, to, memory_order_relaxed);
     atomic_store_explicit(&l->flush_turn, turn, memory_order_relaxed);
+    RING_STEP("flush: words");
     atomic_store_explicit(&l->flush_seq, r->flush_seq, memory_order_release);
+    RING_STEP("flush: even");
     /* Dekker, as after head: the flush, then who sleeps. */
     ring_fence_full();
     ring_pen_wake(&r->map);

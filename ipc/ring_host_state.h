@@ -11,7 +11,6 @@
 
 struct ring_host {
     struct ring_map map;
-    atomic_bool bus_error; /* set by ring_guard, inside a signal handler */
     bool damaged;
 
     /* out */
@@ -24,8 +23,10 @@ struct ring_host {
     uint64_t position; /* of the next read */
     uint64_t commit_head, commit_ns, polled_ns;
 
+    uint64_t lost_frames;
+
     struct ring_host_faults faults;
-    bool told[RING_FAULT_COUNT];
+    uint64_t told_ns[RING_FAULT_COUNT]; /* 0: never */
     ring_host_fault_fn *on_fault;
     void *fault_arg;
 
@@ -38,9 +39,10 @@ struct ring_host {
     char instance[RING_INSTANCE_BYTES];
     char object[RING_OBJECT_BYTES];
     char bell[RING_PATH_BYTES];
+    char runtime_dir[RING_PATH_BYTES];
 };
 
-/* Counts a fault; tells of it if it is the first since the ring was made; on
+/* Counts a fault; tells of it unless that was done within a minute; on
  * `fatal`, the ring is damaged from now on. [rt] */
 void ring_host_fault(struct ring_host *ring, enum ring_fault fault, bool fatal,
                      const char *what);
@@ -56,12 +58,5 @@ enum vr_status ring_host_make(struct ring_host *ring, uint64_t first_position,
 
 /* Takes away names that are still ours, and lets go. [loop] */
 void ring_host_unmake(struct ring_host *ring);
-
-/* Guards the mapping against SIGBUS, which then sets *bus_error; false when
- * there are too many. [loop] */
-bool ring_guard_add(void *pages, size_t bytes, atomic_bool *bus_error);
-
-/* Before the mapping goes. [loop] */
-void ring_guard_drop(const void *pages);
 
 #endif

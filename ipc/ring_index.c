@@ -41,7 +41,7 @@ put_ring(FILE *file, const struct ring_host *r, const char *separator)
             ", \"channels\": %" PRIu32 ", \"capacity_frames\": %" PRIu64
             ", \"epoch\": \"%" PRIu64 "\"",
             r->format.rate_hz, r->format.channels, r->capacity_frames,
-            r->map.epoch);
+            r->map.header.epoch);
     if (r->ring == VR_RING_IN) {
         fputs(", \"doorbell\": ", file);
         put_string(file, r->bell);
@@ -92,8 +92,7 @@ ring_host_publish_index(const char *runtime_dir, struct ring_host *const *rings,
 {
     char path[RING_PATH_BYTES], fresh[RING_PATH_BYTES];
     int n = snprintf(path, sizeof path, "%s/" INDEX_NAME, runtime_dir);
-    int m = snprintf(fresh, sizeof fresh, "%s/" INDEX_NAME ".%ld", runtime_dir,
-                     (long)getpid());
+    int m = snprintf(fresh, sizeof fresh, "%s/" INDEX_NAME ".new", runtime_dir);
 
     if (n < 0 || m < 0 || m >= (int)sizeof fresh)
         return ring_why(why, why_bytes, VR_INVALID,

@@ -1,15 +1,21 @@
 /* What stands where in a ring's shared memory object: the only place with
  * offsets. ipc/README.md has the same as a table, with the orderings.
  *
- * An object is this header, padded to RING_HEADER_BYTES, and then the frames:
- * position p is at RING_HEADER_BYTES + (p & (capacity_frames - 1)) *
- * frame_bytes. All integers are in the machine's order; both ends are on one
- * machine.
+ * An object is this header, padded to `header_bytes`, and then the frames:
+ * position p is at header_bytes + (p & (capacity_frames - 1)) * frame_bytes.
+ * All integers are in the machine's order; both ends are on one machine.
  *
  * Every word has one writer (save `sleepers`), words of one writer share a
  * cache line, and lines are grouped by writer. A peer may write anything
  * anywhere: whoever reads a word reads it once, bounds it, and uses the copy;
- * geometry is read once, at attach. */
+ * geometry is read once, at attach.
+ *
+ * Versions: `abi` is the object's, `abi_oldest` the oldest whose clients may
+ * use it; a client of version RING_ABI knows objects from RING_ABI_OLDEST on.
+ * They fit if abi >= RING_ABI_OLDEST and abi_oldest <= RING_ABI. A version
+ * that only adds keeps abi_oldest: words may follow where zeros are now,
+ * header_bytes, slot_bytes and slot_count may grow, and a client uses of them
+ * what it knows. `magic` and `abi` stand where they stand in every version. */
 #ifndef IPC_RING_LAYOUT_H
 #define IPC_RING_LAYOUT_H
 
@@ -19,12 +25,18 @@
 #include <stdint.h>
 
 #define RING_MAGIC UINT64_C(0x31676e6972786f76) /* "voxring1" */
-#define RING_ABI UINT32_C(1)
+#define RING_ABI UINT32_C(2)
+#define RING_ABI_OLDEST UINT32_C(2)
 #define RING_HEADER_BYTES 4096u
 #define RING_LINE_BYTES 64u
 #define RING_NAME_BYTES 40u
 #define RING_SLOTS 32u
 #define RING_SLOT_PLAYER 0u
+#define RING_DIR_BYTES 960u
+
+/* What an object may say of its own sizes. */
+#define RING_MAX_HEADER_BYTES (UINT32_C(1) << 20)
+#define RING_MAX_SLOTS UINT32_C(1024)
 
 /* Capacity is a power of two of frames within these. */
 #define RING_MIN_FRAMES (UINT64_C(1) << 10)
@@ -50,7 +62,8 @@ struct ring_holder {
     _Atomic uint32_t pid;
     _Atomic uint32_t lease_count; /* producers so far, this one included */
     _Atomic uint64_t name[RING_NAME_BYTES / 8];
-    uint64_t reserved[2];
+    _Atomic uint64_t lost_frames; /* by it: written to nobody */
+    uint64_t reserved;
 };
 
 struct ring_slot {
@@ -75,6 +88,11 @@ struct ring_layout {
     uint32_t direction; /* enum vr_ring */
     uint32_t gateway_pid;
     uint32_t slot_count;
+    uint32_t abi_oldest;
+    uint32_t slot_bytes;
+    uint32_t slots_at;  /* offset of slots[0] */
+    uint32_t recreated; /* how often this ring was made anew after damage */
+    uint32_t rights;    /* the object's mode, as the gateway set it */
 
     /* The writer: the producer on `in`, the gateway on `out`. */
     _Alignas(RING_LINE_BYTES) _Atomic uint64_t intent;
@@ -92,8 +110,9 @@ struct ring_layout {
 
     /* The gateway, on `in`. */
     _Alignas(RING_LINE_BYTES) _Atomic uint64_t read_position;
-    _Atomic uint64_t bell_at;    /* ring the bell when head gets here */
-    _Atomic uint32_t space_word; /* futex of a waiting producer */
+    _Atomic uint64_t bell_at;     /* ring the bell when head gets here */
+    _Atomic uint32_t space_word;  /* futex of a waiting producer */
+    _Atomic uint64_t lost_frames; /* overwritten before the gateway read */
 
     /* Readers set it before they sleep, the writer clears it before it
      * wakes. */
@@ -104,6 +123,9 @@ struct ring_layout {
 
     /* The player, on `out`. */
     _Alignas(RING_LINE_BYTES) _Atomic uint64_t played;
+
+    /* The gateway, once: its runtime folder; "" if it is too long. */
+    _Alignas(1024) char runtime_dir[RING_DIR_BYTES];
 
     /* Each reader its own; slot RING_SLOT_PLAYER is the player's. */
     _Alignas(2048) struct ring_slot slots[RING_SLOTS];
@@ -129,24 +151,32 @@ RING_AT(frame_bytes, 48);
 RING_AT(direction, 52);
 RING_AT(gateway_pid, 56);
 RING_AT(slot_count, 60);
-RING_AT(intent, 64);
-RING_AT(head, 72);
-RING_AT(stamp_head, 80);
-RING_AT(commit_ns, 88);
-RING_AT(captured_ns, 96);
-RING_AT(space_at, 104);
-RING_AT(wake_word, 112);
-RING_AT(flush_seq, 128);
-RING_AT(flush_to, 136);
-RING_AT(flush_turn, 144);
-RING_AT(read_position, 192);
-RING_AT(bell_at, 200);
-RING_AT(space_word, 208);
-RING_AT(sleepers, 256);
-RING_AT(holder, 320);
-RING_AT(holder.lease_count, 324);
-RING_AT(holder.name, 328);
-RING_AT(played, 384);
+RING_AT(abi_oldest, 64);
+RING_AT(slot_bytes, 68);
+RING_AT(slots_at, 72);
+RING_AT(recreated, 76);
+RING_AT(rights, 80);
+RING_AT(intent, 128);
+RING_AT(head, 136);
+RING_AT(stamp_head, 144);
+RING_AT(commit_ns, 152);
+RING_AT(captured_ns, 160);
+RING_AT(space_at, 168);
+RING_AT(wake_word, 176);
+RING_AT(flush_seq, 192);
+RING_AT(flush_to, 200);
+RING_AT(flush_turn, 208);
+RING_AT(read_position, 256);
+RING_AT(bell_at, 264);
+RING_AT(space_word, 272);
+RING_AT(lost_frames, 280);
+RING_AT(sleepers, 320);
+RING_AT(holder, 384);
+RING_AT(holder.lease_count, 388);
+RING_AT(holder.name, 392);
+RING_AT(holder.lost_frames, 432);
+RING_AT(played, 448);
+RING_AT(runtime_dir, 1024);
 RING_AT(slots, 2048);
 RING_AT(slots[1].position, 2112);
 RING_AT(slots[1].lost_frames, 2120);

@@ -5,39 +5,42 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "ipc/ring_guard.h"
 #include "ipc/ring_lock.h"
 #include "ipc/ring_map.h"
+#include "ipc/ring_step.h"
 #include "ipc/ring_why.h"
 
 bool
-ring_map_format_ok(const struct vr_format *format)
+ring_map_open(struct ring_map *map, const char *object, int flags)
 {
-    switch (format->rate_hz) {
-    case 8000:
-    case 16000:
-    case 24000:
-    case 48000:
-        return format->channels == 1 || format->channels == 2;
-    default:
+    struct stat st;
+    int fd;
+
+    memset(map, 0, sizeof *map);
+    ring_fork_begin();
+    fd = shm_open(object, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | flags,
+                  0600);
+    map->fork.fd[RING_MAP_OBJECT_FD] = fd;
+    map->fork.fd[RING_MAP_BELL_FD] = -1;
+    if (fd >= 0)
+        ring_fork_add(&map->fork);
+    ring_fork_end();
+    if (fd < 0)
         return false;
+    if (fstat(fd, &st) == 0) {
+        map->device = st.st_dev;
+        map->inode = st.st_ino;
+        map->owner = st.st_uid;
     }
+    return true;
 }
 
 static enum vr_status
 open_object(struct ring_map *map, const char *object, char *why,
             size_t why_bytes)
 {
-    int fd;
-
-    memset(map, 0, sizeof *map);
-    ring_fork_begin();
-    fd = shm_open(object, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0);
-    map->fork.fd[RING_MAP_OBJECT_FD] = fd;
-    map->fork.fd[RING_MAP_BELL_FD] = -1;
-    if (fd >= 0)
-        ring_fork_add(&map->fork);
-    ring_fork_end();
-    if (fd >= 0)
+    if (ring_map_open(map, object, 0))
         return VR_OK;
     if (errno == ENOENT)
         return ring_why(why, why_bytes, VR_NOT_FOUND,
@@ -63,7 +66,7 @@ trusted(uid_t owner, const char *runtime_dir)
 
 static enum vr_status
 check_object(struct ring_map *map, const char *object, const char *runtime_dir,
-             size_t *bytes, char *why, size_t why_bytes)
+             uint64_t *bytes, char *why, size_t why_bytes)
 {
     struct stat st;
     int fd = map->fork.fd[RING_MAP_OBJECT_FD];
@@ -81,93 +84,53 @@ check_object(struct ring_map *map, const char *object, const char *runtime_dir,
                         "The gateway that made the ring %s is gone; start "
                         "voxringd again",
                         object);
-    if (st.st_size < (off_t)RING_HEADER_BYTES)
-        return ring_why(why, why_bytes, VR_AGAIN,
-                        "The ring %s is being made; try again", object);
-    if ((uint64_t)st.st_size > RING_HEADER_BYTES + RING_MAX_FRAMES * 4)
-        return ring_why(why, why_bytes, VR_CORRUPT,
-                        "The object %s is too large for a ring; restart "
-                        "voxringd",
-                        object);
-    *bytes = (size_t)st.st_size;
-    map->device = st.st_dev;
-    map->inode = st.st_ino;
-    map->owner = st.st_uid;
+    *bytes = (uint64_t)st.st_size;
     return VR_OK;
 }
 
 enum vr_status
-ring_map_pages(struct ring_map *map, size_t bytes)
+ring_map_pages(struct ring_map *map)
 {
+    size_t bytes = (size_t)ring_header_object_bytes(&map->header);
     void *pages = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED,
                        map->fork.fd[RING_MAP_OBJECT_FD], 0);
 
     if (pages == MAP_FAILED)
         return errno == ENOMEM ? VR_NO_MEMORY : VR_SYSTEM;
     madvise(pages, bytes, MADV_DONTFORK);
+    if (!ring_guard_add(pages, bytes, &map->bus_error)) {
+        munmap(pages, bytes);
+        errno = EMFILE;
+        return VR_LIMIT;
+    }
     map->layout = pages;
-    map->frames = (unsigned char *)pages + RING_HEADER_BYTES;
+    map->frames = (unsigned char *)pages + map->header.header_bytes;
     map->bytes = bytes;
-    return VR_OK;
-}
-
-/* Copies the geometry and judges the copy. */
-static enum vr_status
-read_geometry(struct ring_map *map, const char *object, enum vr_ring ring,
-              char *why, size_t why_bytes)
-{
-    const volatile struct ring_layout *l = map->layout;
-    uint32_t abi = l->abi, header_bytes = l->header_bytes;
-    uint32_t direction = l->direction, slot_count = l->slot_count;
-
-    map->capacity_frames = l->capacity_frames;
-    map->first_position = l->first_position;
-    map->epoch = l->epoch;
-    map->format.rate_hz = l->rate_hz;
-    map->format.channels = l->channels;
-    map->frame_bytes = l->frame_bytes;
-    if (abi != RING_ABI)
-        return ring_why(why, why_bytes, VR_VERSION,
-                        "The ring %s has layout version %u, this program "
-                        "knows %u; use the libvoxring of that gateway",
-                        object, (unsigned)abi, (unsigned)RING_ABI);
-    if (header_bytes != RING_HEADER_BYTES || slot_count != RING_SLOTS ||
-        direction != (uint32_t)ring || !ring_map_format_ok(&map->format) ||
-        map->frame_bytes != 2 * map->format.channels ||
-        map->capacity_frames < RING_MIN_FRAMES ||
-        map->capacity_frames > RING_MAX_FRAMES ||
-        (map->capacity_frames & (map->capacity_frames - 1)) != 0 ||
-        map->first_position > RING_MAX_POSITION ||
-        map->bytes !=
-            RING_HEADER_BYTES + map->capacity_frames * map->frame_bytes)
-        return ring_why(why, why_bytes, VR_CORRUPT,
-                        "The header of the ring %s is damaged; restart "
-                        "voxringd",
-                        object);
     return VR_OK;
 }
 
 static enum vr_status
 map_object(struct ring_map *map, const char *object, enum vr_ring ring,
-           size_t bytes, char *why, size_t why_bytes)
+           uint64_t bytes, char *why, size_t why_bytes)
 {
-    enum vr_status status = ring_map_pages(map, bytes);
-    uint64_t magic;
+    enum vr_status status =
+        ring_header_read(&map->header, map->fork.fd[RING_MAP_OBJECT_FD], object,
+                         bytes, why, why_bytes);
 
+    if (status != VR_OK)
+        return status;
+    if (map->header.ring != ring)
+        return ring_why(why, why_bytes, VR_CORRUPT,
+                        "The ring %s is one of the other direction; restart "
+                        "voxringd",
+                        object);
+    RING_STEP("attach: judged");
+    status = ring_map_pages(map);
     if (status != VR_OK)
         return ring_why(why, why_bytes, status, "Cannot map the ring %s: %s",
                         object, strerror(errno));
-    /* Acquire, with the release in ring_host: the header was complete. */
-    magic = atomic_load_explicit(&map->layout->magic, memory_order_acquire);
-    if (magic == 0)
-        return ring_why(why, why_bytes, VR_AGAIN,
-                        "The ring %s is being made; try again", object);
-    if (magic != RING_MAGIC)
-        return ring_why(why, why_bytes, VR_CORRUPT,
-                        "The object %s is not a ring; remove it and restart "
-                        "voxringd",
-                        object);
-    return read_geometry(map, object, ring, why, why_bytes);
+    RING_STEP("attach: mapped");
+    return VR_OK;
 }
 
 enum vr_status
@@ -175,10 +138,11 @@ ring_map_attach(struct ring_map *map, const char *object, enum vr_ring ring,
                 const char *runtime_dir, char *why, size_t why_bytes)
 {
     enum vr_status status = open_object(map, object, why, why_bytes);
-    size_t bytes = 0;
+    uint64_t bytes = 0;
 
     if (status != VR_OK)
         return status;
+    RING_STEP("attach: opened");
     status = check_object(map, object, runtime_dir, &bytes, why, why_bytes);
     if (status == VR_OK)
         status = map_object(map, object, ring, bytes, why, why_bytes);
@@ -195,9 +159,14 @@ ring_map_detach(struct ring_map *map)
     /* In a child the mapping is not there, and something else may be; the
      * locks are the parent's. */
     if (!ring_fork_is_child(&map->fork)) {
-        if (map->layout != NULL)
+        RING_STEP("detach: begin");
+        if (map->layout != NULL) {
+            ring_guard_drop(map->layout);
             munmap(map->layout, map->bytes);
+        }
+        RING_STEP("detach: unmapped");
         ring_lock_free(map->fork.fd[RING_MAP_OBJECT_FD]);
+        RING_STEP("detach: unlocked");
     }
     ring_fork_remove(&map->fork);
     memset(map, 0, sizeof *map);

@@ -9,6 +9,7 @@
 #include <sys/types.h>
 
 #include "ipc/ring_fork.h"
+#include "ipc/ring_header.h"
 #include "ipc/ring_layout.h"
 #include "ipc/status.h"
 
@@ -19,18 +20,17 @@ struct ring_map {
     struct ring_layout *layout; /* NULL: not attached */
     unsigned char *frames;
     size_t bytes; /* of the mapping */
-    uint64_t capacity_frames;
-    uint64_t first_position;
-    uint64_t epoch;
-    uint32_t frame_bytes;
-    struct vr_format format;
+    struct ring_header header;
+    atomic_bool bus_error; /* by ring_guard: the pages are private zeros */
     dev_t device;
     ino_t inode;
     uid_t owner;
 };
 
-/* Whether the format is one that rings have. [any] */
-bool ring_map_format_ok(const struct vr_format *format);
+/* Opens the object by name, close-on-exec and closed in forked children, and
+ * notes which file it is; `flags` are added to open's. False with errno. Ends
+ * with ring_map_detach(). [any] */
+bool ring_map_open(struct ring_map *map, const char *object, int flags);
 
 /* Attaches to the ring called `object` of a living gateway. `runtime_dir` says
  * whose rings to believe in: the folder's owner's, our own, and root's.
@@ -40,9 +40,10 @@ enum vr_status ring_map_attach(struct ring_map *map, const char *object,
                                enum vr_ring ring, const char *runtime_dir,
                                char *why, size_t why_bytes) VR_NODISCARD;
 
-/* Maps `bytes` of the open object into map->layout, kept out of children.
- * [any] */
-enum vr_status ring_map_pages(struct ring_map *map, size_t bytes) VR_NODISCARD;
+/* Maps the open object of map->header into map->layout, kept out of children
+ * and guarded against SIGBUS where the process wants that. VR_NO_MEMORY,
+ * VR_LIMIT (too many rings in one process), VR_SYSTEM. [any] */
+enum vr_status ring_map_pages(struct ring_map *map) VR_NODISCARD;
 
 /* Unmaps, closes, and so gives every lease back. Fine if not attached. In a
  * forked child nothing of the parent's is touched. [any] */
@@ -56,12 +57,31 @@ bool ring_map_is_named(const struct ring_map *map, const char *object);
  * FIFO of the ring's owner. [any] */
 bool ring_map_open_bell(struct ring_map *map, const char *path);
 
+/* Whether SIGBUS was caught in it: what was read since are zeros. [rt] */
+static inline bool
+ring_map_lost(const struct ring_map *map)
+{
+    return __builtin_expect(
+        atomic_load_explicit(&map->bus_error, memory_order_relaxed), 0);
+}
+
+/* A reader's slot, below header.slot_count. [rt] */
+static inline struct ring_slot *
+ring_map_slot(const struct ring_map *map, unsigned index)
+{
+    unsigned char *slots = (unsigned char *)map->layout + map->header.slots_at;
+
+    return (struct ring_slot *)(void *)(slots +
+                                        (size_t)index * map->header.slot_bytes);
+}
+
 /* The place of a position's frame. [rt] */
 static inline unsigned char *
 ring_map_at(const struct ring_map *map, uint64_t position)
 {
     return map->frames +
-           (size_t)(position & (map->capacity_frames - 1)) * map->frame_bytes;
+           (size_t)(position & (map->header.capacity_frames - 1)) *
+               map->header.frame_bytes;
 }
 
 /* How far b is ahead of a; negative if it is behind. Positions are below

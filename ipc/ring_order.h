@@ -13,6 +13,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "ipc/ring_step.h"
+
 #ifdef VR_TSAN
 
 /* A thread's own word: a read-modify-write is as strong as a fence on x86 and
@@ -76,12 +78,24 @@ ring_load(void *own, const void *ring, size_t bytes)
 #define ring_fence_acquire() atomic_thread_fence(memory_order_acquire)
 #define ring_fence_full() atomic_thread_fence(memory_order_seq_cst)
 
+#ifdef VR_STEPS
+/* A writer that dies in the middle of its copy. */
+static inline void
+ring_store(void *ring, const void *own, size_t bytes)
+{
+    memcpy(ring, own, bytes / 2);
+    RING_STEP("pen: half copied");
+    memcpy((unsigned char *)ring + bytes / 2,
+           (const unsigned char *)own + bytes / 2, bytes - bytes / 2);
+}
+#else
 /* Copies `bytes`, a whole number of frames, into the ring. [rt] */
 static inline void
 ring_store(void *ring, const void *own, size_t bytes)
 {
     memcpy(ring, own, bytes);
 }
+#endif
 
 /* Copies `bytes`, a whole number of frames, out of the ring. [rt] */
 static inline void

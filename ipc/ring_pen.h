@@ -17,7 +17,7 @@ struct ring_pen {
 static inline size_t
 ring_pen_most(const struct ring_map *map)
 {
-    return (size_t)(map->capacity_frames / 8);
+    return (size_t)(map->header.capacity_frames / 8);
 }
 
 /* Announces that the places of the next `frames` frames, at most

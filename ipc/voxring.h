@@ -18,9 +18,9 @@
  * sample of each channel. Positions are counts of frames since the ring began;
  * they never wrap.
  *
- * The library is a guest: it changes no signal disposition, raises no signal,
- * starts no thread, prints nothing, and its descriptors are closed on exec
- * and in forked children. A handle is used by one thread at a time; different
+ * The library is a guest: it changes no signal disposition (but in
+ * vr_guard_install()), raises no signal, starts no thread, prints nothing, and
+ * its descriptors are closed on exec and in forked children. A handle is used by one thread at a time; different
  * handles are independent. After fork() the child's calls on an inherited
  * handle return VR_STATE; only vr_writer_close() and vr_reader_close() are of
  * use there. A child made by a raw clone() that runs no fork handlers keeps
@@ -28,10 +28,11 @@
  * the handle.
  *
  * When the gateway ends, handles stay: they find its successor by themselves,
- * looking at most every 250 ms. Nothing here asks the gateway to take part.
+ * looking at most every 50 ms. Nothing here asks the gateway to take part.
  *
  * Thread tags: [rt] no lock, no allocation, and a system call only to wake
- * somebody who sleeps or for the check every 250 ms; [any] may block. */
+ * somebody who sleeps or for the look at the gateway, at most every 50 ms;
+ * [any] may block. */
 #ifndef VOXRING_H
 #define VOXRING_H
 
@@ -186,6 +187,20 @@ VR_API enum vr_status vr_runtime_dir(char *path,
 
 /* Now on the clock of all time stamps here, CLOCK_MONOTONIC, in ns. [rt] */
 VR_API uint64_t vr_now_ns(void);
+
+/* The one signal that another process can raise in this one: whoever may write
+ * to a ring can truncate its object, and touching what is gone is SIGBUS. This
+ * takes over SIGBUS for the process, once for all handles: a ring cut short
+ * turns into zeros, which nobody is given, the call says VR_CLOSED and its
+ * vr_..._error() why, and the handle goes on to the ring that the gateway makes
+ * anew. What is not about a ring goes to the handler that was there before. Not
+ * calling it leaves the process' signals alone, and such a ring ends it.
+ * VR_SYSTEM if the kernel refuses. Best before threads. [any] */
+VR_API enum vr_status vr_guard_install(void) VR_NODISCARD;
+
+/* Gives SIGBUS back to the handler before; does nothing if somebody else has
+ * taken it over since. [any] */
+VR_API void vr_guard_remove(void);
 
 /* ---- producer ---------------------------------------------------------- */
 

@@ -11,14 +11,17 @@
 #include "ipc/ring_lock.h"
 #include "ipc/ring_order.h"
 #include "ipc/ring_pen.h"
+#include "ipc/ring_step.h"
 #include "ipc/ring_why.h"
 
 struct vr_writer {
     struct ring_client client; /* first: the lease is taken through it */
     struct ring_pen pen;
     uint64_t attach_position; /* head when the ring became ours */
+    uint64_t read_seen;       /* read_position at the last look */
     size_t reserved_frames;
     size_t unchecked_frames; /* since somebody looked at the clock */
+    uint64_t stamp_ns;       /* the caller's stamp then */
     uint64_t written_frames;
     uint64_t lost_frames;
 };
@@ -42,6 +45,14 @@ say_holder(struct ring_client *c)
                     card.stopped ? "continue (SIGCONT) or end" : "end");
 }
 
+static void
+show_lost(struct vr_writer *w)
+{
+    /* Relaxed: for display. */
+    atomic_store_explicit(&w->client.map.layout->holder.lost_frames,
+                          w->lost_frames, memory_order_relaxed);
+}
+
 /* Goes on where the last producer stopped, even in the middle of a write. */
 static void
 pick_up_pen(struct vr_writer *w)
@@ -51,14 +62,16 @@ pick_up_pen(struct vr_writer *w)
         atomic_load_explicit(&map->layout->intent, memory_order_relaxed);
 
     w->pen.head = ring_cursor_head(map);
-    if (w->pen.head > RING_MAX_POSITION || w->pen.head < map->first_position)
-        w->pen.head = map->first_position;
+    if (w->pen.head > RING_MAX_POSITION ||
+        w->pen.head < map->header.first_position)
+        w->pen.head = map->header.first_position;
     if (intent < w->pen.head)
         intent = w->pen.head;
-    if (intent > w->pen.head + map->capacity_frames)
-        intent = w->pen.head + map->capacity_frames;
+    if (intent > w->pen.head + map->header.capacity_frames)
+        intent = w->pen.head + map->header.capacity_frames;
     w->pen.intent = intent;
     w->attach_position = w->pen.head;
+    w->read_seen = w->pen.head;
 }
 
 static void
@@ -79,6 +92,7 @@ take_lease(struct ring_client *c)
 
     if (!ring_lock_take(c->map.fork.fd[RING_MAP_OBJECT_FD], RING_LOCK_WRITER))
         return say_holder(c);
+    RING_STEP("lease: locked");
     if (ring_name_bell(bell, c->runtime_dir, c->session) != VR_OK)
         return fail(w, VR_INVALID, "The runtime folder's path is too long");
     if (!ring_map_open_bell(&c->map, bell))
@@ -86,11 +100,15 @@ take_lease(struct ring_client *c)
                     "Cannot open the gateway's doorbell %s: %s; name the "
                     "gateway's runtime folder in VOXRING_RUNTIME_DIR",
                     bell, strerror(errno));
+    RING_STEP("lease: bell");
     ring_holder_sign(&l->holder.pid, l->holder.name,
                      c->name[0] != '\0' ? c->name : NULL);
     atomic_fetch_add_explicit(&l->holder.lease_count, 1, memory_order_relaxed);
+    RING_STEP("lease: signed");
     atomic_store_explicit(&l->space_at, RING_NEVER, memory_order_relaxed);
+    show_lost(w);
     pick_up_pen(w);
+    RING_STEP("lease: pen");
     w->reserved_frames = 0;
     /* The last producer may have died before it rang. */
     ring_bell(w);
@@ -128,18 +146,36 @@ vr_writer_close(struct vr_writer **writer)
     *writer = NULL;
 }
 
-/* What the gateway has not read dies with it. */
+/* Where the gateway has read up to, bounded to what can be. */
+static uint64_t
+read_position(const struct vr_writer *w)
+{
+    const struct ring_map *map = &w->client.map;
+    /* Acquire, with the release in ring_host: it has copied what is before. */
+    uint64_t read =
+        atomic_load_explicit(&map->layout->read_position, memory_order_acquire);
+    int64_t unread = ring_map_gap(read, w->pen.head);
+
+    if (unread < 0)
+        return w->pen.head;
+    if ((uint64_t)unread > map->header.capacity_frames)
+        return w->pen.head - map->header.capacity_frames;
+    return read;
+}
+
+/* What the gateway has not read dies with it. Of a ring that was cut short it
+ * is known only as it was at the last look. */
 static void
 count_unread(struct vr_writer *w)
 {
-    uint64_t read = atomic_load_explicit(&w->client.map.layout->read_position,
-                                         memory_order_acquire);
-    int64_t unread = ring_map_gap(read, w->pen.head);
-    uint64_t ours = w->pen.head - w->attach_position;
+    uint64_t read = read_position(w), unread;
 
-    if (unread <= 0)
-        return;
-    w->lost_frames += (uint64_t)unread < ours ? (uint64_t)unread : ours;
+    if (ring_map_lost(&w->client.map))
+        read = w->read_seen;
+    unread = w->pen.head - read;
+    if (unread > w->pen.head - w->attach_position)
+        unread = w->pen.head - w->attach_position;
+    w->lost_frames += unread;
 }
 
 /* The status for a caller when there is no ring. */
@@ -158,8 +194,10 @@ check_gateway(struct vr_writer *w, uint64_t now_ns)
     uint64_t lost_before = w->lost_frames;
 
     if (c->map.layout != NULL) {
-        if (!ring_client_gateway_gone(c, now_ns))
+        if (!ring_client_gateway_gone(c, now_ns)) {
+            w->read_seen = read_position(w);
             return VR_OK;
+        }
         count_unread(w);
         ring_client_detach(c);
         ring_client_log(c, "%s: %llu frames were written and never read",
@@ -172,11 +210,24 @@ check_gateway(struct vr_writer *w, uint64_t now_ns)
     return away(w);
 }
 
-/* Looks for the gateway when it is time to. *now_ns is 0 or the time: with a
- * caller's stamp the clock is read once in 250 ms of audio, not in each
- * call. */
+/* Whether it is too early to look at the clock: with a caller's stamp it is
+ * read once in 50 ms by the stamps, or in 250 ms of audio, not in each call. */
+static bool
+early(struct vr_writer *w, size_t frames, uint64_t captured_ns)
+{
+    w->unchecked_frames += frames;
+    if (w->client.map.layout == NULL || ring_map_lost(&w->client.map) ||
+        captured_ns == 0 || captured_ns - w->stamp_ns >= RING_SLICE_NS ||
+        w->unchecked_frames >= w->client.wanted.rate_hz / 4)
+        return false;
+    return true;
+}
+
+/* Looks for the gateway when it is time to. *now_ns is 0, which is then the
+ * time if it was read. */
 static enum vr_status
-ready(struct vr_writer *w, size_t frames, uint64_t *now_ns)
+ready(struct vr_writer *w, size_t frames, uint64_t captured_ns,
+      uint64_t *now_ns)
 {
     struct ring_client *c = &w->client;
 
@@ -185,14 +236,13 @@ ready(struct vr_writer *w, size_t frames, uint64_t *now_ns)
                     "This process is a fork of the one that opened the ring "
                     "%s; open it anew",
                     c->object);
-    w->unchecked_frames += frames;
-    if (*now_ns == 0 && c->map.layout != NULL &&
-        w->unchecked_frames < w->client.wanted.rate_hz / 4)
+    if (early(w, frames, captured_ns))
         return VR_OK;
     w->unchecked_frames = 0;
-    if (*now_ns == 0)
-        *now_ns = vr_now_ns();
-    if (ring_client_due(c, *now_ns))
+    w->stamp_ns = captured_ns;
+    *now_ns = vr_now_ns();
+    if (ring_client_due(c, *now_ns) ||
+        (c->map.layout != NULL && ring_map_lost(&c->map)))
         return check_gateway(w, *now_ns);
     return away(w);
 }
@@ -222,8 +272,10 @@ write_all(struct vr_writer *w, const unsigned char *samples, size_t frames,
         uint64_t old_head = w->pen.head;
 
         ring_pen_write(&w->pen, map, samples, n, commit_ns, captured_ns);
+        RING_STEP("write: published");
         ring_if_asked(w, old_head);
-        samples += n * map->frame_bytes;
+        RING_STEP("write: rung");
+        samples += n * map->header.frame_bytes;
         frames -= n;
     }
 }
@@ -232,13 +284,13 @@ enum vr_status
 vr_write(struct vr_writer *w, const void *samples, size_t frames,
          uint64_t captured_ns)
 {
-    uint64_t now_ns = captured_ns == 0 ? vr_now_ns() : 0;
+    uint64_t now_ns = 0;
     enum vr_status status;
 
     if (w->reserved_frames > 0)
         return fail(w, VR_STATE,
                     "vr_write() between vr_reserve() and vr_commit()");
-    status = ready(w, frames, &now_ns);
+    status = ready(w, frames, captured_ns, &now_ns);
     if (status == VR_STATE)
         return status;
     w->written_frames += frames;
@@ -259,10 +311,10 @@ vr_reserve(struct vr_writer *w, size_t frames, void **samples)
     size_t to_end;
 
     *samples = NULL;
-    if (w->reserved_frames > 0 || ready(w, frames, &now_ns) != VR_OK)
+    if (w->reserved_frames > 0 || ready(w, frames, 0, &now_ns) != VR_OK)
         return 0;
-    to_end = (size_t)(map->capacity_frames -
-                      (w->pen.head & (map->capacity_frames - 1)));
+    to_end = (size_t)(map->header.capacity_frames -
+                      (w->pen.head & (map->header.capacity_frames - 1)));
     if (frames > ring_pen_most(map))
         frames = ring_pen_most(map);
     if (frames > to_end)
@@ -270,6 +322,7 @@ vr_reserve(struct vr_writer *w, size_t frames, void **samples)
     if (frames == 0)
         return 0;
     ring_pen_begin(&w->pen, map, frames);
+    RING_STEP("reserve: announced");
     *samples = ring_map_at(map, w->pen.head);
     w->reserved_frames = frames;
     return frames;
@@ -291,40 +344,24 @@ vr_commit(struct vr_writer *w, size_t frames, uint64_t captured_ns)
     w->written_frames += frames;
     ring_pen_end(&w->pen, &w->client.map, frames,
                  captured_ns != 0 ? captured_ns : vr_now_ns(), captured_ns);
+    RING_STEP("commit: published");
     ring_if_asked(w, old_head);
     return VR_OK;
-}
-
-/* Where the gateway has read up to, bounded to what can be. */
-static uint64_t
-read_position(const struct vr_writer *w)
-{
-    const struct ring_map *map = &w->client.map;
-    /* Acquire, with the release in ring_host: it has copied what is before. */
-    uint64_t read =
-        atomic_load_explicit(&map->layout->read_position, memory_order_acquire);
-    int64_t unread = ring_map_gap(read, w->pen.head);
-
-    if (unread < 0)
-        return w->pen.head;
-    if ((uint64_t)unread > map->capacity_frames)
-        return w->pen.head - map->capacity_frames;
-    return read;
 }
 
 static size_t
 space(const struct vr_writer *w)
 {
-    return (size_t)(w->client.map.capacity_frames -
+    return (size_t)(w->client.map.header.capacity_frames -
                     (w->pen.head - read_position(w)));
 }
 
 size_t
 vr_space(struct vr_writer *w)
 {
-    uint64_t now_ns = vr_now_ns();
+    uint64_t now_ns = 0;
 
-    return ready(w, 0, &now_ns) == VR_OK ? space(w) : 0;
+    return ready(w, 0, 0, &now_ns) == VR_OK ? space(w) : 0;
 }
 
 /* One sleep until the gateway has read up to where `frames` fit. */
@@ -337,8 +374,9 @@ sleep_for_space(struct vr_writer *w, size_t frames, uint64_t slice_ns)
     enum vr_status status = VR_OK;
 
     atomic_store_explicit(&l->space_at,
-                          w->pen.head + frames - map->capacity_frames,
+                          w->pen.head + frames - map->header.capacity_frames,
                           memory_order_relaxed);
+    RING_STEP("wait_space: marked");
     /* Dekker, with ring_host_advance(): the mark, then the position again. The
      * mark is a position, because the caller saw less room than `frames`. */
     ring_fence_full();
@@ -355,16 +393,16 @@ vr_wait_space(struct vr_writer *w, size_t frames, int timeout_ms)
     enum vr_status status;
 
     for (;;) {
-        uint64_t now_ns = vr_now_ns(), slice_ns;
+        uint64_t now_ns = 0, slice_ns;
 
-        status = ready(w, 0, &now_ns);
+        status = ready(w, 0, 0, &now_ns);
         if (status == VR_STATE)
             return status;
-        if (status == VR_OK && frames > w->client.map.capacity_frames)
-            return fail(w, VR_INVALID,
-                        "Waiting for room for %zu frames in a ring of %llu",
-                        frames,
-                        (unsigned long long)w->client.map.capacity_frames);
+        if (status == VR_OK && frames > w->client.map.header.capacity_frames)
+            return fail(
+                w, VR_INVALID,
+                "Waiting for room for %zu frames in a ring of %llu", frames,
+                (unsigned long long)w->client.map.header.capacity_frames);
         if (status == VR_OK && space(w) >= frames)
             return VR_OK;
         slice_ns = ring_futex_slice_ns(deadline_ns);
@@ -374,6 +412,10 @@ vr_wait_space(struct vr_writer *w, size_t frames, int timeout_ms)
                                  : ring_futex_sleep(slice_ns);
         if (status == VR_AGAIN)
             return status;
+        /* Woken without the room: it may be the gateway's good-bye. */
+        if (status == VR_OK && w->client.map.layout != NULL &&
+            space(w) < frames)
+            w->client.checked_ns = 0;
     }
 }
 
@@ -383,8 +425,8 @@ vr_writer_stats(const struct vr_writer *w, struct vr_writer_stats *stats,
 {
     const struct ring_map *map = &w->client.map;
     struct vr_writer_stats s = {.format = w->client.wanted,
-                                .capacity_frames = map->capacity_frames,
-                                .epoch = map->epoch,
+                                .capacity_frames = map->header.capacity_frames,
+                                .epoch = map->header.epoch,
                                 .position = w->pen.head,
                                 .written_frames = w->written_frames,
                                 .lost_frames = w->lost_frames,

@@ -292,7 +292,7 @@ open_all(struct daemon *d, char *problem)
                            PROBLEM_BYTES) != VR_OK)
         return false;
     d->services.instance = d->instance;
-    if (ring_host_guard_install() != VR_OK) {
+    if (vr_guard_install() != VR_OK) {
         snprintf(problem, PROBLEM_BYTES, "SIGBUS cannot be handled: %s",
                  strerror(errno));
         return false;
@@ -516,7 +516,7 @@ tear_down(struct daemon *d)
     if (d->zmq)
         zmq_ctx_term(d->zmq);
     ring_host_remove_index(d->services.runtime_dir);
-    ring_host_guard_remove();
+    vr_guard_remove();
 }
 
 int

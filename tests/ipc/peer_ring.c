@@ -190,7 +190,7 @@ main(int argc, char **argv)
     if (argc != 2)
         return 2;
     dir = argv[1];
-    if (ring_host_guard_install() != VR_OK)
+    if (vr_guard_install() != VR_OK)
         return 2;
     printf("ready\n");
     fflush(stdout);

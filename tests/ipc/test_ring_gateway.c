@@ -484,13 +484,20 @@ test_geometry_is_not_read_again(void **state)
                        &(struct vr_options){.runtime_dir = harness_dir}, NULL,
                        0),
         VR_CORRUPT);
-    peer->abi = 2;
+    peer->abi = RING_ABI_OLDEST - 1;
     assert_int_equal(
         vr_writer_open(&late, "g11",
                        &(struct vr_options){.runtime_dir = harness_dir}, NULL,
                        0),
         VR_VERSION);
     unmap_as_peer(peer, fd);
+    /* The gateway sees it, and makes the ring anew. */
+    assert_true(ring_host_check(host));
+    assert_int_equal(faults_seen[RING_FAULT_HEADER], 1);
+    assert_int_equal(ring_host_recreate(host, NULL, 0), VR_OK);
+    assert_false(ring_host_check(host));
+    w = harness_writer("g11");
+    vr_writer_close(&w);
     vr_reader_close(&r);
     ring_host_close(&host);
 }
@@ -557,7 +564,7 @@ test_truncation_is_survived(void **state)
     struct peer *mic = peer_start();
 
     (void)state;
-    assert_int_equal(ring_host_guard_install(), VR_OK);
+    assert_int_equal(vr_guard_install(), VR_OK);
     assert_string_equal(peer_ask(mic, "writer g13 mic"), "VR_OK ");
     assert_string_equal(peer_ask(mic, "write 300"), "VR_OK ");
     assert_int_equal(ring_host_readable(in), 300);
@@ -590,7 +597,7 @@ test_truncation_is_survived(void **state)
     peer_end(&mic);
     ring_host_close(&in);
     ring_host_close(&out);
-    ring_host_guard_remove();
+    vr_guard_remove();
 }
 
 static volatile sig_atomic_t other_bus_errors;
@@ -618,10 +625,10 @@ test_guard_passes_on_what_is_not_its_own(void **state)
         mmap(NULL, other_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     assert_ptr_not_equal(other_pages, MAP_FAILED);
     signal(SIGBUS, on_other_sigbus);
-    assert_int_equal(ring_host_guard_install(), VR_OK);
+    assert_int_equal(vr_guard_install(), VR_OK);
     *(volatile char *)other_pages = 1;
     assert_int_equal(other_bus_errors, 1);
-    ring_host_guard_remove();
+    vr_guard_remove();
     signal(SIGBUS, SIG_DFL);
     munmap(other_pages, other_bytes);
     close(fd);

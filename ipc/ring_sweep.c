@@ -1,0 +1,175 @@
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "ipc/ring_host.h"
+#include "ipc/ring_lock.h"
+#include "ipc/ring_map.h"
+#include "ipc/ring_name.h"
+#include "ipc/ring_step.h"
+#include "ipc/ring_sweep.h"
+#include "ipc/ring_why.h"
+
+#define BELL_END ".in.bell"
+
+struct sweep {
+    const char *runtime_dir, *instance;
+    ring_host_sweep_fn *told;
+    void *arg;
+    unsigned removed;
+};
+
+/* A symbolic link or a socket can be no gateway's ring. */
+static bool
+remove_link(const char *object, int error)
+{
+    return (error == ELOOP || error == ENXIO) && shm_unlink(object) == 0;
+}
+
+enum vr_status
+ring_sweep_object(const char *object, char *why, size_t why_bytes)
+{
+    enum vr_status status = VR_OK;
+    struct ring_map old;
+
+    if (!ring_map_open(&old, object, 0)) {
+        if (errno == ENOENT || remove_link(object, errno))
+            return VR_OK;
+        return ring_why(why, why_bytes, VR_DENIED,
+                        "The name of the ring %s is taken by something that "
+                        "cannot be opened: %s; remove " RING_SHM_DIR "%s",
+                        object, strerror(errno), object);
+    }
+    if (!ring_lock_take(old.fork.fd[RING_MAP_OBJECT_FD], RING_LOCK_GATEWAY))
+        status = ring_why(why, why_bytes, VR_BUSY,
+                          "Another voxringd holds the ring %s; end it, or "
+                          "give this one a runtime folder of its own",
+                          object);
+    else if (ring_map_is_named(&old, object) && shm_unlink(object) != 0 &&
+             errno != ENOENT)
+        status = ring_why(why, why_bytes, VR_DENIED,
+                          "Cannot remove what a dead gateway left as %s: %s; "
+                          "remove " RING_SHM_DIR "%s",
+                          object, strerror(errno), object);
+    RING_STEP("sweep: removed");
+    ring_map_detach(&old);
+    return status;
+}
+
+bool
+ring_sweep_bell(const char *runtime_dir, const char *session, uid_t owner)
+{
+    char path[RING_PATH_BYTES];
+    struct stat st;
+
+    return ring_name_bell(path, runtime_dir, session) == VR_OK &&
+           lstat(path, &st) == 0 && S_ISFIFO(st.st_mode) &&
+           (st.st_uid == geteuid() || st.st_uid == owner) && unlink(path) == 0;
+}
+
+/* ---- at a gateway's start ---------------------------------------------- */
+
+static void
+tell(struct sweep *s, const char *what, const char *name)
+{
+    char sentence[VR_ERROR_BYTES];
+
+    if (s->told == NULL)
+        return;
+    snprintf(sentence, sizeof sentence, "%s%s", what, name);
+    s->told(s->arg, sentence);
+}
+
+static void
+sweep_object(struct sweep *s, const char *file)
+{
+    char object[RING_OBJECT_BYTES], why[VR_ERROR_BYTES] = "";
+
+    if (snprintf(object, sizeof object, "/%s", file) >= (int)sizeof object)
+        return;
+    if (ring_sweep_object(object, why, sizeof why) != VR_OK) {
+        tell(s, "", why);
+        return;
+    }
+    s->removed++;
+    tell(s, "removed the ring of a dead gateway: ", object);
+}
+
+static void
+sweep_objects(struct sweep *s)
+{
+    DIR *folder = opendir(RING_SHM_DIR);
+    char prefix[RING_OBJECT_BYTES];
+    struct dirent *entry;
+    int n = snprintf(prefix, sizeof prefix, "voxring-%s.", s->instance);
+
+    while (folder != NULL && (entry = readdir(folder)) != NULL)
+        if (strncmp(entry->d_name, prefix, (size_t)n) == 0)
+            sweep_object(s, entry->d_name);
+    if (folder != NULL)
+        closedir(folder);
+}
+
+/* Whether a gateway holds the session's in ring. */
+static bool
+is_held(const struct sweep *s, const char *session)
+{
+    char object[RING_OBJECT_BYTES];
+    struct ring_map map;
+    bool held;
+
+    ring_name_object(object, s->instance, session, VR_RING_IN);
+    if (!ring_map_open(&map, object, 0))
+        return errno != ENOENT;
+    held = ring_lock_held(map.fork.fd[RING_MAP_OBJECT_FD], RING_LOCK_GATEWAY);
+    ring_map_detach(&map);
+    return held;
+}
+
+static void
+sweep_bell(struct sweep *s, const char *file)
+{
+    size_t length = strlen(file), end = strlen(BELL_END);
+    char session[VR_SESSION_MAX + 1];
+
+    if (length <= end || length - end > VR_SESSION_MAX ||
+        strcmp(file + length - end, BELL_END) != 0)
+        return;
+    memcpy(session, file, length - end);
+    session[length - end] = '\0';
+    if (ring_name_check(session, NULL, 0) != VR_OK || is_held(s, session) ||
+        !ring_sweep_bell(s->runtime_dir, session, geteuid()))
+        return;
+    s->removed++;
+    tell(s, "removed the doorbell of a dead gateway: ", file);
+}
+
+static void
+sweep_folder(struct sweep *s)
+{
+    DIR *folder = opendir(s->runtime_dir);
+    struct dirent *entry;
+
+    while (folder != NULL && (entry = readdir(folder)) != NULL)
+        sweep_bell(s, entry->d_name);
+    if (folder != NULL)
+        closedir(folder);
+}
+
+unsigned
+ring_host_sweep(const char *runtime_dir, const char *instance,
+                ring_host_sweep_fn *told, void *arg)
+{
+    struct sweep s = {.runtime_dir = runtime_dir,
+                      .instance = instance,
+                      .told = told,
+                      .arg = arg};
+
+    sweep_objects(&s);
+    sweep_folder(&s);
+    return s.removed;
+}

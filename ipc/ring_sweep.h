@@ -1,0 +1,24 @@
+/* What dead gateways left: whose it was is what the kernel's lock says. */
+#ifndef IPC_RING_SWEEP_H
+#define IPC_RING_SWEEP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "ipc/status.h"
+
+/* Where POSIX shared memory objects are seen as files. */
+#define RING_SHM_DIR "/dev/shm"
+
+/* Removes the object of that name if no gateway holds it, while holding its
+ * lock. VR_OK: the name is free, or was a moment ago; VR_BUSY: a living, or
+ * stopped, gateway's; VR_DENIED: not ours to open or remove. [any] */
+enum vr_status ring_sweep_object(const char *object, char *why,
+                                 size_t why_bytes) VR_NODISCARD;
+
+/* Removes the doorbell of `session` from the folder if it is a FIFO of ours or
+ * of `owner`; the caller knows that its ring is dead. True if it did. [any] */
+bool ring_sweep_bell(const char *runtime_dir, const char *session, uid_t owner);
+
+#endif
