@@ -1,4 +1,5 @@
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -13,9 +14,11 @@ static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static struct ring_fork list = {.next = &list, .prev = &list};
 
-/* 1 here, wiped to 0 in a child; without the kernel's help, 1 everywhere. */
-static volatile unsigned char no_mark = 1;
+/* 1 here, wiped to 0 in a child. Without the kernel's help (before Linux 4.14,
+ * under some emulators) 0 everywhere, and the pid is asked. */
+static volatile unsigned char no_mark;
 static volatile unsigned char *mark = &no_mark;
+static _Atomic pid_t owner; /* 0: nothing was opened yet */
 
 static void
 close_all(struct ring_fork *entry)
@@ -27,6 +30,20 @@ close_all(struct ring_fork *entry)
     }
 }
 
+static bool
+in_child(void)
+{
+    pid_t pid;
+
+    if (*mark != 0)
+        return false;
+    if (mark != &no_mark)
+        return true;
+    /* Relaxed: no child has seen anything opened before its owner was set. */
+    pid = atomic_load_explicit(&owner, memory_order_relaxed);
+    return pid != 0 && pid != getpid();
+}
+
 /* What was registered up to now is a parent's. */
 static void
 disown(void)
@@ -35,7 +52,9 @@ disown(void)
         close_all(e);
         e->forked = true;
     }
-    *mark = 1;
+    if (mark != &no_mark)
+        *mark = 1;
+    atomic_store_explicit(&owner, getpid(), memory_order_relaxed);
 }
 
 static void
@@ -57,6 +76,15 @@ on_child(void)
     pthread_mutex_unlock(&mutex);
 }
 
+/* Whether the kernel knows advice from no advice: who calls all of it good may
+ * wipe nothing, as qemu's user emulation does (BoringSSL's fork_detect asks in
+ * the same way). */
+static bool
+judges_advice(void *page, size_t page_bytes)
+{
+    return madvise(page, page_bytes, -1) != 0;
+}
+
 static void
 make_mark(void)
 {
@@ -66,7 +94,8 @@ make_mark(void)
 
     if (page == MAP_FAILED)
         return;
-    if (madvise(page, page_bytes, MADV_WIPEONFORK) != 0) {
+    if (!judges_advice(page, page_bytes) ||
+        madvise(page, page_bytes, MADV_WIPEONFORK) != 0) {
         munmap(page, page_bytes);
         return;
     }
@@ -78,6 +107,7 @@ static void
 set_up(void)
 {
     make_mark();
+    atomic_store_explicit(&owner, getpid(), memory_order_relaxed);
     pthread_atfork(on_prepare, on_parent, on_child);
 }
 
@@ -86,7 +116,7 @@ ring_fork_begin(void)
 {
     pthread_once(&once, set_up);
     pthread_mutex_lock(&mutex);
-    if (*mark == 0)
+    if (in_child())
         disown();
 }
 
@@ -123,9 +153,11 @@ ring_fork_is_child(const struct ring_fork *entry)
 {
     if (__builtin_expect(!entry->forked && *mark != 0, 1))
         return false;
-    if (!entry->forked) {
-        ring_fork_begin();
-        ring_fork_end();
-    }
+    if (entry->forked)
+        return true;
+    if (!in_child())
+        return false;
+    ring_fork_begin();
+    ring_fork_end();
     return true;
 }

@@ -4,7 +4,8 @@
  *
  * A fork handler closes every registered descriptor in the child. exec closes
  * them too (O_CLOEXEC). A child that runs neither (raw clone) is found out by
- * a page that the kernel wipes in children, when it first calls. */
+ * a page that the kernel wipes in children, or by its pid where the kernel does
+ * not, when it first calls. */
 #ifndef IPC_RING_FORK_H
 #define IPC_RING_FORK_H
 
@@ -31,7 +32,8 @@ void ring_fork_add(struct ring_fork *entry);
 void ring_fork_remove(struct ring_fork *entry);
 
 /* Whether this process is a child of the one that opened. Closes what it then
- * holds. No system call in the parent. [rt] */
+ * holds. No system call in the parent, save getpid where the kernel wipes no
+ * pages. [rt] */
 bool ring_fork_is_child(const struct ring_fork *entry);
 
 #endif
