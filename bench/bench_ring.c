@@ -2,22 +2,12 @@
  * given, against memcpy + release store + one store-load barrier of the same
  * bytes. Both are timed in turns in one run, and the median of the rounds
  * counts, because the machine is shared. */
-#include <stdatomic.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
+#include "bench/rig.h"
 
-#include "gateway/clock.h"
-#include "ipc/ring_host.h"
-#include "ipc/voxring.h"
-
-#define BLOCK_FRAMES 160
 #define COMMITS 20000
 #define ROUNDS 41
 
-static int16_t block[BLOCK_FRAMES];
+static int16_t block[RIG_BLOCK_FRAMES];
 static int16_t target[1 << 18];
 static _Atomic uint64_t head;
 
@@ -27,8 +17,8 @@ floor_round_ns(void)
     uint64_t begin_ns = clock_mono_ns(), at = 0;
     for (int i = 0; i < COMMITS; i++) {
         memcpy(&target[at & ((1 << 18) - 1)], block, sizeof block);
-        at += BLOCK_FRAMES;
-        at -= (at & ((1 << 18) - 1)) > (1 << 18) - BLOCK_FRAMES ? at : 0;
+        at += RIG_BLOCK_FRAMES;
+        at -= (at & ((1 << 18) - 1)) > (1 << 18) - RIG_BLOCK_FRAMES ? at : 0;
         atomic_store_explicit(&head, at, memory_order_release);
         atomic_thread_fence(memory_order_seq_cst);
     }
@@ -39,50 +29,30 @@ static double
 ring_round_ns(struct vr_writer *writer)
 {
     uint64_t stamp_ns = vr_now_ns(), begin_ns = clock_mono_ns();
-    for (int i = 0; i < COMMITS; i++) {
-        if (vr_write(writer, block, BLOCK_FRAMES, stamp_ns) != VR_OK)
-            exit(1);
-    }
+    for (int i = 0; i < COMMITS; i++)
+        if (vr_write(writer, block, RIG_BLOCK_FRAMES, stamp_ns) != VR_OK)
+            rig_die("write", vr_writer_error(writer));
     return (double)(clock_mono_ns() - begin_ns) / COMMITS;
 }
 
-static int
-ascending(const void *a, const void *b)
+static void
+bench(void)
 {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-int
-main(void)
-{
-    char dir[] = "/tmp/vr-bench-XXXXXX", why[VR_ERROR_BYTES];
-    struct ring_host *ring;
-    struct vr_writer *writer;
+    struct ring_host *ring = rig_host("bench", VR_RING_IN);
+    struct vr_writer *writer = rig_writer("bench");
     double floors[ROUNDS], rings[ROUNDS];
-    if (!mkdtemp(dir))
-        return 1;
-    struct ring_host_config config = {
-        .runtime_dir = dir,
-        .session = "bench",
-        .ring = VR_RING_IN,
-        .format = {.rate_hz = 16000, .channels = 1},
-        .min_frames = 1 << 18};
-    struct vr_options options = {.runtime_dir = dir};
-    if (ring_host_open(&ring, &config, why, sizeof why) != VR_OK ||
-        vr_writer_open(&writer, "bench", &options, why, sizeof why) != VR_OK) {
-        fprintf(stderr, "%s\n", why);
-        return 1;
-    }
     for (int i = 0; i < ROUNDS; i++) {
         floors[i] = floor_round_ns();
         rings[i] = ring_round_ns(writer);
     }
     vr_writer_close(&writer);
     ring_host_close(&ring);
-    rmdir(dir);
-    qsort(floors, ROUNDS, sizeof floors[0], ascending);
-    qsort(rings, ROUNDS, sizeof rings[0], ascending);
-    printf("ring_commit_ns %.1f %.1f\n", rings[ROUNDS / 2], floors[ROUNDS / 2]);
-    return 0;
+    printf("ring_commit_ns %.1f %.1f\n", rig_median(rings, ROUNDS),
+           rig_median(floors, ROUNDS));
+}
+
+int
+main(void)
+{
+    return rig_run(bench);
 }
