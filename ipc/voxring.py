@@ -33,7 +33,7 @@ import threading
 import time
 
 __all__ = ["Writer", "Reader", "Block", "Worker", "Call", "Refused", "Error",
-           "now_ns"]
+           "now_ns", "guard_install", "guard_remove"]
 
 OK, FLUSHED, LAPPED, AGAIN, TIMEOUT = range(5)
 
@@ -112,6 +112,19 @@ class Error(Exception):
 def now_ns():
     """The clock of every time stamp here."""
     return _lib.vr_now_ns()
+
+
+def guard_install():
+    """Survive rings that somebody truncates: takes over SIGBUS (see
+    vr_guard_install). Without it this module leaves signals alone."""
+    code = _lib.vr_guard_install()
+    if code != OK:
+        raise Error(code, "SIGBUS cannot be taken over")
+
+
+def guard_remove():
+    """Gives SIGBUS back."""
+    _lib.vr_guard_remove()
 
 
 def _text(value):

@@ -31,6 +31,28 @@ def block(text, language, word):
     return found[0]
 
 
+class RingLayout(unittest.TestCase):
+    def test_table_is_the_header_word_by_word(self):
+        header = document("ipc/ring_layout.h")
+        words = {name: int(at) for name, at in
+                 re.findall(r"RING_AT\(([\w.]+), (\d+)\)", header)}
+        rows = {name: int(at) for at, name in re.findall(
+            r"(?m)^\| (\d+) \| `([\w.]+)` \|", document("ipc/README.md"))}
+        slots = words.pop("slots")
+        words["holder.pid"] = words.pop("holder")
+        for name in [n for n in words if n.startswith("slots[1].")]:
+            del words[name]
+        self.assertEqual(rows, words)
+        members = re.search(r"struct ring_slot \{(.*?)\};", header, re.S)[1]
+        names = re.findall(r"(\w+)(?:\[.*\])?;", members)
+        self.assertEqual(
+            re.findall(r"`slots\[i\]\.(\w+)`", document("ipc/README.md")), names)
+        self.assertIn(f"| {slots} + 64 i | `slots[i].position` |",
+                      document("ipc/README.md"))
+        version = re.search(r"define RING_ABI UINT32_C\((\d+)\)", header)[1]
+        self.assertIn(f"## Layout, version {version}\n", document("ipc/README.md"))
+
+
 class Readme(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
