@@ -18,6 +18,7 @@ take_slot(struct vr_reader *r, unsigned index)
 
     RING_STEP("lease: locked");
     r->slot = slot;
+    /* Relaxed: for display; whose slot it is says the kernel's lock. */
     atomic_store_explicit(&slot->role, (uint32_t)r->role, memory_order_relaxed);
     atomic_store_explicit(&slot->lost_frames, 0, memory_order_relaxed);
     ring_holder_sign(&slot->pid, slot->name,

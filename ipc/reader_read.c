@@ -41,6 +41,8 @@ reader_read_flush(const struct vr_reader *r, struct reader_flush *flush)
     struct ring_layout *l = r->client.map.layout;
 
     for (int i = 0; i < SEQLOCK_TRIES; i++) {
+        /* Acquire, with the release in ring_host_flush(): the words of that
+         * count. Relaxed for them: the count judges. */
         flush->seq = atomic_load_explicit(&l->flush_seq, memory_order_acquire);
         flush->to = atomic_load_explicit(&l->flush_to, memory_order_relaxed);
         flush->turn =
@@ -104,6 +106,7 @@ tell_lap(struct vr_reader *r, struct vr_block *block)
         r->position = next;
     }
     reader_publish_position(r);
+    /* Relaxed: for display. */
     if (r->slot != NULL)
         atomic_store_explicit(&r->slot->lost_frames, r->lost_frames,
                               memory_order_relaxed);
@@ -288,6 +291,8 @@ sleep_for_news(struct vr_reader *r, uint64_t slice_ns)
     /* Acquire: the word before the flag, or a wake between them is missed. */
     seen = atomic_load_explicit(&l->wake_word, memory_order_acquire);
     RING_STEP("wait: word");
+    /* Sequentially consistent, like the writer's exchange: whoever sets it
+     * behind that exchange sees, behind the fence, the head before it. */
     atomic_store_explicit(&l->sleepers, 1, memory_order_seq_cst);
     RING_STEP("wait: flag");
     /* Dekker, with ring_pen_end(): the flag, then head again. */

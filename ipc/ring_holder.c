@@ -67,6 +67,7 @@ ring_holder_read(struct ring_holder_card *card, _Atomic uint32_t *pid,
 {
     uint64_t words[NAME_WORDS];
 
+    /* Relaxed: a name that changes meanwhile may come out mixed. */
     for (size_t i = 0; i < NAME_WORDS; i++)
         words[i] = atomic_load_explicit(&name_words[i], memory_order_relaxed);
     memcpy(card->name, words, sizeof words);

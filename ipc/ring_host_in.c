@@ -79,6 +79,8 @@ move_to(struct ring_host *r, uint64_t position)
 static bool
 intent_ok(struct ring_host *r)
 {
+    /* Acquire: the head read below is not older than the one that this intent
+     * was announced from. */
     uint64_t intent =
         atomic_load_explicit(&r->map.layout->intent, memory_order_acquire);
     uint64_t head = refresh(r);
@@ -196,6 +198,7 @@ read_stamp(const struct ring_host *r, struct stamp *stamp)
     stamp->head = atomic_load_explicit(&l->stamp_head, memory_order_acquire);
     if (stamp->head == RING_NO_STAMP)
         return false;
+    /* Relaxed: the count judges them. */
     stamp->commit_ns =
         atomic_load_explicit(&l->commit_ns, memory_order_relaxed);
     stamp->captured_ns =
@@ -270,6 +273,7 @@ ring_host_arm(struct ring_host *r, uint64_t frames)
 void
 ring_host_disarm(struct ring_host *r)
 {
+    /* Relaxed: what a producer sees of it too late is a ring for nothing. */
     if (r->map.layout != NULL)
         atomic_store_explicit(&r->map.layout->bell_at, RING_NEVER,
                               memory_order_relaxed);

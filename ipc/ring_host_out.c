@@ -46,6 +46,8 @@ ring_host_flush(struct ring_host *r, uint64_t to, uint64_t turn)
     atomic_store_explicit(&l->flush_to, to, memory_order_relaxed);
     atomic_store_explicit(&l->flush_turn, turn, memory_order_relaxed);
     RING_STEP("flush: words");
+    /* Release, with the acquire in reader_flush_is_new(): also the head that
+     * the flush was cut to is before it. */
     atomic_store_explicit(&l->flush_seq, r->flush_seq, memory_order_release);
     RING_STEP("flush: even");
     /* Dekker, as after head: the flush, then who sleeps. */

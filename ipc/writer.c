@@ -58,6 +58,7 @@ static void
 pick_up_pen(struct vr_writer *w)
 {
     struct ring_map *map = &w->client.map;
+    /* Relaxed: the lease went from hand to hand through the kernel. */
     uint64_t intent =
         atomic_load_explicit(&map->layout->intent, memory_order_relaxed);
 
@@ -103,8 +104,10 @@ take_lease(struct ring_client *c)
     RING_STEP("lease: bell");
     ring_holder_sign(&l->holder.pid, l->holder.name,
                      c->name[0] != '\0' ? c->name : NULL);
+    /* Relaxed: for display. */
     atomic_fetch_add_explicit(&l->holder.lease_count, 1, memory_order_relaxed);
     RING_STEP("lease: signed");
+    /* Relaxed: a dead producer's mark would only cost a wake-up. */
     atomic_store_explicit(&l->space_at, RING_NEVER, memory_order_relaxed);
     show_lost(w);
     pick_up_pen(w);
@@ -370,6 +373,7 @@ sleep_for_space(struct vr_writer *w, size_t frames, uint64_t slice_ns)
 {
     const struct ring_map *map = &w->client.map;
     struct ring_layout *l = map->layout;
+    /* Acquire: the word before the mark, or a wake between them is missed. */
     uint32_t seen = atomic_load_explicit(&l->space_word, memory_order_acquire);
     enum vr_status status = VR_OK;
 
@@ -382,6 +386,7 @@ sleep_for_space(struct vr_writer *w, size_t frames, uint64_t slice_ns)
     ring_fence_full();
     if (space(w) < frames)
         status = ring_futex_wait(&l->space_word, seen, slice_ns);
+    /* Relaxed: what is seen of it too late costs a wake-up. */
     atomic_store_explicit(&l->space_at, RING_NEVER, memory_order_relaxed);
     return status;
 }
