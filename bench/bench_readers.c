@@ -16,7 +16,7 @@
 #include "bench/rig.h"
 
 #define READERS 15
-#define COMMITS 20000
+#define COMMITS 200000
 #define WAKES 30
 #define ROUNDS 15
 #define FLOOR_FRAMES (1 << 18)
