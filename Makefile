@@ -276,6 +276,9 @@ model: ## check the ring's algorithm exhaustively with spin (two minutes, up to 
 	$(Q)EXTRA_PACKAGES=spin tests/install-deps
 	$(Q)tests/model/run build/model
 
+check-arm: ## the ring tests for aarch64, under qemu-user (Debian's cross compiler)
+	$(Q)tests/arm/run build/arm
+
 deps: ## install missing Debian/Ubuntu packages (or list them)
 	$(Q)tests/install-deps
 
@@ -321,7 +324,7 @@ install: all ## install below PREFIX (DESTDIR honoured)
 clean: ## remove build/
 	rm -rf build
 
-.PHONY: all help tests death check soak check-all fuzzers fuzz model deps demo interop lint \
+.PHONY: all help tests death check soak check-all fuzzers fuzz model check-arm deps demo interop lint \
 	benches bench install clean
 
 -include $(shell find $(O) -name '*.d' 2>/dev/null)

@@ -83,11 +83,11 @@ find_place(struct vr_reader *r)
     r->position = 0;
     r->end = UINT64_MAX;
     r->unchecked_frames = 0;
-    r->flush_seq = 0;
+    r->flush_count = 0;
     r->flush_to = 0;
     head = reader_head(r);
     if (r->client.attach_count == 0 && reader_read_flush(r, &flush)) {
-        r->flush_seq = flush.seq;
+        r->flush_count = flush.count;
         r->flush_to = flush.to <= head ? flush.to : 0;
     }
     r->position = first_position(r, head);

@@ -9,7 +9,7 @@ struct vr_reader {
     struct ring_slot *slot;    /* NULL: all were taken, or no ring */
     uint64_t position;
     uint64_t played;
-    uint64_t flush_seq; /* the last one told */
+    uint64_t flush_count; /* the last one told */
     uint64_t flush_to;
     uint64_t read_frames;
     uint64_t lost_frames;
@@ -24,7 +24,7 @@ struct vr_reader {
 };
 
 struct reader_flush {
-    uint64_t seq, to, turn;
+    uint64_t count, to, turn;
 };
 
 /* The writer's head, bounded. A head below our position cannot be: we were

@@ -8,7 +8,7 @@
 #include "ipc/ring_step.h"
 #include "ipc/ring_why.h"
 
-#define SEQLOCK_TRIES 16
+#define FLUSH_TRIES 16
 
 uint64_t
 reader_head(struct vr_reader *r)
@@ -27,12 +27,10 @@ reader_head(struct vr_reader *r)
 bool
 reader_flush_is_new(const struct vr_reader *r)
 {
-    /* Acquire, with the release in ring_host: the head that a flush was cut
-     * to, before the flush. */
-    uint64_t seq = atomic_load_explicit(&r->client.map.layout->flush_seq,
-                                        memory_order_acquire);
-
-    return seq != r->flush_seq && (seq & 1) == 0;
+    /* Acquire, with the release in ring_host_flush(): the head that a flush
+     * was cut to, before the flush. */
+    return atomic_load_explicit(&r->client.map.layout->flush_count,
+                                memory_order_acquire) != r->flush_count;
 }
 
 bool
@@ -40,18 +38,21 @@ reader_read_flush(const struct vr_reader *r, struct reader_flush *flush)
 {
     struct ring_layout *l = r->client.map.layout;
 
-    for (int i = 0; i < SEQLOCK_TRIES; i++) {
+    for (int i = 0; i < FLUSH_TRIES; i++) {
+        struct ring_flush *shared;
+
         /* Acquire, with the release in ring_host_flush(): the words of that
          * count. Relaxed for them: the count judges. */
-        flush->seq = atomic_load_explicit(&l->flush_seq, memory_order_acquire);
-        flush->to = atomic_load_explicit(&l->flush_to, memory_order_relaxed);
-        flush->turn =
-            atomic_load_explicit(&l->flush_turn, memory_order_relaxed);
-        /* Boehm's seqlock: the words above, then the count again. */
+        flush->count =
+            atomic_load_explicit(&l->flush_count, memory_order_acquire);
+        shared = &l->flushes[flush->count & 1];
+        flush->to = atomic_load_explicit(&shared->to, memory_order_relaxed);
+        flush->turn = atomic_load_explicit(&shared->turn, memory_order_relaxed);
+        /* Boehm's acquire fence: if either came from the next flush but one,
+         * the count of the next is seen below. */
         ring_fence_acquire();
-        if ((flush->seq & 1) == 0 &&
-            flush->seq ==
-                atomic_load_explicit(&l->flush_seq, memory_order_relaxed))
+        if (flush->count ==
+            atomic_load_explicit(&l->flush_count, memory_order_relaxed))
             return true;
     }
     return false;
@@ -75,7 +76,7 @@ tell_flush(struct vr_reader *r, struct vr_block *block)
 
     if (!reader_read_flush(r, &flush))
         return VR_AGAIN;
-    r->flush_seq = flush.seq;
+    r->flush_count = flush.count;
     /* A flush beyond head or backwards is no flush of the gateway's. */
     if (flush.to <= r->flush_to ||
         ring_map_gap(flush.to, ring_cursor_head(&r->client.map)) < 0)

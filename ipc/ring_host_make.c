@@ -169,9 +169,8 @@ write_header(const struct ring_host *r)
     atomic_init(&l->read_position, first);
     atomic_init(&l->lost_frames, r->lost_frames);
     atomic_init(&l->played, r->played);
-    atomic_init(&l->flush_seq, r->flush_seq);
-    atomic_init(&l->flush_to, r->flush_to);
-    atomic_init(&l->flush_turn, r->flush_turn);
+    atomic_init(&l->flush_count, r->flush_count);
+    ring_host_put_flush(r);
     RING_STEP("make: header");
     /* Release, with the acquire in ring_header: all of the above before it. */
     atomic_store_explicit(&l->magic, RING_MAGIC, memory_order_release);
@@ -298,6 +297,7 @@ static bool
 words_right(const struct ring_host *r)
 {
     const struct ring_layout *l = r->map.layout;
+    const struct ring_flush *flush = &l->flushes[r->flush_count & 1];
     uint64_t first = r->map.header.first_position;
     struct ring_header copy;
     bool right = ring_header_read(&copy, object_fd(&r->map), r->object,
@@ -306,8 +306,8 @@ words_right(const struct ring_host *r)
 
     if (r->ring == VR_RING_OUT)
         right &= l->head == r->pen.head && l->intent == r->pen.intent &&
-                 l->flush_seq == r->flush_seq && l->flush_to == r->flush_to &&
-                 l->flush_turn == r->flush_turn;
+                 l->flush_count == r->flush_count && flush->to == r->flush_to &&
+                 flush->turn == r->flush_turn;
     else
         right &=
             l->read_position == (r->position > first ? r->position : first);

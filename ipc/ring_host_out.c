@@ -24,6 +24,16 @@ ring_host_write(struct ring_host *r, const void *samples, size_t frames)
     return first;
 }
 
+/* Relaxed: flush_count publishes them. */
+void
+ring_host_put_flush(const struct ring_host *r)
+{
+    struct ring_flush *flush = &r->map.layout->flushes[r->flush_count & 1];
+
+    atomic_store_explicit(&flush->to, r->flush_to, memory_order_relaxed);
+    atomic_store_explicit(&flush->turn, r->flush_turn, memory_order_relaxed);
+}
+
 bool
 ring_host_flush(struct ring_host *r, uint64_t to, uint64_t turn)
 {
@@ -35,21 +45,21 @@ ring_host_flush(struct ring_host *r, uint64_t to, uint64_t turn)
         return false;
     r->flush_to = to;
     r->flush_turn = turn;
-    r->flush_seq += 2;
+    r->flush_count++;
     if (l == NULL)
         return true;
-    atomic_store_explicit(&l->flush_seq, r->flush_seq - 1,
-                          memory_order_relaxed);
-    RING_STEP("flush: odd");
-    /* Boehm's seqlock: odd, then the words, then even. */
+    RING_STEP("flush: begin");
+    /* Boehm's release fence, with the acquire fence in reader_read_flush():
+     * who sees a word of this flush in the place of the last but one sees that
+     * there was one in between. */
     ring_fence_release();
-    atomic_store_explicit(&l->flush_to, to, memory_order_relaxed);
-    atomic_store_explicit(&l->flush_turn, turn, memory_order_relaxed);
+    ring_host_put_flush(r);
     RING_STEP("flush: words");
-    /* Release, with the acquire in reader_flush_is_new(): also the head that
-     * the flush was cut to is before it. */
-    atomic_store_explicit(&l->flush_seq, r->flush_seq, memory_order_release);
-    RING_STEP("flush: even");
+    /* Release, with the acquire in reader_flush_is_new(): the words, and the
+     * head that the flush was cut to. */
+    atomic_store_explicit(&l->flush_count, r->flush_count,
+                          memory_order_release);
+    RING_STEP("flush: counted");
     /* Dekker, as after head: the flush, then who sleeps. */
     ring_fence_full();
     ring_pen_wake(&r->map);

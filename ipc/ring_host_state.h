@@ -15,7 +15,7 @@ struct ring_host {
 
     /* out */
     struct ring_pen pen;
-    uint64_t flush_seq, flush_to, flush_turn;
+    uint64_t flush_count, flush_to, flush_turn;
     uint64_t played;
 
     /* in */
@@ -46,6 +46,9 @@ struct ring_host {
  * `fatal`, the ring is damaged from now on. [rt] */
 void ring_host_fault(struct ring_host *ring, enum ring_fault fault, bool fatal,
                      const char *what);
+
+/* Stores the newest flush where its number says; not the number. [rt] */
+void ring_host_put_flush(const struct ring_host *ring);
 
 /* False if the ring is damaged, also when SIGBUS has just said so: what was
  * read before this call was zeros then. [rt] */

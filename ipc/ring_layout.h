@@ -66,6 +66,11 @@ struct ring_holder {
     uint64_t reserved;
 };
 
+struct ring_flush {
+    _Atomic uint64_t to;
+    _Atomic uint64_t turn;
+};
+
 struct ring_slot {
     _Atomic uint64_t position;
     _Atomic uint64_t lost_frames;
@@ -103,10 +108,11 @@ struct ring_layout {
     _Atomic uint64_t space_at;    /* wake me when read_position gets here */
     _Atomic uint32_t wake_word;   /* futex of waiting readers */
 
-    /* The gateway, on `out`: a seqlock over the newest flush. */
-    _Alignas(RING_LINE_BYTES) _Atomic uint64_t flush_seq;
-    _Atomic uint64_t flush_to;
-    _Atomic uint64_t flush_turn;
+    /* The gateway, on `out`: flush number n is in flushes[n & 1], complete
+     * before flush_count says n, and whole until n + 1 was counted: who dies
+     * between has flushed nothing, and nobody finds it half done. */
+    _Alignas(RING_LINE_BYTES) _Atomic uint64_t flush_count;
+    struct ring_flush flushes[2];
 
     /* The gateway, on `in`. */
     _Alignas(RING_LINE_BYTES) _Atomic uint64_t read_position;
@@ -163,9 +169,11 @@ RING_AT(commit_ns, 152);
 RING_AT(captured_ns, 160);
 RING_AT(space_at, 168);
 RING_AT(wake_word, 176);
-RING_AT(flush_seq, 192);
-RING_AT(flush_to, 200);
-RING_AT(flush_turn, 208);
+RING_AT(flush_count, 192);
+RING_AT(flushes[0].to, 200);
+RING_AT(flushes[0].turn, 208);
+RING_AT(flushes[1].to, 216);
+RING_AT(flushes[1].turn, 224);
 RING_AT(read_position, 256);
 RING_AT(bell_at, 264);
 RING_AT(space_word, 272);

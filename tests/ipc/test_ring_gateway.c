@@ -547,15 +547,15 @@ test_reader_ignores_nonsense(void **state)
     for (size_t i = 0; i < 7 * 7 * 7; i++) {
         atomic_store(&peer->head, values[i % 7]);
         atomic_store(&peer->intent, values[i / 7 % 7]);
-        atomic_store(&peer->flush_to, values[i / 49]);
-        atomic_store(&peer->flush_seq, i * 2);
+        atomic_store(&peer->flushes[i & 1].to, values[i / 49]);
+        atomic_store(&peer->flush_count, i);
         for (int calls = 0; calls < 3; calls++) {
             assert_int_not_equal(vr_read(r, samples, 65536 / 2, &block),
                                  VR_STATE);
             assert_in_range(block.frames, 0, HARNESS_FRAMES);
         }
     }
-    atomic_store(&peer->flush_seq, 0);
+    atomic_store(&peer->flush_count, 0);
     unmap_as_peer(peer, fd);
     harness_fill(samples, 0, 500, 1);
     ring_host_write(host, samples, 500);

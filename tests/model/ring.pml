@@ -21,14 +21,25 @@
 #ifndef READERS
 #define READERS 2
 #endif
+#ifndef FLUSHES
+#define FLUSHES 1
+#endif
+/* Two places by turns, so that the last flush is never found half changed. */
+#ifdef WITHOUT_TWO_FLUSHES
+#define FLUSH_AT(number) 0
+#else
+#define FLUSH_AT(number) ((number) % 2)
+#endif
 #define AT(position) ((position) % CAPACITY)
 
-byte intent, head, sleepers, wake_word, flush_seq, flush_to;
+byte intent, head, sleepers, wake_word, flush_count;
+byte flush_to[2], flush_turn[2];
 byte first_word[CAPACITY], second_word[CAPACITY];
 bool asleep[READERS];
 
-/* What only the proof knows: up to where a flush that is over has cut. */
-byte flushed;
+/* What only the proof knows: up to where a flush that is over has cut, and
+ * which turn each flush was about. */
+byte flushed, turn_of[FRAMES + 1];
 
 /* ---- the writer ---- */
 
@@ -69,29 +80,36 @@ inline write(count)
     wake()
 }
 
+/* To head, or to the frame before it, but never back. */
 inline flush()
 {
-#ifdef WITHOUT_FLUSH_SEQLOCK
-    flush_seq = flush_seq + 2;
-    flush_to = head;
+    if
+    :: to = head
+    :: head > flushed + 1 -> to = head - 1
+    fi;
+    flushes++;
+    turn_of[to] = flushes;
+#ifdef WITHOUT_FLUSH_ORDER
+    flush_count = flushes;
+    flush_to[FLUSH_AT(flushes)] = to;
+    flush_turn[FLUSH_AT(flushes)] = flushes;
 #else
-    flush_seq = flush_seq + 1;
-    flush_to = head;
-    flush_seq = flush_seq + 1;
+    flush_to[FLUSH_AT(flushes)] = to;
+    flush_turn[FLUSH_AT(flushes)] = flushes;
+    flush_count = flushes;
 #endif
-    flushed = flush_to;
+    flushed = to;
     wake()
 }
 
 active proctype writer()
 {
-    byte i;
-    bool has_flushed = false;
+    byte i, to, flushes;
 
     do
     :: head < FRAMES -> write(1)
     :: head + 1 < FRAMES -> write(2)
-    :: !has_flushed && head > 0 -> has_flushed = true; flush()
+    :: flushes < FLUSHES && head > flushed -> flush()
     :: head == FRAMES -> break
     od
 }
@@ -128,19 +146,22 @@ inline tell_lap()
 
 inline tell_flush()
 {
-    /* the seqlock; what is in change is looked at again */
-    seen_seq = flush_seq;
-    seen_to = flush_to;
+    seen_to = flush_to[FLUSH_AT(seen_count)];
+    seen_turn = flush_turn[FLUSH_AT(seen_count)];
+    /* what was counted meanwhile is looked at again */
     if
-    :: seen_seq % 2 == 0 && seen_seq == flush_seq ->
-        my_flush_seq = seen_seq;
+#ifndef WITHOUT_SECOND_COUNT
+    :: seen_count != flush_count
+#endif
+    :: else ->
+        my_flush_count = seen_count;
+        assert(turn_of[seen_to] == seen_turn);
         if
         :: seen_to > position ->
             account = account + seen_to - position;
             position = seen_to
         :: else
         fi
-    :: else
     fi;
     told = true
 }
@@ -148,10 +169,10 @@ inline tell_flush()
 inline look_for_flush()
 {
     told = false;
-    seen_seq = flush_seq;
+    seen_count = flush_count;
 #ifndef WITHOUT_FLUSH_CHECKS
     if
-    :: seen_seq != my_flush_seq && seen_seq % 2 == 0 -> tell_flush()
+    :: seen_count != my_flush_count -> tell_flush()
     :: else
     fi
 #endif
@@ -210,11 +231,11 @@ inline wait(me)
 {
     seen_word = wake_word;
     sleepers = 1;
-    seen_seq = flush_seq;
+    seen_count = flush_count;
     seen_head = head;
     if
 #ifndef WITHOUT_SECOND_LOOK
-    :: seen_head != position || (seen_seq != my_flush_seq && seen_seq % 2 == 0)
+    :: seen_head != position || seen_count != my_flush_count
 #endif
     :: else ->
         /* the futex: the word is compared and the sleep begun in one */
@@ -233,7 +254,7 @@ inline forget()
 {
     d_step {
         next = 0; n = 0; began_flushed = 0; seen_head = 0; seen_intent = 0;
-        seen_seq = 0; seen_to = 0; seen_word = 0; told = false; good = true
+        seen_count = 0; seen_to = 0; seen_turn = 0; seen_word = 0; told = false; good = true
     }
 }
 
@@ -241,7 +262,8 @@ inline forget()
 proctype reader(byte me)
 {
     byte position, account, next, n, began_flushed;
-    byte seen_head, seen_intent, seen_seq, seen_to, seen_word, my_flush_seq;
+    byte seen_head, seen_intent, seen_count, seen_to, seen_turn, seen_word;
+    byte my_flush_count;
     bool told, good = true;
 
     do
@@ -249,12 +271,11 @@ proctype reader(byte me)
     :: else ->
         read();
         seen_head = head;
-        seen_seq = flush_seq;
+        seen_count = flush_count;
         if
         :: position == FRAMES
         :: position < FRAMES &&
-           (seen_head != position ||
-            (seen_seq != my_flush_seq && seen_seq % 2 == 0))
+           (seen_head != position || seen_count != my_flush_count)
         :: else -> wait(me)
         fi;
         forget()
