@@ -222,6 +222,7 @@ vr_played(struct vr_reader *r, uint64_t position)
         return VR_OK;
     r->played = position;
     publish_played(r);
+    RING_STEP("played: said");
     return VR_OK;
 }
 

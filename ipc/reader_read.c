@@ -105,6 +105,7 @@ tell_lap(struct vr_reader *r, struct vr_block *block)
         block->lost_frames = next - r->position;
         r->lost_frames += block->lost_frames;
         r->position = next;
+        RING_STEP("read: lapped");
     }
     reader_publish_position(r);
     /* Relaxed: for display. */

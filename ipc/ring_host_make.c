@@ -209,6 +209,7 @@ fill_object(struct ring_host *r, uint64_t first_position, char *why,
         return ring_why(why, why_bytes, VR_DENIED,
                         "Cannot give the ring %s to group %lu: %s", r->object,
                         (unsigned long)r->group, strerror(errno));
+    RING_STEP("make: shared");
     status = reserve(r, bytes, why, why_bytes);
     if (status != VR_OK)
         return status;

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "ipc/ring_host_state.h"
+#include "ipc/ring_step.h"
 #include "ipc/ring_why.h"
 
 #define INDEX_NAME "rings.json"
@@ -83,7 +84,9 @@ write_new(const char *path, struct ring_host *const *rings, size_t count)
     }
     put_index(file, rings, count);
     ok = !ferror(file);
-    return fclose(file) == 0 && ok;
+    ok = fclose(file) == 0 && ok;
+    RING_STEP("index: written");
+    return ok;
 }
 
 enum vr_status

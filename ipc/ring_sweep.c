@@ -144,6 +144,7 @@ sweep_bell(struct sweep *s, const char *file)
     if (ring_name_check(session, NULL, 0) != VR_OK || is_held(s, session) ||
         !ring_sweep_bell(s->runtime_dir, session, geteuid()))
         return;
+    RING_STEP("sweep: bell");
     s->removed++;
     tell(s, "removed the doorbell of a dead gateway: ", file);
 }

@@ -115,6 +115,7 @@ take_lease(struct ring_client *c)
     w->reserved_frames = 0;
     /* The last producer may have died before it rang. */
     ring_bell(w);
+    RING_STEP("lease: rung");
     return VR_OK;
 }
 
@@ -384,8 +385,10 @@ sleep_for_space(struct vr_writer *w, size_t frames, uint64_t slice_ns)
     /* Dekker, with ring_host_advance(): the mark, then the position again. The
      * mark is a position, because the caller saw less room than `frames`. */
     ring_fence_full();
-    if (space(w) < frames)
+    if (space(w) < frames) {
+        RING_STEP("wait_space: asleep");
         status = ring_futex_wait(&l->space_word, seen, slice_ns);
+    }
     /* Relaxed: what is seen of it too late costs a wake-up. */
     atomic_store_explicit(&l->space_at, RING_NEVER, memory_order_relaxed);
     return status;
