@@ -4,8 +4,15 @@
 uint64_t
 ring_cursor_head(const struct ring_map *map)
 {
-    /* Acquire, with the release in ring_pen: frames before head. */
-    return atomic_load_explicit(&map->layout->head, memory_order_acquire);
+    /* Acquire, with the release in ring_pen: frames and their intent before
+     * head. */
+    uint64_t head =
+        atomic_load_explicit(&map->layout->head, memory_order_acquire);
+
+    return head <= atomic_load_explicit(&map->layout->intent,
+                                        memory_order_relaxed)
+               ? head
+               : UINT64_MAX;
 }
 
 /* The first position not below the ring's first that is `margin` frames away

@@ -20,7 +20,9 @@ int64_t ring_cursor_copy(const struct ring_map *map, uint64_t position,
  * laps again at once. At most `head`. [rt] */
 uint64_t ring_cursor_after_lap(const struct ring_map *map, uint64_t head);
 
-/* head as it stands, unbounded. [rt] */
+/* head as it stands, unbounded; UINT64_MAX, which no position can be, if it is
+ * beyond what its writer announced: then somebody else wrote it, and reading up
+ * to it might never end. [rt] */
 uint64_t ring_cursor_head(const struct ring_map *map);
 
 #endif
