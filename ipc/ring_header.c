@@ -36,12 +36,12 @@ sizes_ok(const struct ring_header *h)
 {
     uint64_t slots_end = h->slots_at + (uint64_t)h->slot_bytes * h->slot_count;
 
-    return h->header_bytes >= RING_HEADER_BYTES &&
+    return h->header_bytes >= RING_MIN_HEADER_BYTES &&
            h->header_bytes <= RING_MAX_HEADER_BYTES &&
            h->header_bytes % PAGE_BYTES == 0 &&
-           h->slots_at >= offsetof(struct ring_layout, slots) &&
+           h->slots_at >= RING_MIN_SLOTS_AT &&
            h->slots_at % RING_LINE_BYTES == 0 &&
-           h->slot_bytes >= sizeof(struct ring_slot) &&
+           h->slot_bytes >= RING_MIN_SLOT_BYTES &&
            h->slot_bytes % RING_LINE_BYTES == 0 && h->slot_count > 0 &&
            h->slot_count <= RING_MAX_SLOTS && slots_end <= h->header_bytes;
 }
@@ -84,7 +84,7 @@ judge_version(const struct ring_layout *l, const char *object, char *why,
     if (l->abi < RING_ABI_OLDEST)
         return ring_why(why, why_bytes, VR_VERSION,
                         "The ring %s has layout version %u, this program "
-                        "knows %u and later; update voxringd",
+                        "needs %u or later; update voxringd",
                         object, (unsigned)l->abi, (unsigned)RING_ABI_OLDEST);
     if (l->abi_oldest > RING_ABI)
         return ring_why(why, why_bytes, VR_VERSION,
@@ -96,24 +96,37 @@ judge_version(const struct ring_layout *l, const char *object, char *why,
     return VR_OK;
 }
 
+/* What every version has: one before RING_ABI_OLDEST may have another word in
+ * the place of abi_oldest. */
+static bool
+versions_ok(const struct ring_layout *l)
+{
+    return l->abi < RING_ABI_OLDEST ||
+           (l->abi_oldest > 0 && l->abi_oldest <= l->abi);
+}
+
 static enum vr_status
 judge(struct ring_header *h, const struct ring_layout *l, const char *object,
       uint64_t bytes, char *why, size_t why_bytes)
 {
-    enum vr_status status = judge_version(l, object, why, why_bytes);
+    enum vr_status status;
 
-    if (status != VR_OK)
-        return status;
-    copy_constants(h, l);
-    if (!sizes_ok(h) || !geometry_ok(h) || l->abi_oldest > l->abi ||
-        bytes != ring_header_object_bytes(h))
-        return ring_why(why, why_bytes, VR_CORRUPT,
-                        "The header of the ring %s is damaged; voxringd makes "
-                        "it anew within seconds, or restart it",
-                        object);
-    if (h->slot_count > RING_SLOTS)
-        h->slot_count = RING_SLOTS;
-    return VR_OK;
+    if (versions_ok(l)) {
+        status = judge_version(l, object, why, why_bytes);
+        if (status != VR_OK)
+            return status;
+        copy_constants(h, l);
+        if (sizes_ok(h) && geometry_ok(h) &&
+            bytes == ring_header_object_bytes(h)) {
+            if (h->slot_count > RING_SLOTS)
+                h->slot_count = RING_SLOTS;
+            return VR_OK;
+        }
+    }
+    return ring_why(why, why_bytes, VR_CORRUPT,
+                    "The header of the ring %s is damaged; voxringd makes it "
+                    "anew within seconds, or restart it",
+                    object);
 }
 
 /* 1: all of it; 0: the object is shorter; -1 with errno. */

@@ -14,8 +14,11 @@
  * use it; a client of version RING_ABI knows objects from RING_ABI_OLDEST on.
  * They fit if abi >= RING_ABI_OLDEST and abi_oldest <= RING_ABI. A version
  * that only adds keeps abi_oldest: words may follow where zeros are now,
- * header_bytes, slot_bytes and slot_count may grow, and a client uses of them
- * what it knows. `magic` and `abi` stand where they stand in every version. */
+ * header_bytes, slot_bytes, slot_count and slots_at may grow, and a client uses
+ * of them what it knows; a word that came after RING_ABI_OLDEST only where the
+ * object's `abi`, or in a slot its slot_bytes, says that it is there. `magic`
+ * and `abi` stand where they stand in every version, abi_oldest where it stands
+ * in all from version 2 on. */
 #ifndef IPC_RING_LAYOUT_H
 #define IPC_RING_LAYOUT_H
 
@@ -34,7 +37,11 @@
 #define RING_SLOT_PLAYER 0u
 #define RING_DIR_BYTES 960u
 
-/* What an object may say of its own sizes. */
+/* What an object may say of its own sizes. The least is what the version
+ * RING_ABI_OLDEST had: this one may have more. */
+#define RING_MIN_HEADER_BYTES UINT32_C(4096)
+#define RING_MIN_SLOTS_AT UINT32_C(2048)
+#define RING_MIN_SLOT_BYTES UINT32_C(64)
 #define RING_MAX_HEADER_BYTES (UINT32_C(1) << 20)
 #define RING_MAX_SLOTS UINT32_C(1024)
 
@@ -195,5 +202,9 @@ RING_AT(slots[1].name, 2136);
 static_assert(sizeof(struct ring_holder) == RING_LINE_BYTES, "one line");
 static_assert(sizeof(struct ring_slot) == RING_LINE_BYTES, "one line");
 static_assert(sizeof(struct ring_layout) == RING_HEADER_BYTES, "the header");
+static_assert(RING_HEADER_BYTES >= RING_MIN_HEADER_BYTES, "it only grows");
+static_assert(offsetof(struct ring_layout, slots) >= RING_MIN_SLOTS_AT,
+              "words of the oldest version stay before the slots");
+static_assert(sizeof(struct ring_slot) >= RING_MIN_SLOT_BYTES, "it only grows");
 
 #endif
