@@ -250,7 +250,7 @@ vr_reader_stats(const struct vr_reader *r, struct vr_reader_stats *stats,
             s.head = head;
         s.oldest = ring_cursor_oldest(map, s.head);
     }
-    memcpy(stats, &s, stats_bytes < sizeof s ? stats_bytes : sizeof s);
+    ring_client_copy_stats(stats, stats_bytes, &s, sizeof s);
 }
 
 const char *

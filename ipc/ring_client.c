@@ -179,6 +179,16 @@ ring_client_gateway_gone(struct ring_client *c, uint64_t now_ns)
 }
 
 void
+ring_client_copy_stats(void *stats, size_t stats_bytes, const void *ours,
+                       size_t our_bytes)
+{
+    size_t both = stats_bytes < our_bytes ? stats_bytes : our_bytes;
+
+    memcpy(stats, ours, both);
+    memset((unsigned char *)stats + both, 0, stats_bytes - both);
+}
+
+void
 ring_client_log(struct ring_client *c, const char *format, ...)
 {
     char line[VR_ERROR_BYTES];

@@ -56,6 +56,11 @@ ring_client_due(const struct ring_client *client, uint64_t now_ns)
     return now_ns - client->checked_ns >= RING_SLICE_NS;
 }
 
+/* Gives a caller of any age our statistics: the members that both know; those
+ * that only the caller knows are 0. [any] */
+void ring_client_copy_stats(void *stats, size_t stats_bytes, const void *ours,
+                            size_t our_bytes);
+
 /* Says a line to whoever gave a callback. [any] */
 void ring_client_log(struct ring_client *client, const char *format, ...)
     VR_PRINTF(2, 3);

@@ -444,7 +444,7 @@ vr_writer_stats(const struct vr_writer *w, struct vr_writer_stats *stats,
         s.attached = 1;
         s.read_position = read_position(w);
     }
-    memcpy(stats, &s, stats_bytes < sizeof s ? stats_bytes : sizeof s);
+    ring_client_copy_stats(stats, stats_bytes, &s, sizeof s);
 }
 
 const char *
