@@ -171,23 +171,22 @@ harness_right(const int16_t *samples, uint64_t position, size_t frames,
 
 /* ---- peers ------------------------------------------------------------- */
 
-/* peer_ring stands beside the test. */
 static void
-peer_path(char path[512])
+peer_path(char path[512], const char *program)
 {
     ssize_t n = readlink("/proc/self/exe", path, 400);
 
     assert_true(n > 0);
     path[n] = '\0';
-    snprintf(strrchr(path, '/') + 1, 16, "peer_ring");
+    snprintf(strrchr(path, '/') + 1, 64, "%s", program);
 }
 
 static void
-run_peer(int to[2], int from[2])
+run_peer(const char *program, int to[2], int from[2])
 {
     char path[512];
 
-    peer_path(path);
+    peer_path(path, program);
     dup2(to[0], STDIN_FILENO);
     dup2(from[1], STDOUT_FILENO);
     execl(path, "peer_ring", harness_dir, (char *)NULL);
@@ -195,7 +194,7 @@ run_peer(int to[2], int from[2])
 }
 
 struct peer *
-peer_start(void)
+peer_start_program(const char *program)
 {
     struct peer *peer = calloc(1, sizeof *peer);
     int to[2], from[2], i = 0;
@@ -206,7 +205,7 @@ peer_start(void)
     peer->pid = fork();
     assert_true(peer->pid >= 0);
     if (peer->pid == 0)
-        run_peer(to, from);
+        run_peer(program, to, from);
     close(to[0]);
     close(from[1]);
     peer->to = to[1];
@@ -216,9 +215,15 @@ peer_start(void)
     assert_true(i < PEERS);
     peers[i] = peer;
     if (strcmp(peer_hear(peer), "ready") != 0)
-        fail_msg("peer_ring did not start: build it beside the test "
-                 "(make tests)");
+        fail_msg("%s did not start: build it beside the test (make tests)",
+                 program);
     return peer;
+}
+
+struct peer *
+peer_start(void)
+{
+    return peer_start_program("peer_ring");
 }
 
 static void

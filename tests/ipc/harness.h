@@ -60,6 +60,10 @@ struct peer {
 /* Starts one, in harness_dir. Fails the test if it does not answer. */
 struct peer *peer_start(void);
 
+/* Starts another program that speaks as peer_ring does; its path is relative
+ * to the test's own folder. */
+struct peer *peer_start_program(const char *program);
+
 /* Sends a command and returns its reply, which lives until the next. */
 const char *peer_ask(struct peer *peer, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
