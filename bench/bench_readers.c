@@ -257,7 +257,7 @@ bench(void)
     for (unsigned i = 0; i < READERS; i++)
         bells[i] = eventfd(0, EFD_CLOEXEC);
     for (unsigned i = 0; i < READERS; i++)
-        if (!rig_fork()) {
+        if (!rig_start()) {
             rig_pin(false);
             serve(i);
         }
@@ -267,6 +267,7 @@ bench(void)
     measure(1);
     measure(4);
     measure(READERS);
+    rig_end_children();
     vr_writer_close(&writer);
     ring_host_close(&ring);
 }

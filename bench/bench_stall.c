@@ -73,8 +73,7 @@ below(uint64_t limit)
     return word % limit;
 }
 
-/* Every other one never sleeps; that one has a short life, since it takes a
- * CPU from the others. */
+/* Every other one never sleeps; that one has a short life. */
 static void
 read_on(bool sleepless)
 {
@@ -95,13 +94,18 @@ idle_on(bool sleepless)
             pause();
 }
 
+/* It gives way to all others at once: this is about rings, not about CPUs. */
 static pid_t
 fork_one(void (*run)(bool), bool sleepless)
 {
+    const struct sched_param lowest = {0};
     pid_t child = rig_fork();
-    if (!child)
-        run(sleepless);
-    return child;
+    if (child)
+        return child;
+    if (sched_setscheduler(0, SCHED_IDLE, &lowest))
+        _exit(1);
+    run(sleepless);
+    _exit(1);
 }
 
 static void
@@ -225,9 +229,9 @@ bench(void)
     atomic_store(&shared->state, PHASES);
     if (pipe(ready))
         rig_die("pipe", "cannot be made");
-    if (!rig_fork())
+    if (!rig_start())
         follow(ready[1]);
-    if (!rig_fork())
+    if (!rig_start())
         kill_on();
     if (read(ready[0], &byte, 1) != 1)
         rig_die("the healthy reader", "did not start");
@@ -235,6 +239,7 @@ bench(void)
     while (!atomic_load(&shared->late_ns[count - 1]))
         rig_pause_ns(PACE_NS);
     print_all(count);
+    rig_end_children();
     vr_writer_close(&writer);
     ring_host_close(&ring);
 }

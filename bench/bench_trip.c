@@ -268,6 +268,16 @@ receive_bell(struct link *l, enum side side)
                                                  RIG_BLOCK_FRAMES, &span));
 }
 
+static void
+close_rings(struct link *l)
+{
+    vr_writer_close(&l->writer);
+    vr_reader_close(&l->reader[A]);
+    vr_reader_close(&l->reader[B]);
+    ring_host_close(&l->host_in);
+    ring_host_close(&l->host_out);
+}
+
 static const struct transport transports[] = {
     {"futex", make_futex, open_nothing, send_futex, receive_futex, false},
     {"eventfd", make_eventfd, open_nothing, send_fd, receive_fd, false},
@@ -308,7 +318,7 @@ fork_echo(struct link *l)
     int ready[2];
     char byte;
     check(!pipe2(ready, O_CLOEXEC), l);
-    if (!rig_fork())
+    if (!rig_start())
         echo(l, ready[1]);
     check(read(ready[0], &byte, 1) == 1, l);
     close(ready[0]);
@@ -404,7 +414,11 @@ bench(void)
         }
     for (size_t i = 0; i < TRANSPORTS; i++)
         print(&pairs[i], &alone[i]);
-    ring_host_close(&pairs[2].host_in);
+    rig_end_children();
+    for (size_t i = 0; i < TRANSPORTS; i++) {
+        close_rings(&pairs[i]);
+        close_rings(&alone[i]);
+    }
 }
 
 int

@@ -42,7 +42,6 @@ rig_die(const char *what, const char *why)
 
 /* ---- processes ---------------------------------------------------------- */
 
-/* No process of a bench ends before the bench does. */
 static inline void
 rig_on_child_end(int number)
 {
@@ -53,7 +52,8 @@ rig_on_child_end(int number)
     _exit(1);
 }
 
-/* From here on the end of a child is the end of this process. */
+/* From here on the end of a child is the end of this process: none shall end
+ * before rig_end_children(). */
 static inline void
 rig_need_children(void)
 {
@@ -75,6 +75,34 @@ rig_fork(void)
             _exit(1);
     }
     return child;
+}
+
+#define RIG_CHILDREN 32
+
+static pid_t rig_children[RIG_CHILDREN];
+static size_t rig_child_count;
+
+/* As rig_fork(), for a child that lives until rig_end_children(). */
+static inline pid_t
+rig_start(void)
+{
+    if (rig_child_count == RIG_CHILDREN)
+        rig_die("fork", "RIG_CHILDREN is too small");
+    pid_t child = rig_fork();
+    if (child)
+        rig_children[rig_child_count++] = child;
+    return child;
+}
+
+/* Before the rings go away that they use. */
+static inline void
+rig_end_children(void)
+{
+    signal(SIGCHLD, SIG_DFL);
+    for (; rig_child_count; rig_child_count--) {
+        kill(rig_children[rig_child_count - 1], SIGKILL);
+        waitpid(rig_children[rig_child_count - 1], NULL, 0);
+    }
 }
 
 /* Zeroed memory that children share. */
