@@ -78,8 +78,7 @@ tell_flush(struct vr_reader *r, struct vr_block *block)
         return VR_AGAIN;
     r->flush_count = flush.count;
     /* A flush beyond head or backwards is no flush of the gateway's. */
-    if (flush.to <= r->flush_to ||
-        ring_map_gap(flush.to, ring_cursor_head(&r->client.map)) < 0)
+    if (flush.to <= r->flush_to || flush.to > reader_head(r))
         return VR_OK;
     r->flush_to = flush.to;
     if (!r->marks_only && r->position < flush.to) {
@@ -256,7 +255,9 @@ vr_read(struct vr_reader *r, void *samples, size_t frames,
 static bool
 has_news(struct vr_reader *r)
 {
-    return reader_flush_is_new(r) || reader_head(r) != r->position;
+    uint64_t head = reader_head(r);
+
+    return reader_flush_is_new(r) || head != r->position;
 }
 
 /* True if vr_read() would have news of the gateway itself. */
@@ -277,8 +278,8 @@ gateway_changed(struct vr_reader *r)
                 c->away != r->told);
     if (!ring_client_gateway_gone(c, now_ns))
         return false;
-    /* vr_read() shall look again, and tell. */
-    c->checked_ns = 0;
+    /* vr_read() shall look again, see the same, and tell. */
+    c->checked_ns = c->proved_ns = 0;
     return true;
 }
 
