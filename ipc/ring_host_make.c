@@ -24,9 +24,11 @@ object_fd(const struct ring_map *map)
     return map->fork.fd[RING_MAP_OBJECT_FD];
 }
 
-/* An object of our own, empty, locked, and certainly the one of that name. */
+/* An object of our own, empty, locked, and certainly the one of that name.
+ * `ours`: the name was ours before, so what has it now was put there by
+ * somebody who took it from us, and may hold whatever can be held. */
 static enum vr_status
-create_object(struct ring_map *map, const char *object, char *why,
+create_object(struct ring_map *map, const char *object, bool ours, char *why,
               size_t why_bytes)
 {
     enum vr_status status;
@@ -45,7 +47,7 @@ create_object(struct ring_map *map, const char *object, char *why,
                 why, why_bytes, errno == EACCES ? VR_DENIED : VR_SYSTEM,
                 "Cannot make the ring %s: %s", object, strerror(errno));
         status = ring_sweep_object(object, why, why_bytes);
-        if (status != VR_OK)
+        if (status != VR_OK && !(ours && ring_sweep_force(object)))
             return status;
     }
     return ring_why(why, why_bytes, VR_BUSY,
@@ -180,7 +182,8 @@ write_header(const struct ring_host *r)
 static enum vr_status
 make_bell(struct ring_host *r, char *why, size_t why_bytes)
 {
-    unlink(r->bell);
+    if (unlink(r->bell) != 0)
+        rmdir(r->bell);
     RING_STEP("make: old bell");
     if (mkfifo(r->bell, 0600) == 0) {
         RING_STEP("make: bell");
@@ -232,7 +235,8 @@ ring_host_make(struct ring_host *r, uint64_t first_position, char *why,
 {
     enum vr_status status;
 
-    status = create_object(&r->map, r->object, why, why_bytes);
+    status = create_object(&r->map, r->object, r->faults.recreated > 0, why,
+                           why_bytes);
     if (status != VR_OK)
         return status;
     RING_STEP("make: locked");

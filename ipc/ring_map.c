@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -8,7 +9,9 @@
 #include "ipc/ring_guard.h"
 #include "ipc/ring_lock.h"
 #include "ipc/ring_map.h"
+#include "ipc/ring_name.h"
 #include "ipc/ring_step.h"
+#include "ipc/ring_sweep.h"
 #include "ipc/ring_why.h"
 
 bool
@@ -47,10 +50,15 @@ open_object(struct ring_map *map, const char *object, char *why,
                         "There is no ring %s: is voxringd running, with this "
                         "session, and is this its runtime folder?",
                         object);
-    return ring_why(why, why_bytes,
-                    errno == EACCES || errno == ELOOP ? VR_DENIED : VR_SYSTEM,
-                    "Cannot open the ring %s: %s; run as the gateway's user, "
-                    "or in the group that its config names",
+    if (errno == EACCES)
+        return ring_why(why, why_bytes, VR_DENIED,
+                        "Cannot open the ring %s: %s; run as the gateway's "
+                        "user, or in the group that its config names",
+                        object, strerror(errno));
+    return ring_why(why, why_bytes, errno == ELOOP ? VR_DENIED : VR_SYSTEM,
+                    "Cannot open the ring %s: %s; if something else took its "
+                    "name, voxringd makes it anew within seconds, or remove it "
+                    "and restart voxringd",
                     object, strerror(errno));
 }
 
@@ -74,7 +82,12 @@ check_object(struct ring_map *map, const char *object, const char *runtime_dir,
     if (fstat(fd, &st) != 0)
         return ring_why(why, why_bytes, VR_SYSTEM, "Cannot look at %s: %s",
                         object, strerror(errno));
-    if (!S_ISREG(st.st_mode) || !trusted(st.st_uid, runtime_dir))
+    if (!S_ISREG(st.st_mode))
+        return ring_why(why, why_bytes, VR_DENIED,
+                        "What is called %s is no ring; voxringd makes it anew "
+                        "within seconds, or remove it and restart voxringd",
+                        object);
+    if (!trusted(st.st_uid, runtime_dir))
         return ring_why(why, why_bytes, VR_DENIED,
                         "The ring %s belongs to user %lu, not to the gateway "
                         "of %s; remove it if it is not yours",
@@ -175,17 +188,13 @@ ring_map_detach(struct ring_map *map)
 bool
 ring_map_is_named(const struct ring_map *map, const char *object)
 {
+    char path[sizeof RING_SHM_DIR + RING_OBJECT_BYTES];
     struct stat st;
-    bool same;
-    int fd =
-        shm_open(object, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0);
 
-    if (fd < 0)
-        return errno != ENOENT && errno != ELOOP;
-    same = fstat(fd, &st) == 0 && st.st_dev == map->device &&
+    /* Not opened: what somebody else put there may not let itself. */
+    snprintf(path, sizeof path, RING_SHM_DIR "%s", object);
+    return lstat(path, &st) == 0 && st.st_dev == map->device &&
            st.st_ino == map->inode;
-    close(fd);
-    return same;
 }
 
 bool

@@ -61,6 +61,15 @@ ring_sweep_object(const char *object, char *why, size_t why_bytes)
 }
 
 bool
+ring_sweep_force(const char *object)
+{
+    char path[sizeof RING_SHM_DIR + RING_OBJECT_BYTES];
+
+    snprintf(path, sizeof path, RING_SHM_DIR "%s", object);
+    return unlink(path) == 0 || rmdir(path) == 0 || errno == ENOENT;
+}
+
+bool
 ring_sweep_bell(const char *runtime_dir, const char *session, uid_t owner)
 {
     char path[RING_PATH_BYTES];

@@ -17,6 +17,11 @@
 enum vr_status ring_sweep_object(const char *object, char *why,
                                  size_t why_bytes) VR_NODISCARD;
 
+/* Removes whatever has that name, held or not: for a gateway whose ring had it
+ * and whose runtime folder's lock says that there is no other. False, with
+ * errno, if it cannot. [loop] */
+bool ring_sweep_force(const char *object);
+
 /* Removes the doorbell of `session` from the folder if it is a FIFO of ours or
  * of `owner`; the caller knows that its ring is dead. True if it did. [any] */
 bool ring_sweep_bell(const char *runtime_dir, const char *session, uid_t owner);
