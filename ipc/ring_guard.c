@@ -72,20 +72,39 @@ on_sigbus(int number, siginfo_t *info, void *context)
     errno = saved;
 }
 
+static bool
+is_ours(const struct sigaction *action)
+{
+    return (action->sa_flags & SA_SIGINFO) != 0 &&
+           action->sa_sigaction == on_sigbus;
+}
+
+/* By whoever came after us, who may pass on to us: to pass on to them, too,
+ * would be a circle. */
+static bool
+is_handled(const struct sigaction *action)
+{
+    return (action->sa_flags & SA_SIGINFO) != 0 ||
+           (action->sa_handler != SIG_DFL && action->sa_handler != SIG_IGN);
+}
+
 enum vr_status
 vr_guard_install(void)
 {
     struct sigaction action = {.sa_sigaction = on_sigbus,
                                .sa_flags = SA_SIGINFO | SA_ONSTACK};
     enum vr_status status = VR_OK;
+    struct sigaction now;
 
     pthread_mutex_lock(&mutex);
     sigemptyset(&action.sa_mask);
-    if (!installed && (sigaction(SIGBUS, NULL, &before) != 0 ||
-                       sigaction(SIGBUS, &action, NULL) != 0))
+    if (sigaction(SIGBUS, NULL, &now) != 0) {
         status = VR_SYSTEM;
-    else
-        installed = true;
+    } else if (!is_ours(&now) && (!installed || !is_handled(&now))) {
+        before = now;
+        installed = sigaction(SIGBUS, &action, NULL) == 0;
+        status = installed ? VR_OK : VR_SYSTEM;
+    }
     pthread_mutex_unlock(&mutex);
     return status;
 }
@@ -97,8 +116,7 @@ vr_guard_remove(void)
 
     pthread_mutex_lock(&mutex);
     /* Who came after us passes on to us, and keeps the signal. */
-    if (installed && sigaction(SIGBUS, NULL, &now) == 0 &&
-        (now.sa_flags & SA_SIGINFO) != 0 && now.sa_sigaction == on_sigbus) {
+    if (installed && sigaction(SIGBUS, NULL, &now) == 0 && is_ours(&now)) {
         sigaction(SIGBUS, &before, NULL);
         installed = false;
     }
