@@ -1,0 +1,67 @@
+/* A session's two rings with everybody at them who is healthy: the gateway's
+ * side, a producer, a reader of each ring. A test does harm to it and then
+ * asks whether known audio flows again. */
+#ifndef TESTS_IPC_SCENE_H
+#define TESTS_IPC_SCENE_H
+
+#include "ipc/ring_layout.h"
+#include "tests/ipc/harness.h"
+
+struct scene {
+    struct ring_host *in, *out;
+    struct vr_writer *mic;   /* of `in` */
+    struct vr_reader *ear;   /* of `in` */
+    struct vr_reader *voice; /* the player of `out` */
+    unsigned faults[RING_FAULT_COUNT];
+};
+
+/* Takes SIGBUS for the rings: in each test, for cmocka takes it in each. */
+void scene_guard(void);
+
+/* Opens rings and clients of `session`. Fails the test if that does not
+ * work. */
+void scene_open(struct scene *scene, const char *session);
+
+/* Fine after a failure, too. */
+void scene_close(struct scene *scene);
+
+/* What the gateway does about once a second: looks, and makes a damaged ring
+ * anew. Returns how many were. Fails the test if that does not work. */
+unsigned scene_repair(struct scene *scene);
+
+/* A bounded number of every call that there is, on every end. Never fails the
+ * test but for what holds whatever a peer wrote: bounds, and that a reader who
+ * is not disturbed any more comes to an end. `about` is for the message. */
+void scene_use(struct scene *scene, const char *about);
+
+/* Whether known audio goes through both rings, whole, in order, none missing,
+ * some rounds on end; with scene_repair() meanwhile. One step: call it for
+ * several scenes in turn, until scene_flowing() says how many rounds went well
+ * on end. */
+unsigned scene_round(struct scene *scene, unsigned went_well);
+
+#define SCENE_ROUNDS 4u
+
+/* All of the scenes flow, within a limit that is far beyond any need. `about`
+ * is for the message. */
+void scenes_flow(struct scene *scenes, size_t count, const char *about);
+
+/* The one of a scene's rings. */
+struct ring_host *scene_ring(struct scene *scene, enum vr_ring ring);
+
+/* What a hostile peer has: the object, by name or mapped (the header, and the
+ * whole of it); to be unmapped again. */
+void peer_path_of(const struct ring_host *host, char path[128]);
+struct ring_layout *peer_map(const struct ring_host *host);
+void peer_unmap(struct ring_layout *layout);
+void peer_truncate(const struct ring_host *host, long bytes);
+
+/* The doorbell of a session. */
+void peer_bell_of(const char *session, char path[128]);
+
+/* Runs `act` in a child process with a /dev/shm of its own, of `bytes`; false
+ * if there cannot be one here, for skip(). The child's exit code must be 0;
+ * `act` returns it. */
+bool in_a_small_dev_shm(const char *size, int (*act)(void));
+
+#endif
