@@ -29,7 +29,8 @@
 #define RIG_BLOCK_FRAMES 160
 #define RIG_BLOCK_BYTES (RIG_BLOCK_FRAMES * sizeof(int16_t))
 
-/* The runtime folder and the instance that this run's rings are named by. */
+/* The runtime folder and the instance that this run's rings are named by; an
+ * empty instance is that of the folder's gateway. */
 static char rig_dir[256] = "/tmp/vr-bench-XXXXXX";
 static char rig_instance[32];
 
