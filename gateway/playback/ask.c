@@ -11,6 +11,12 @@ sooner(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
+static uint64_t
+later(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
 uint64_t
 playback_deadline_ns(const struct playback *p, uint64_t now_ns)
 {
@@ -23,9 +29,10 @@ playback_deadline_ns(const struct playback *p, uint64_t now_ns)
         due_ns = sooner(due_ns, listener_eta_ns(l, head, now_ns));
     for (unsigned i = 0; i < RESPONSES_MAX; i++) {
         const struct response *r = &p->responses[i];
+        due_ns = sooner(due_ns, later(response_loss_due_ns(r), now_ns + 1));
         if (!r->used || r->written == 0 || r->over)
             continue;
-        if (!r->started)
+        if (!r->started && r->written > r->lost)
             due_ns =
                 sooner(due_ns, listener_eta_ns(l, r->span.from_frame, now_ns));
         else if (l->position < r->span.to_frame)
@@ -40,15 +47,18 @@ playback_deadline_ns(const struct playback *p, uint64_t now_ns)
 bool
 playback_is_busy(struct playback *p, uint64_t now_ns)
 {
-    listener_update(&p->listener, now_ns);
-    return p->queue.frames > 0 ||
-           p->listener.position < ring_host_head(p->ring);
+    const struct listener *l = &p->listener;
+    loss_update(p, now_ns);
+    if (l->position < ring_host_head(p->ring))
+        return true;
+    /* What waits behind a player that has stopped playing is not heard. */
+    return p->queue.frames > 0 && (p->loss.away || loss_room(p, 1) > 0);
 }
 
 uint64_t
 playback_position(struct playback *p, uint64_t now_ns, bool *estimated)
 {
-    listener_update(&p->listener, now_ns);
+    loss_update(p, now_ns);
     if (estimated)
         *estimated = p->listener.estimated;
     return p->listener.position;
@@ -88,12 +98,13 @@ playback_heard(struct playback *p, uint64_t response_id, uint64_t now_ns,
                struct playback_heard *heard)
 {
     const struct response *r = response_find(p, response_id);
-    listener_update(&p->listener, now_ns);
+    loss_update(p, now_ns);
     if (!r || r->received == 0)
         return false;
     bool fixed = r->interrupted || r->over;
     heard->received_ms = response_milliseconds(p, r->received);
     heard->heard_ms = response_milliseconds(p, response_heard_frames(p, r));
+    heard->lost_ms = response_milliseconds(p, r->lost + r->dropped);
     heard->estimated = fixed ? r->heard_estimated : p->listener.estimated;
     return true;
 }
@@ -104,13 +115,13 @@ void
 playback_account(struct playback *p, uint64_t now_ns,
                  struct playback_account *account)
 {
-    listener_update(&p->listener, now_ns);
+    loss_update(p, now_ns);
     const struct listener *l = &p->listener;
     *account = (struct playback_account){
         .received = p->received,
         .played = l->heard_frames,
         .flushed = p->flushed + l->flushed_frames,
-        .lost = p->lost,
+        .lost = p->lost + l->lost_frames,
         .pending = ring_host_head(p->ring) - l->position + p->queue.frames,
         .queued = p->queue.frames,
     };

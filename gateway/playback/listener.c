@@ -93,7 +93,18 @@ unplayed(const struct listener *l)
         return l->position;
     uint64_t flushed = ring_host_flush_to(l->ring);
     uint64_t from = l->said > l->arrived ? l->said : l->arrived;
+    if (from < l->begin)
+        from = l->begin;
     return from > flushed ? from : flushed;
+}
+
+static void
+hear_to(struct listener *l, uint64_t frame)
+{
+    if (frame <= l->position)
+        return;
+    l->heard_frames += frame - l->position;
+    l->position = frame;
 }
 
 void
@@ -106,10 +117,7 @@ listener_update(struct listener *l, uint64_t now_ns)
     uint64_t frame = by_player ? said : estimate(l, head, now_ns);
     if (frame < said)
         frame = said;
-    if (frame > l->position) {
-        l->heard_frames += frame - l->position;
-        l->position = frame;
-    }
+    hear_to(l, frame);
     if (by_player)
         set_clock(l, l->position, now_ns);
     l->estimated = !by_player;
@@ -126,6 +134,24 @@ listener_flush(struct listener *l, uint64_t to, uint64_t now_ns)
     if (l->unplayed < to)
         l->unplayed = to;
     set_clock(l, to, now_ns);
+}
+
+void
+listener_pass_time(struct listener *l, uint64_t now_ns)
+{
+    if (l->estimated)
+        hear_to(l, estimate(l, ring_host_head(l->ring), now_ns));
+}
+
+void
+listener_lose(struct listener *l, uint64_t now_ns)
+{
+    uint64_t head = ring_host_head(l->ring);
+    l->lost_frames += head - l->position;
+    l->position = l->begin = head;
+    if (l->unplayed < head)
+        l->unplayed = head;
+    set_clock(l, head, now_ns);
 }
 
 uint64_t

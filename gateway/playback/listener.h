@@ -13,9 +13,10 @@ struct listener {
     uint32_t rate_hz;
     uint64_t position; /* all before it was played or flushed */
     bool estimated;    /* how the position came about */
-    uint64_t heard_frames, flushed_frames;
+    uint64_t heard_frames, flushed_frames, lost_frames;
     /* Frames from here on must not be overwritten. */
     uint64_t unplayed;
+    uint64_t begin; /* what was before it is in no ring any more */
 
     /* The estimate: at clock_ns the frame clock_frame was played. */
     uint64_t clock_ns, clock_frame;
@@ -35,6 +36,13 @@ void listener_update(struct listener *listener, uint64_t now_ns);
 
 /* All before `to` was made void. [rt] */
 void listener_flush(struct listener *listener, uint64_t to, uint64_t now_ns);
+
+/* As listener_update(), by the clock alone: what the ring says is not asked for.
+ * [rt] */
+void listener_pass_time(struct listener *listener, uint64_t now_ns);
+
+/* The ring is gone, and with it what nobody has heard. [rt] */
+void listener_lose(struct listener *listener, uint64_t now_ns);
 
 /* When the position will be at `frame`, if all goes well. [rt] */
 uint64_t listener_eta_ns(const struct listener *listener, uint64_t frame,

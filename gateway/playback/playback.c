@@ -35,6 +35,7 @@ playback_new(const struct playback_config *config,
     p->format = ring_host_format(p->ring);
     p->model_rate_hz = hz;
     p->inside = NOBODY;
+    p->loss.epoch = ring_host_epoch(p->ring);
     queue_init(&p->queue, (uint64_t)limit_ms * (p->format.rate_hz / 1000));
     listener_init(&p->listener, p->ring);
     if (!allocate(p))
@@ -87,14 +88,6 @@ write_ring(struct playback *p, struct response *r, const int16_t *frames,
     r->written += count;
 }
 
-/* Frames that the ring takes without harm to what is unplayed. */
-static size_t
-room(const struct playback *p, size_t most)
-{
-    uint64_t frames = ring_host_lap_frames(p->ring, p->listener.unplayed);
-    return frames < most ? (size_t)frames : most;
-}
-
 static void
 drain_queue(struct playback *p)
 {
@@ -102,7 +95,7 @@ drain_queue(struct playback *p)
     unsigned owner;
     size_t count;
     while ((count = queue_front(&p->queue, SIZE_MAX, &frames, &owner)) > 0) {
-        count = room(p, count);
+        count = loss_room(p, count);
         if (count == 0)
             return;
         p->overflowing = false;
@@ -116,6 +109,7 @@ static void
 overflow(struct playback *p, struct response *r, size_t lost)
 {
     p->lost += lost;
+    r->dropped += lost;
     if (p->overflowing)
         return;
     p->overflowing = true;
@@ -128,7 +122,7 @@ put(struct playback *p, struct response *r, const int16_t *frames, size_t count)
 {
     p->received += count;
     r->received += count;
-    size_t now = p->queue.frames == 0 ? room(p, count) : 0;
+    size_t now = p->queue.frames == 0 ? loss_room(p, count) : 0;
     write_ring(p, r, frames, now);
     if (now == count)
         return;
@@ -198,7 +192,7 @@ void
 playback_write(struct playback *p, uint64_t response_id, uint64_t turn_id,
                const int16_t *samples, size_t count, uint64_t now_ns)
 {
-    listener_update(&p->listener, now_ns);
+    loss_update(p, now_ns);
     drain_queue(p);
     struct response *r = enter(p, response_id, turn_id);
     if (!r) {
@@ -227,7 +221,7 @@ void
 playback_end(struct playback *p, uint64_t response_id, uint64_t now_ns)
 {
     struct response *r = response_find(p, response_id);
-    listener_update(&p->listener, now_ns);
+    loss_update(p, now_ns);
     drain_queue(p);
     if (r)
         end_one(p, r);
@@ -237,7 +231,7 @@ playback_end(struct playback *p, uint64_t response_id, uint64_t now_ns)
 void
 playback_end_all(struct playback *p, uint64_t now_ns)
 {
-    listener_update(&p->listener, now_ns);
+    loss_update(p, now_ns);
     drain_queue(p);
     for (unsigned i = 0; i < RESPONSES_MAX; i++)
         if (p->responses[i].used)
@@ -311,7 +305,7 @@ playback_interrupt(struct playback *p, uint64_t response_id, uint64_t now_ns,
 {
     struct response *r = response_find(p, response_id);
     memset(cut, 0, sizeof *cut);
-    listener_update(&p->listener, now_ns);
+    loss_update(p, now_ns);
     if (!r)
         r = response_add(p, response_id, 0);
     if (r && !r->interrupted)
@@ -328,7 +322,7 @@ playback_interrupt(struct playback *p, uint64_t response_id, uint64_t now_ns,
 void
 playback_tick(struct playback *p, uint64_t now_ns)
 {
-    listener_update(&p->listener, now_ns);
+    loss_update(p, now_ns);
     drain_queue(p);
     response_tell_progress(p);
 }

@@ -9,6 +9,10 @@
  * the player says. Without a player, or with one that says nothing while there
  * is much to say, it is estimated from the clock, and `estimated` is true.
  *
+ * When the ring is damaged, what was written and not heard is lost, and counted
+ * and told as that. What comes then waits in the queue until the ring's owner
+ * has made it anew, 3 s at most.
+ *
  * The account, in frames of the out ring:
  * received = played + flushed + pending + lost.
  *
@@ -43,6 +47,7 @@ struct playback_span {
 struct playback_heard {
     double received_ms; /* of audio that the model gave */
     double heard_ms;
+    double lost_ms; /* with a damaged ring, or for want of room */
     bool estimated;
 };
 
@@ -56,7 +61,9 @@ struct playback_cut {
 
 struct playback_notice {
     uint64_t response_id, turn_id;
-    struct playback_span span; /* started: so far; flushed: what was flushed */
+    struct playback_span span; /* started: so far; flushed: what was flushed;
+                                  lost: what of it was in the ring */
+    uint64_t lost_frames;      /* lost: since it was told last */
     double heard_ms;
     bool estimated;
 };
@@ -64,17 +71,23 @@ struct playback_notice {
 /* Called from inside the functions below; may ask the questions below, and
  * nothing else. Any member may be NULL. Each response with audio has one
  * finished or flushed, and before that a started unless it was flushed first;
- * none if it is forgotten for age (32 responses are remembered). */
+ * none if it is forgotten for age (32 responses are remembered). No started
+ * if all of it was lost. */
 struct playback_ops {
     /* Its first frame is, or is next, at the loudspeaker. */
     void (*on_started)(void *arg, const struct playback_notice *notice);
-    /* All of it was played and playback_end() was called for it. */
+    /* Nothing of it is left to be heard, and playback_end() was called for it:
+     * all was played but for what on_lost() told. */
     void (*on_finished)(void *arg, const struct playback_notice *notice);
     /* It was interrupted before its end. */
     void (*on_flushed)(void *arg, const struct playback_notice *notice);
     /* The queue is full: audio of this response is lost. Told once for each
      * time that the queue is full; the account has the frames. */
     void (*on_overflow)(void *arg, const struct playback_notice *notice);
+    /* Audio of this response is lost with a ring that was damaged, or waited
+     * too long for one; no oftener than once a second. What comes of it later
+     * is played. */
+    void (*on_lost)(void *arg, const struct playback_notice *notice);
 };
 
 /* NULL when memory is out or the configuration breaks its contract. [loop] */
@@ -119,7 +132,8 @@ uint64_t playback_deadline_ns(const struct playback *playback, uint64_t now_ns);
 
 /* ---- questions ---- */
 
-/* Whether audio is still to be heard, in the ring or in the queue. [rt] */
+/* Whether audio is still to be heard, in the ring or in the queue; not what
+ * waits there for a player that has stopped playing. [rt] */
 bool playback_is_busy(struct playback *playback, uint64_t now_ns);
 
 /* Up to where audio was heard; `estimated` may be NULL. [rt] */

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -47,8 +48,16 @@ on_overflow(void *arg, const struct playback_notice *notice)
     note(arg, 'o', notice);
 }
 
+static void
+on_lost(void *arg, const struct playback_notice *notice)
+{
+    struct speaker *speaker = arg;
+    note(arg, 'l', notice);
+    speaker->lost_frames += notice->lost_frames;
+}
+
 static const struct playback_ops ops = {on_started, on_finished, on_flushed,
-                                        on_overflow};
+                                        on_overflow, on_lost};
 
 void
 speaker_open(struct speaker *speaker, struct vr_format format,
@@ -120,6 +129,22 @@ speaker_say(struct speaker *speaker, uint64_t response, size_t samples)
         samples -= n;
     }
     speaker_balance(speaker);
+}
+
+void
+speaker_damage(struct speaker *speaker)
+{
+    assert_int_equal(shm_unlink(ring_host_name(speaker->ring)), 0);
+    assert_true(ring_host_check(speaker->ring));
+}
+
+void
+speaker_mend(struct speaker *speaker)
+{
+    char why[VR_ERROR_BYTES] = "";
+    if (ring_host_recreate(speaker->ring, why, sizeof why) != VR_OK)
+        fail_msg("%s", why);
+    assert_false(ring_host_check(speaker->ring));
 }
 
 size_t

@@ -15,7 +15,7 @@
 #define NOTES_MAX 256
 
 struct note {
-    char kind; /* 's'tarted, 'f'inished, 'x' flushed, 'o'verflow */
+    char kind; /* 's'tarted, 'f'inished, 'x' flushed, 'o'verflow, 'l'ost */
     struct playback_notice notice;
 };
 
@@ -28,7 +28,8 @@ struct speaker {
     uint64_t now_ns;
     struct note notes[NOTES_MAX];
     size_t note_count;
-    uint64_t sent; /* samples given to the playback */
+    uint64_t sent;        /* samples given to the playback */
+    uint64_t lost_frames; /* told */
 };
 
 /* The configuration's ring is filled in; the ring holds at least `seconds`. */
@@ -44,6 +45,10 @@ void speaker_unplug(struct speaker *speaker);
  */
 void speaker_say(struct speaker *speaker, uint64_t response, size_t samples);
 int16_t speaker_sample(uint64_t sample);
+
+/* Somebody removes the ring's name, and that is noticed; it is made anew. */
+void speaker_damage(struct speaker *speaker);
+void speaker_mend(struct speaker *speaker);
 
 /* The player reads up to `frames` frames to `samples` and says that it played
  * them; returns how many. Flushes are obeyed. */

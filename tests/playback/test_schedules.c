@@ -68,7 +68,7 @@ step(void)
             interrupt(speaking - next(2));
         break;
     case 3:
-        if (!sp.player && next(4) == 0)
+        if (!sp.player && next(4) == 0 && !ring_host_damaged(sp.ring))
             speaker_plug(&sp);
         break;
     case 4:
@@ -76,7 +76,11 @@ step(void)
             speaker_unplug(&sp);
         break;
     case 5:
+        if (next(4) == 0 && !ring_host_damaged(sp.ring))
+            speaker_damage(&sp);
         speaker_wait(&sp, next(500));
+        if (ring_host_damaged(sp.ring) && next(3) == 0)
+            speaker_mend(&sp);
         break;
     case 6:
     case 7:
@@ -98,6 +102,8 @@ static void
 finish(void)
 {
     struct playback_account a;
+    if (ring_host_damaged(sp.ring))
+        speaker_mend(&sp);
     if (sp.player)
         speaker_unplug(&sp);
     playback_end_all(sp.playback, sp.now_ns);
@@ -110,7 +116,8 @@ finish(void)
     check_notes();
     playback_account(sp.playback, sp.now_ns, &a);
     assert_int_equal(a.pending, 0);
-    assert_true(a.played > 0 && a.flushed > 0);
+    assert_true(a.played > 0 && a.flushed > 0 && a.lost > 0);
+    assert_true(sp.lost_frames > 0 && sp.lost_frames <= a.lost);
     assert_true(finished > 0 && flushed > 0);
 }
 
