@@ -191,12 +191,14 @@ static enum vr_status
 leave_ring(struct vr_reader *r)
 {
     struct ring_client *c = &r->client;
+    bool cut = ring_map_lost(&c->map);
 
     r->slot = NULL;
     ring_client_detach(c);
     r->told = VR_CLOSED;
-    /* Its successor may be there already: the next call shall see. */
-    c->checked_ns = 0;
+    /* Its successor may be there already: the next call shall see. What is cut
+     * short stays so for a while, and is not worth a look at each call. */
+    c->checked_ns = cut ? vr_now_ns() : 0;
     return VR_CLOSED;
 }
 
@@ -321,7 +323,8 @@ vr_wait(struct vr_reader *r, int timeout_ms)
             return VR_OK;
         if (gateway_changed(r))
             return VR_OK;
-        slice_ns = ring_futex_slice_ns(deadline_ns);
+        slice_ns =
+            ring_futex_slice_ns(deadline_ns, ring_client_slice_ns(&r->client));
         if (slice_ns == 0)
             return VR_TIMEOUT;
         status = sleep_for_news(r, slice_ns);

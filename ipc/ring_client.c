@@ -151,6 +151,7 @@ ring_client_detach(struct ring_client *c)
 {
     bool cut = ring_map_lost(&c->map);
 
+    c->left_ns = vr_now_ns();
     ring_map_detach(&c->map);
     c->away = fail(c, VR_CLOSED,
                    cut ? "Somebody truncated the ring %s; waiting for the "

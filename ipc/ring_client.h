@@ -7,9 +7,14 @@
 #include "ipc/ring_map.h"
 #include "ipc/ring_name.h"
 
+/* For so long after a gateway has gone its successor is looked for so often. */
+#define RING_RETURN_NS UINT64_C(2000000000)
+#define RING_RETRY_NS UINT64_C(20000000)
+
 struct ring_client {
     struct ring_map map;
     uint64_t checked_ns; /* when the gateway was last looked for */
+    uint64_t left_ns;    /* when the last ring was given up */
     uint64_t proved_ns;  /* when name, size and header were, too */
     enum vr_status away; /* why there is no ring; VR_OK while there is */
     uint32_t attach_count;
@@ -49,11 +54,21 @@ void ring_client_detach(struct ring_client *client);
  * no longer what it was. Some system calls; notes the time. [any] */
 bool ring_client_gateway_gone(struct ring_client *client, uint64_t now_ns);
 
+/* How long not to look: less while a new gateway may be just starting. [rt] */
+static inline uint64_t
+ring_client_slice_ns(const struct ring_client *client)
+{
+    bool just_left = client->map.layout == NULL &&
+                     client->checked_ns - client->left_ns < RING_RETURN_NS;
+
+    return just_left ? RING_RETRY_NS : RING_SLICE_NS;
+}
+
 /* Whether it is time to look again. [rt] */
 static inline bool
 ring_client_due(const struct ring_client *client, uint64_t now_ns)
 {
-    return now_ns - client->checked_ns >= RING_SLICE_NS;
+    return now_ns - client->checked_ns >= ring_client_slice_ns(client);
 }
 
 /* Gives a caller of any age our statistics: the members that both know; those

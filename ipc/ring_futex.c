@@ -54,6 +54,12 @@ ring_futex_wake(_Atomic uint32_t *word)
     /* Relaxed: what the sleeper looks at was published before, and it looks
      * again after the kernel let it go. */
     atomic_fetch_add_explicit(word, 1, memory_order_relaxed);
+    ring_futex_notify(word);
+}
+
+void
+ring_futex_notify(_Atomic uint32_t *word)
+{
     syscall(SYS_futex, word, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
 }
 
@@ -75,15 +81,14 @@ ring_futex_deadline_ns(int timeout_ms)
 }
 
 uint64_t
-ring_futex_slice_ns(uint64_t deadline_ns)
+ring_futex_slice_ns(uint64_t deadline_ns, uint64_t slice_ns)
 {
     uint64_t now_ns;
 
     if (deadline_ns == UINT64_MAX)
-        return RING_SLICE_NS;
+        return slice_ns;
     now_ns = vr_now_ns();
     if (deadline_ns <= now_ns)
         return 0;
-    return deadline_ns - now_ns < RING_SLICE_NS ? deadline_ns - now_ns
-                                                : RING_SLICE_NS;
+    return deadline_ns - now_ns < slice_ns ? deadline_ns - now_ns : slice_ns;
 }

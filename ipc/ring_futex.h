@@ -8,8 +8,9 @@
 
 #include "ipc/status.h"
 
-/* No sleep is longer than this, so that the gateway's death is noticed. */
-#define RING_SLICE_NS UINT64_C(50000000)
+/* No sleep is longer than this, so that the gateway's death is noticed within
+ * 100 ms; shorter ones would cost those who only wait. */
+#define RING_SLICE_NS UINT64_C(90000000)
 
 /* Sleeps while *word is `seen`, at most timeout_ns. VR_OK: woken, or *word had
  * changed, or no reason; VR_TIMEOUT; VR_AGAIN: a signal handler ran. [any] */
@@ -19,6 +20,9 @@ enum vr_status ring_futex_wait(_Atomic uint32_t *word, uint32_t seen,
 /* Changes *word and wakes all who sleep on it. [rt] */
 void ring_futex_wake(_Atomic uint32_t *word);
 
+/* Wakes all who sleep on *word, which is not touched. [rt] */
+void ring_futex_notify(_Atomic uint32_t *word);
+
 /* Sleeps where there is no word to sleep on. VR_TIMEOUT, or VR_AGAIN: a signal
  * handler ran. [any] */
 enum vr_status ring_futex_sleep(uint64_t timeout_ns);
@@ -27,8 +31,8 @@ enum vr_status ring_futex_sleep(uint64_t timeout_ns);
  * [rt] */
 uint64_t ring_futex_deadline_ns(int timeout_ms);
 
-/* What to sleep next: the rest up to the deadline, at most a slice; 0 when the
+/* What to sleep next: the rest up to the deadline, at most slice_ns; 0 when the
  * deadline has passed. [rt] */
-uint64_t ring_futex_slice_ns(uint64_t deadline_ns);
+uint64_t ring_futex_slice_ns(uint64_t deadline_ns, uint64_t slice_ns);
 
 #endif

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "ipc/ring_futex.h"
 #include "ipc/ring_host.h"
 #include "ipc/ring_lock.h"
 #include "ipc/ring_map.h"
@@ -28,6 +29,42 @@ static bool
 remove_link(const char *object, int error)
 {
     return (error == ELOOP || error == ENXIO) && shm_unlink(object) == 0;
+}
+
+static void
+wake_word(int fd, unsigned char *page, size_t at)
+{
+    uint32_t word;
+
+    if (pread(fd, &word, sizeof word, (off_t)at) != sizeof word)
+        return;
+    word++;
+    if (pwrite(fd, &word, sizeof word, (off_t)at) == sizeof word)
+        ring_futex_notify((_Atomic uint32_t *)(void *)(page + at));
+}
+
+/* Those who still sleep on a dead gateway's ring shall look for the next one:
+ * that is the likely reason of a sweep. Its page is only named to the kernel,
+ * not touched, as the object may become shorter. */
+static void
+wake_clients(int fd)
+{
+    struct ring_header header;
+    struct stat st;
+    void *page;
+
+    if (fstat(fd, &st) != 0 ||
+        ring_header_read(&header, fd, "", (uint64_t)st.st_size, NULL, 0) !=
+            VR_OK)
+        return;
+    ring_lock_free(fd);
+    page = mmap(NULL, RING_HEADER_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
+                0);
+    if (page == MAP_FAILED)
+        return;
+    wake_word(fd, page, offsetof(struct ring_layout, wake_word));
+    wake_word(fd, page, offsetof(struct ring_layout, space_word));
+    munmap(page, RING_HEADER_BYTES);
 }
 
 enum vr_status
@@ -56,6 +93,8 @@ ring_sweep_object(const char *object, char *why, size_t why_bytes)
                           "remove " RING_SHM_DIR "%s",
                           object, strerror(errno), object);
     RING_STEP("sweep: removed");
+    if (status == VR_OK)
+        wake_clients(old.fork.fd[RING_MAP_OBJECT_FD]);
     ring_map_detach(&old);
     return status;
 }

@@ -158,11 +158,10 @@ read_position(const struct vr_writer *w)
     /* Acquire, with the release in ring_host: it has copied what is before. */
     uint64_t read =
         atomic_load_explicit(&map->layout->read_position, memory_order_acquire);
-    int64_t unread = ring_map_gap(read, w->pen.head);
 
-    if (unread < 0)
+    if (read > w->pen.head)
         return w->pen.head;
-    if ((uint64_t)unread > map->header.capacity_frames)
+    if (w->pen.head - read > map->header.capacity_frames)
         return w->pen.head - map->header.capacity_frames;
     return read;
 }
@@ -196,6 +195,7 @@ check_gateway(struct vr_writer *w, uint64_t now_ns)
 {
     struct ring_client *c = &w->client;
     uint64_t lost_before = w->lost_frames;
+    bool cut = c->map.layout != NULL && ring_map_lost(&c->map);
 
     if (c->map.layout != NULL) {
         if (!ring_client_gateway_gone(c, now_ns)) {
@@ -208,6 +208,10 @@ check_gateway(struct vr_writer *w, uint64_t now_ns)
                         c->object,
                         (unsigned long long)(w->lost_frames - lost_before));
     }
+    /* What is cut short stays so for a while: a ring without memory must not
+     * be mapped anew in every call. */
+    if (cut)
+        return away(w);
     if (ring_client_attach(c, take_lease) == VR_OK)
         ring_client_log(c, "%s: %llu frames were lost so far", c->object,
                         (unsigned long long)w->lost_frames);
@@ -215,7 +219,7 @@ check_gateway(struct vr_writer *w, uint64_t now_ns)
 }
 
 /* Whether it is too early to look at the clock: with a caller's stamp it is
- * read once in 50 ms by the stamps, or in 250 ms of audio, not in each call. */
+ * read once in 90 ms by the stamps, or in 250 ms of audio, not in each call. */
 static bool
 early(struct vr_writer *w, size_t frames, uint64_t captured_ns)
 {
@@ -240,7 +244,8 @@ ready(struct vr_writer *w, size_t frames, uint64_t captured_ns,
                     "This process is a fork of the one that opened the ring "
                     "%s; open it anew",
                     c->object);
-    if (early(w, frames, captured_ns))
+    /* The caller has a part of the ring in its hands. */
+    if (w->reserved_frames > 0 || early(w, frames, captured_ns))
         return VR_OK;
     w->unchecked_frames = 0;
     w->stamp_ns = captured_ns;
@@ -400,6 +405,9 @@ vr_wait_space(struct vr_writer *w, size_t frames, int timeout_ms)
     uint64_t deadline_ns = ring_futex_deadline_ns(timeout_ms);
     enum vr_status status;
 
+    if (w->reserved_frames > 0)
+        return fail(w, VR_STATE,
+                    "vr_wait_space() between vr_reserve() and vr_commit()");
     for (;;) {
         uint64_t now_ns = 0, slice_ns;
 
@@ -413,7 +421,8 @@ vr_wait_space(struct vr_writer *w, size_t frames, int timeout_ms)
                 (unsigned long long)w->client.map.header.capacity_frames);
         if (status == VR_OK && space(w) >= frames)
             return VR_OK;
-        slice_ns = ring_futex_slice_ns(deadline_ns);
+        slice_ns =
+            ring_futex_slice_ns(deadline_ns, ring_client_slice_ns(&w->client));
         if (slice_ns == 0)
             return VR_TIMEOUT;
         status = status == VR_OK ? sleep_for_space(w, frames, slice_ns)
