@@ -98,7 +98,7 @@ set_times(struct capture *c, const struct capture_config *config)
     c->chunk_ns = chunk_ms * CLOCK_NS_PER_MS;
     c->gap_ns = or_default(config->gap_ms, GAP_MS_DEFAULT) * CLOCK_NS_PER_MS;
     c->state = CAPTURE_HELD;
-    c->drain_to = CAPTURE_NO_FRAME;
+    c->drain_to = c->asked_at = CAPTURE_NO_FRAME;
 }
 
 struct capture *
@@ -158,13 +158,14 @@ capture_keep(struct capture *c, uint32_t keep_ms)
 uint64_t
 capture_hold(struct capture *c, uint64_t now_ns)
 {
+    c->now_ns = now_ns;
     c->hold_ns = now_ns + CAPTURE_HOLD_NS;
     uint64_t kept = ring_host_readable(c->ring);
     if (c->state == CAPTURE_ENDING && c->silence_left == 0)
         capture_start_segment(c);
     c->state = CAPTURE_HELD;
     c->drain_to = CAPTURE_NO_FRAME;
-    ring_host_disarm(c->ring);
+    capture_disarm(c);
     if (kept <= c->keep_frames)
         return 0;
     uint64_t before = ring_host_position(c->ring);
@@ -184,20 +185,71 @@ capture_begin(struct capture *c, uint64_t now_ns)
     return lost;
 }
 
+void
+capture_disarm(struct capture *c)
+{
+    c->asked_at = CAPTURE_NO_FRAME;
+    ring_host_disarm(c->ring);
+}
+
+static uint64_t
+sooner(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+static uint64_t
+later(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
+/* Until when what has waited, or is too much, is held back; 0: it is not. */
+static uint64_t
+held_back_ns(const struct capture *c)
+{
+    return later(pace_due_ns(&c->pace), flow_due_ns(&c->flow));
+}
+
+/* What is there at once is work too: who says that there is audio, and never
+ * lets it be read, must not have the loop turn for nothing. */
 bool
 capture_arm(struct capture *c)
 {
+    uint64_t position = ring_host_position(c->ring);
     uint64_t frames = capture_missing(c);
+    capture_disarm(c);
     if (c->state == CAPTURE_WATCH)
-        frames = c->seen - ring_host_position(c->ring) + c->listen_frames;
-    else if (!capture_has_stream(c) || pace_due_ns(&c->pace))
+        frames = c->seen - position + c->listen_frames;
+    else if (!capture_has_stream(c))
         return false;
     if (c->state == CAPTURE_ENDING)
         return true;
     /* Nothing can be read from it, whatever it says is there. */
-    if (ring_host_damaged(c->ring))
+    if (held_back_ns(c) || ring_host_damaged(c->ring))
         return false;
-    return ring_host_arm(c->ring, frames);
+    if (ring_host_arm(c->ring, frames)) {
+        flow_charge(&c->flow, c->chunk_ns, c->now_ns);
+        return true;
+    }
+    c->asked_at = position + frames;
+    return false;
+}
+
+bool
+capture_rung(struct capture *c)
+{
+    if (c->asked_at == CAPTURE_NO_FRAME ||
+        ring_host_head(c->ring) < c->asked_at)
+        return false;
+    c->asked_at = CAPTURE_NO_FRAME;
+    return true;
+}
+
+void
+capture_by_clock(struct capture *c, bool by_clock)
+{
+    c->by_clock = by_clock;
 }
 
 /* Unread audio in a damaged ring is neither to be had nor a gap: until it is
@@ -210,22 +262,43 @@ gap_due_ns(const struct capture *c, uint64_t now_ns)
     return ring_host_last_commit_ns(c->ring, now_ns) + c->gap_ns;
 }
 
+/* When it is looked for audio although nobody rang. */
+static uint64_t
+look_ns(const struct capture *c, uint64_t now_ns)
+{
+    return now_ns + (c->by_clock ? c->chunk_ns : 2 * c->chunk_ns);
+}
+
+static uint64_t
+watch_deadline_ns(const struct capture *c, uint64_t now_ns)
+{
+    uint64_t due_ns =
+        c->hold_ns > now_ns ? c->hold_ns : now_ns + CAPTURE_HOLD_NS;
+    uint64_t held_ns = held_back_ns(c);
+    if (held_ns)
+        return sooner(due_ns, later(held_ns, now_ns));
+    if (c->by_clock || gap_due_ns(c, now_ns) > now_ns)
+        return sooner(due_ns, look_ns(c, now_ns));
+    return due_ns;
+}
+
 uint64_t
 capture_deadline_ns(const struct capture *c, uint64_t now_ns)
 {
     switch (c->state) {
     case CAPTURE_HELD:
-    case CAPTURE_WATCH:
         return c->hold_ns > now_ns ? c->hold_ns : now_ns + CAPTURE_HOLD_NS;
+    case CAPTURE_WATCH:
+        return watch_deadline_ns(c, now_ns);
     case CAPTURE_LIVE:
-        if (pace_due_ns(&c->pace))
-            return pace_due_ns(&c->pace);
-        return gap_due_ns(c, now_ns);
+        if (held_back_ns(c))
+            return held_back_ns(c);
+        return sooner(gap_due_ns(c, now_ns), look_ns(c, now_ns));
     case CAPTURE_ENDING:
         return now_ns;
     case CAPTURE_SILENT:
-        if (pace_due_ns(&c->pace))
-            return pace_due_ns(&c->pace);
+        if (held_back_ns(c))
+            return held_back_ns(c);
         return c->silence_ns;
     case CAPTURE_DRAINED:
         break;

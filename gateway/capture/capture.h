@@ -33,6 +33,10 @@
 #define CAPTURE_BURST_MS 3000
 #define CAPTURE_CATCH_UP 2
 
+/* No producer makes more work than this times real time, after a burst. */
+#define CAPTURE_FLOW 16
+#define CAPTURE_FLOW_BURST_MS 20000
+
 struct capture;
 
 struct capture_config {
@@ -49,7 +53,9 @@ struct capture_config {
 enum capture_loss {
     CAPTURE_LOSS_LAPPED,  /* the producer overwrote what was not read yet */
     CAPTURE_LOSS_WAITING, /* for a stream, longer than capture_keep() says */
-    CAPTURE_LOSS_UNSENT   /* handed to a stream that ended before sending it */
+    CAPTURE_LOSS_UNSENT,  /* handed to a stream that ended before sending it */
+    CAPTURE_LOSS_RING,    /* unread in a ring that was damaged */
+    CAPTURE_LOSS_COUNT
 };
 
 /* Called from inside the functions below; must not call back. Any member may
@@ -153,8 +159,17 @@ bool capture_drain(struct capture *capture, uint64_t now_ns,
  * and nobody rings, while what has waited is held back. [rt] */
 bool capture_arm(struct capture *capture);
 
+/* The doorbell has rung. True if what was asked for is there: then poll. False:
+ * it was rung for nothing. [rt] */
+bool capture_rung(struct capture *capture);
+
+/* Nobody listens to the doorbell, or does again: capture_deadline_ns() looks
+ * for audio each chunk, not only after two in which nobody has rung. [loop] */
+void capture_by_clock(struct capture *capture, bool by_clock);
+
 /* When capture_poll() (or _hold(), _sentry()) should be called even if nobody
- * rings; UINT64_MAX: never. Means nothing to a caller that has stopped polling
+ * rings; UINT64_MAX: never. While audio comes, two chunks at most: a bell may
+ * be silent that should ring. Means nothing to a caller that has stopped polling
  * for want of room. [rt] */
 uint64_t capture_deadline_ns(const struct capture *capture, uint64_t now_ns);
 
@@ -166,6 +181,11 @@ void capture_chunk_sent(struct capture *capture,
 /* The stream is gone: what it was given and did not hand to TLS is lost.
  * Returns how many frames. [loop] */
 uint64_t capture_chunks_dropped(struct capture *capture);
+
+/* The ring is damaged: what is unread in it is lost. Call it as soon as that is
+ * known, and again when the ring was made anew. Returns how many frames.
+ * [loop] */
+uint64_t capture_ring_lost(struct capture *capture);
 
 /* ---- listening ---- */
 

@@ -115,7 +115,7 @@ capture_rewind(struct capture *c, uint64_t frame, uint64_t now_ns)
     c->state = CAPTURE_HELD;
     c->hold_ns = now_ns + CAPTURE_HOLD_NS;
     c->drain_to = CAPTURE_NO_FRAME;
-    ring_host_disarm(c->ring);
+    capture_disarm(c);
     uint64_t now = ring_host_seek(c->ring, frame);
     uint64_t back = now < was ? now : was;
     uint64_t gone = unsettled - without_fate(c, back, was);
@@ -125,6 +125,18 @@ capture_rewind(struct capture *c, uint64_t frame, uint64_t now_ns)
     capture_lose_span(c, CAPTURE_LOSS_LAPPED, was, now);
     capture_pass_lost(c);
     return ring_host_position(c->ring);
+}
+
+/* ---- a damaged ring ---- */
+
+uint64_t
+capture_ring_lost(struct capture *c)
+{
+    uint64_t from = ring_host_position(c->ring);
+    uint64_t to = ring_host_head(c->ring);
+    capture_disarm(c);
+    ring_host_advance(c->ring, to - from);
+    return capture_lose_span(c, CAPTURE_LOSS_RING, from, to);
 }
 
 /* ---- the account ---- */

@@ -120,6 +120,7 @@ read_run(struct capture *c, const struct run *run, uint64_t position,
                      : 0;
     if (span.lost_frames > 0) {
         capture_lose_span(c, CAPTURE_LOSS_LAPPED, position, span.position);
+        flow_charge(&c->flow, c->chunk_ns, now_ns);
         return ++*losses < CAPTURE_LOSSES_PER_CALL;
     }
     if (got > 0)

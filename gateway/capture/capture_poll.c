@@ -142,6 +142,8 @@ static bool
 held_back(struct capture *c, uint64_t now_ns)
 {
     size_t missing = capture_missing(c);
+    if (!flow_allows(&c->flow, now_ns))
+        return true;
     if (!c->pace.on)
         return false;
     if (ring_host_readable(c->ring) < missing)
@@ -186,6 +188,7 @@ give_frames(struct capture *c, uint64_t now_ns, struct capture_chunk *chunk)
     take_frames(c, now_ns);
     if (c->have < c->chunk_samples)
         return false;
+    flow_charge(&c->flow, c->chunk_ns, now_ns);
     give(c, now_ns, chunk);
     return true;
 }
@@ -193,6 +196,7 @@ give_frames(struct capture *c, uint64_t now_ns, struct capture_chunk *chunk)
 bool
 capture_poll(struct capture *c, uint64_t now_ns, struct capture_chunk *chunk)
 {
+    c->now_ns = now_ns;
     if (!capture_has_stream(c))
         return false;
     if (c->state != CAPTURE_ENDING) {

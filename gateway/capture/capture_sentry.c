@@ -1,5 +1,6 @@
 /* No stream, and the session sleeps: only listening. */
 #include "gateway/capture/capture_state.h"
+#include "gateway/clock.h"
 
 /* Nothing is kept but the pre-roll: half a chunk has no future. */
 static void
@@ -13,7 +14,7 @@ begin_watch(struct capture *c)
                FATE_GATED);
     c->state = CAPTURE_WATCH;
     c->drain_to = CAPTURE_NO_FRAME;
-    ring_host_disarm(c->ring);
+    capture_disarm(c);
 }
 
 /* How far the position may come up: speech that began within notice_frames is
@@ -58,7 +59,8 @@ listen(struct capture *c, uint64_t now_ns)
     uint64_t head = ring_host_head(c->ring);
     int losses = 0;
     capture_gate_to(c, keep_from(c));
-    while (c->seen < head && !c->woken && losses < CAPTURE_LOSSES_PER_CALL) {
+    while (c->seen < head && !c->woken && losses < CAPTURE_LOSSES_PER_CALL &&
+           flow_allows(&c->flow, now_ns)) {
         bool gated = gate_at(&c->gate, c->seen);
         size_t want = c->piece_frames;
         struct ring_host_span span;
@@ -67,7 +69,9 @@ listen(struct capture *c, uint64_t now_ns)
         want = gate_run(&c->gate, c->seen, want);
         size_t got =
             ring_host_peek_at(c->ring, c->seen, c->frames, want, &span);
+        flow_charge(&c->flow, got * CLOCK_NS_PER_S / c->format.rate_hz, now_ns);
         if (span.lost_frames > 0) {
+            flow_charge(&c->flow, c->chunk_ns, now_ns);
             jump(c, span.position);
             losses++;
             continue;
@@ -81,6 +85,7 @@ listen(struct capture *c, uint64_t now_ns)
 bool
 capture_sentry(struct capture *c, uint64_t now_ns)
 {
+    c->now_ns = now_ns;
     if (c->woken) {
         capture_hold(c, now_ns);
         return true;

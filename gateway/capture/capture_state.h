@@ -10,6 +10,7 @@
 
 #include "gateway/capture/capture.h"
 #include "gateway/capture/fates.h"
+#include "gateway/capture/flow.h"
 #include "gateway/capture/gate.h"
 #include "gateway/capture/pace.h"
 #include "gateway/capture/voice.h"
@@ -63,6 +64,10 @@ struct capture {
     uint64_t starved_ns; /* since when */
     uint64_t drain_to;   /* where draining ends, CAPTURE_NO_FRAME else */
     struct pace pace;
+    struct flow flow;
+    uint64_t now_ns;   /* of the newest look */
+    uint64_t asked_at; /* head that the bell is to ring for */
+    bool by_clock;     /* nobody listens to it */
 
     /* The chunk in the making. A segment is audio without a gap; the chunk in
      * hand ends with its frame number chunk_end, and the resampler wants
@@ -124,6 +129,9 @@ void capture_pass_lost(struct capture *c);
 /* Frames without a fate in the chunk in the making, and in chunks given and
  * neither sent nor dropped. [rt] */
 uint64_t capture_unsettled(const struct capture *c);
+
+/* Nobody is to ring. [rt] */
+void capture_disarm(struct capture *c);
 
 /* A stream takes what there is. [rt] */
 bool capture_has_stream(const struct capture *c);

@@ -23,7 +23,7 @@ struct mic {
     uint64_t written; /* frames */
     /* What capture told. */
     int starved, resumed;
-    uint64_t starved_ns, lost[3];
+    uint64_t starved_ns, lost[CAPTURE_LOSS_COUNT];
     uint64_t speech_from[8], speech_to[8]; /* the first ones */
     size_t speeches, speech_ends;
 };

@@ -359,12 +359,17 @@ test_arm(void **state)
 }
 
 static void
-test_deadline_of_live_audio_is_the_gap(void **state)
+test_deadline_of_live_audio(void **state)
 {
     (void)state;
     write_and_poll_one();
-    uint64_t due = capture_deadline_ns(mic.capture, mic.now_ns);
-    assert_true(due <= mic.now_ns + MS(300));
+    uint64_t gap = mic.now_ns + MS(300), due;
+    while ((due = capture_deadline_ns(mic.capture, mic.now_ns)) ==
+           mic.now_ns + 2 * MS(32)) {
+        mic.now_ns = due;
+        mic_poll_nothing(&mic);
+    }
+    assert_true(due <= gap && due > gap - 2 * MS(32));
     mic.now_ns = due - 1;
     mic_poll_nothing(&mic);
     mic.now_ns = due;
@@ -423,7 +428,7 @@ main(void)
         TEST(test_drain_pads_the_last_chunk),
         TEST(test_drain_of_nothing),
         TEST(test_arm),
-        TEST(test_deadline_of_live_audio_is_the_gap),
+        TEST(test_deadline_of_live_audio),
         TEST(test_capture_time_of_the_newest_frame),
         TEST(test_configurations_that_cannot_be),
     };

@@ -129,7 +129,7 @@ test_a_producer_that_stops_ends_speech(void **state)
     mic_write_tone(&mic, SECOND, LOUD);
     poll_all();
     assert_true(speech().speaking);
-    for (int i = 0; i < 10; i++) {
+    for (int i = 0; i < 30; i++) {
         mic.now_ns = capture_deadline_ns(mic.capture, mic.now_ns);
         poll_all();
     }
