@@ -234,7 +234,27 @@ use_death := ipc
 $(foreach m,death ipc cli base capture bedrock sonic session playback events control \
 	toolbroker local mcp tools,$(eval $(call test_rule,$m)))
 
-tests: $(TESTS) $(TEST_PEERS)
+# peer_ring of other ages: tests/ages/AGE/ipc/ring_layout.h comes before the
+# ring's own, whose sources are compiled with it, or the few that AGE has itself.
+AGES := first next far
+AGE_PEERS := $(patsubst %,$(B)/tests/ages/%/peer_ring,$(AGES))
+ring_srcs := $(filter-out ipc/worker% ipc/standard_fds.c,$(wildcard ipc/*.c))
+age_srcs = $(or $(wildcard tests/ages/$1/*.c tests/ages/$1/ipc/*.c), \
+	$(ring_srcs) tests/ipc/harness.c tests/ipc/peer_ring.c)
+define age_rule
+$(O)/ages/$1/%.o: %.c Makefile
+	@mkdir -p $$(@D)
+	@echo '  CC    $$@'
+	$$(Q)$$(CC) -Itests/ages/$1 $$(CPPFLAGS_ALL) $$(CFLAGS_ALL) -MT $$@ -MMD -MP -MF $$@.d -c -o $$@ $$<
+$(B)/tests/ages/$1/peer_ring: $$(patsubst %.c,$(O)/ages/$1/%.o,$$(call age_srcs,$1)) \
+		$$(if $$(wildcard tests/ages/$1/*.c),$$(call archives,ipc))
+	$$(link)
+	$$(program) $$(call libs,ipc) -lcmocka
+endef
+$(foreach a,$(AGES),$(eval $(call age_rule,$a)))
+$(B)/tests/ipc/test_ring_ages: | $(AGE_PEERS)
+
+tests: $(TESTS) $(TEST_PEERS) $(AGE_PEERS)
 death: $(DEATH_TESTS)
 
 export VECTORS
