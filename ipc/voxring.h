@@ -269,7 +269,8 @@ struct vr_writer_stats {
     uint32_t attach_count;   /* gateways seen, the first included */
 };
 
-/* Fills *stats as far as stats_bytes (its sizeof) goes. [any] */
+/* Fills *stats as far as stats_bytes (its sizeof) goes; members that this
+ * library does not know are 0. [any] */
 VR_API void vr_writer_stats(const struct vr_writer *writer,
                             struct vr_writer_stats *stats, size_t stats_bytes);
 
@@ -315,8 +316,9 @@ VR_API void vr_reader_close(struct vr_reader **reader);
  *  VR_CLOSED: no frames; told once when the gateway is gone and all it wrote
  *   has been read. The handle goes on looking for its successor, whose ring
  *   is read from its oldest frame, under a new epoch.
- *  VR_BUSY, VR_INVALID: told once: somebody else was first at the successor's
- *   player lease, or its format is another; the handle goes on trying.
+ *  VR_BUSY, VR_INVALID, VR_VERSION: told once: somebody else was first at the
+ *   successor's player lease, its format is another, or it is incompatible; the
+ *   handle goes on trying.
  *  VR_STATE: in a forked child. [rt] */
 VR_API enum vr_status vr_read(struct vr_reader *reader, void *samples,
                               size_t frames, struct vr_block *block);
@@ -346,7 +348,7 @@ struct vr_reader_stats {
     uint32_t attach_count;   /* gateways seen, the first included */
 };
 
-/* Fills *stats as far as stats_bytes (its sizeof) goes. [any] */
+/* As vr_writer_stats(). [any] */
 VR_API void vr_reader_stats(const struct vr_reader *reader,
                             struct vr_reader_stats *stats, size_t stats_bytes);
 
