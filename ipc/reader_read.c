@@ -312,6 +312,7 @@ enum vr_status
 vr_wait(struct vr_reader *r, int timeout_ms)
 {
     uint64_t deadline_ns = ring_futex_deadline_ns(timeout_ms);
+    unsigned false_wakes = 0;
     enum vr_status status;
 
     for (;;) {
@@ -330,8 +331,7 @@ vr_wait(struct vr_reader *r, int timeout_ms)
         status = sleep_for_news(r, slice_ns);
         if (status == VR_AGAIN)
             return status;
-        /* Woken without news: it may be the gateway's good-bye. */
-        if (status == VR_OK && !has_news(r))
-            r->client.checked_ns = 0;
+        if (status == VR_OK && r->client.map.layout != NULL && !has_news(r))
+            ring_client_false_wake(&r->client, &false_wakes);
     }
 }

@@ -11,6 +11,8 @@
 /* A ring that is being made is there after some microseconds. */
 #define OPEN_TRIES 20
 #define OPEN_PAUSE_NS UINT64_C(5000000)
+#define FALSE_WAKES 64u
+#define FALSE_WAKE_NS UINT64_C(1000000)
 #define PROVE_NS UINT64_C(250000000)
 
 #define fail(client, status, ...) \
@@ -187,6 +189,14 @@ ring_client_copy_stats(void *stats, size_t stats_bytes, const void *ours,
 
     memcpy(stats, ours, both);
     memset((unsigned char *)stats + both, 0, stats_bytes - both);
+}
+
+void
+ring_client_false_wake(struct ring_client *c, unsigned *count)
+{
+    c->checked_ns = 0;
+    if (++*count > FALSE_WAKES)
+        ring_futex_sleep(FALSE_WAKE_NS);
 }
 
 void

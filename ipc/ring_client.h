@@ -76,6 +76,11 @@ ring_client_due(const struct ring_client *client, uint64_t now_ns)
 void ring_client_copy_stats(void *stats, size_t stats_bytes, const void *ours,
                             size_t our_bytes);
 
+/* A sleep ended without what it was for: it may be the gateway's good-bye, so it
+ * is time to look. `count` is how often that was in this call, counted here:
+ * who wakes us on and on for nothing shall not have us run. [any] */
+void ring_client_false_wake(struct ring_client *client, unsigned *count);
+
 /* Says a line to whoever gave a callback. [any] */
 void ring_client_log(struct ring_client *client, const char *format, ...)
     VR_PRINTF(2, 3);

@@ -403,6 +403,7 @@ enum vr_status
 vr_wait_space(struct vr_writer *w, size_t frames, int timeout_ms)
 {
     uint64_t deadline_ns = ring_futex_deadline_ns(timeout_ms);
+    unsigned false_wakes = 0;
     enum vr_status status;
 
     if (w->reserved_frames > 0)
@@ -429,10 +430,9 @@ vr_wait_space(struct vr_writer *w, size_t frames, int timeout_ms)
                                  : ring_futex_sleep(slice_ns);
         if (status == VR_AGAIN)
             return status;
-        /* Woken without the room: it may be the gateway's good-bye. */
         if (status == VR_OK && w->client.map.layout != NULL &&
             space(w) < frames)
-            w->client.checked_ns = 0;
+            ring_client_false_wake(&w->client, &false_wakes);
     }
 }
 
