@@ -20,6 +20,7 @@
 #include "tests/ipc/scene.h"
 
 #define ROUND_FRAMES 160
+#define ROUNDS 4u
 #define LIMIT_NS UINT64_C(20000000000)
 
 /* More than any number of reads with which a reader gets through a ring whose
@@ -201,15 +202,10 @@ use_out(struct ring_host *host)
 }
 
 void
-scene_use(struct scene *s, const char *about)
+scene_use_gateway(struct scene *s)
 {
     struct ring_peer peer;
 
-    /* The readers first: they meet the words as the peer left them. */
-    use_reader(s->ear, VR_OTHER, about);
-    use_reader(s->voice, VR_PLAYER, about);
-    use_in(s->in);
-    use_writer(s->mic);
     use_in(s->in);
     use_out(s->out);
     ring_host_producer(s->in, &peer);
@@ -217,8 +213,61 @@ scene_use(struct scene *s, const char *about)
     for (const char *c = peer.name; *c != '\0'; c++)
         assert_in_range(*c, ' ', '~');
     assert_in_range(ring_host_reader_count(s->in), 0, RING_SLOTS);
+}
+
+void
+scene_use(struct scene *s, const char *about)
+{
+    /* The readers first: they meet the words as the peer left them. */
     use_reader(s->ear, VR_OTHER, about);
     use_reader(s->voice, VR_PLAYER, about);
+    use_in(s->in);
+    use_writer(s->mic);
+    scene_use_gateway(s);
+    use_reader(s->ear, VR_OTHER, about);
+    use_reader(s->voice, VR_PLAYER, about);
+}
+
+/* ---- new clients ------------------------------------------------------- */
+
+/* The sentence is for a person: which ring, and what to do. */
+static void
+check_refusal(enum vr_status status, const char *session, const char *why)
+{
+    if (status == VR_OK)
+        return;
+    assert_in_set(
+        status,
+        ((unsigned long[]){VR_CORRUPT, VR_VERSION, VR_DENIED, VR_CLOSED,
+                           VR_NOT_FOUND, VR_BUSY, VR_SYSTEM}),
+        7);
+    if (strstr(why, session) == NULL)
+        fail_msg("which ring? \"%s\"", why);
+    if (strpbrk(why, ";?") == NULL)
+        fail_msg("what is to be done? \"%s\"", why);
+}
+
+void
+scene_knock(const char *session)
+{
+    struct vr_options options = harness_options();
+    char why[VR_ERROR_BYTES] = "";
+    struct vr_writer *w;
+    struct vr_reader *r;
+
+    check_refusal(vr_writer_open(&w, session, &options, why, sizeof why),
+                  session, why);
+    vr_writer_close(&w);
+    options.ring = VR_RING_IN;
+    options.start = VR_START_OLDEST;
+    check_refusal(vr_reader_open(&r, session, &options, why, sizeof why),
+                  session, why);
+    vr_reader_close(&r);
+    options.ring = VR_RING_OUT;
+    options.role = VR_PLAYER;
+    check_refusal(vr_reader_open(&r, session, &options, why, sizeof why),
+                  session, why);
+    vr_reader_close(&r);
 }
 
 /* ---- known audio ------------------------------------------------------- */
@@ -286,8 +335,9 @@ voice_flows(struct scene *s)
     return hears(s->voice, position);
 }
 
-unsigned
-scene_round(struct scene *s, unsigned went_well)
+/* One round more than went well on end, or none. */
+static unsigned
+play_round(struct scene *s, unsigned went_well)
 {
     bool in, out;
 
@@ -308,9 +358,9 @@ scenes_flow(struct scene *scenes, size_t count, const char *about)
     while (flowing < count) {
         flowing = 0;
         for (size_t i = 0; i < count; i++) {
-            if (went_well[i] < SCENE_ROUNDS)
-                went_well[i] = scene_round(&scenes[i], went_well[i]);
-            if (went_well[i] >= SCENE_ROUNDS)
+            if (went_well[i] < ROUNDS)
+                went_well[i] = play_round(&scenes[i], went_well[i]);
+            if (went_well[i] >= ROUNDS)
                 flowing++;
             else if (vr_now_ns() > deadline_ns)
                 fail_msg("audio does not flow again: %s (scene %zu; mic: %s; "

@@ -34,16 +34,16 @@ unsigned scene_repair(struct scene *scene);
  * is not disturbed any more comes to an end. `about` is for the message. */
 void scene_use(struct scene *scene, const char *about);
 
+/* The gateway's part of it. */
+void scene_use_gateway(struct scene *scene);
+
+/* New clients of every kind come by: served, or refused in a sentence that says
+ * which ring and what to do. */
+void scene_knock(const char *session);
+
 /* Whether known audio goes through both rings, whole, in order, none missing,
- * some rounds on end; with scene_repair() meanwhile. One step: call it for
- * several scenes in turn, until scene_flowing() says how many rounds went well
- * on end. */
-unsigned scene_round(struct scene *scene, unsigned went_well);
-
-#define SCENE_ROUNDS 4u
-
-/* All of the scenes flow, within a limit that is far beyond any need. `about`
- * is for the message. */
+ * some rounds on end, with scene_repair() meanwhile: all of the scenes, within a
+ * limit that is far beyond any need. `about` is for the message. */
 void scenes_flow(struct scene *scenes, size_t count, const char *about);
 
 /* The one of a scene's rings. */

@@ -1,7 +1,8 @@
-/* What a peer may do to the rings of a session: write any value into any word,
- * cut, remove and replace the object, ring and rob the doorbell, hold what it
- * can hold. Healthy parties around it are never hurt, and audio goes on, or
- * goes on again once the gateway has looked. */
+/* What a peer may do to the memory of a session's rings, to those who sleep,
+ * and by holding what can be held: any value in any word at any moment, bells
+ * and wakes without end, leases of the stopped. Healthy parties around it are
+ * never hurt, and audio goes on, or goes on again once the gateway has looked
+ * (test_ring_files has what is done to the files). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,7 +15,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>
+#include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -26,54 +29,8 @@
 
 #include "tests/ipc/scene.h"
 
-static int
-up(void **state)
-{
-    /* What a lease of ours tells us. */
-    signal(SIGIO, SIG_IGN);
-    return harness_up(state);
-}
-
-/* The sentence is for a person: which ring, and what to do. */
-static void
-check_refusal(enum vr_status status, const char *session, const char *why)
-{
-    if (status == VR_OK)
-        return;
-    assert_in_set(
-        status,
-        ((unsigned long[]){VR_CORRUPT, VR_VERSION, VR_DENIED, VR_CLOSED,
-                           VR_NOT_FOUND, VR_BUSY, VR_SYSTEM}),
-        7);
-    if (strstr(why, session) == NULL)
-        fail_msg("which ring? \"%s\"", why);
-    if (strpbrk(why, ";?") == NULL)
-        fail_msg("what is to be done? \"%s\"", why);
-}
-
-/* New clients come by while the ring is as it is. */
-static void
-knock(const char *session)
-{
-    struct vr_options options = harness_options();
-    char why[VR_ERROR_BYTES] = "";
-    struct vr_writer *w;
-    struct vr_reader *r;
-
-    check_refusal(vr_writer_open(&w, session, &options, why, sizeof why),
-                  session, why);
-    vr_writer_close(&w);
-    options.ring = VR_RING_IN;
-    options.start = VR_START_OLDEST;
-    check_refusal(vr_reader_open(&r, session, &options, why, sizeof why),
-                  session, why);
-    vr_reader_close(&r);
-    options.ring = VR_RING_OUT;
-    options.role = VR_PLAYER;
-    check_refusal(vr_reader_open(&r, session, &options, why, sizeof why),
-                  session, why);
-    vr_reader_close(&r);
-}
+static char path[128];
+static int16_t samples[2 * HARNESS_FRAMES];
 
 /* ---- any value into any word ------------------------------------------- */
 
@@ -176,7 +133,7 @@ attack_word(struct scene scenes[VALUES], const struct word *word,
         /* Once more, for those whom the writers have just put it right. */
         write_word(scene_ring(&scenes[i], ring), word, i);
         if (i % 4 == 1)
-            knock(session);
+            scene_knock(session);
         scene_use(&scenes[i], about);
         write_word(scene_ring(&scenes[i], ring), word, i);
     }
@@ -208,473 +165,497 @@ test_any_value_in_any_word(void **state)
         scene_close(&scenes[i]);
 }
 
-/* ---- the object and the doorbell as files ------------------------------ */
+/* ---- all at once, and at any moment ------------------------------------ */
 
-static char path[128];
-
-static void
-object_path(struct scene *s, enum vr_ring ring)
+static uint64_t
+next_random(uint64_t *seed)
 {
-    peer_path_of(scene_ring(s, ring), path);
+    *seed = *seed * UINT64_C(6364136223846793005) + 1442695040888963407u;
+    return *seed >> 33;
+}
+
+/* Another thread is as another process to shared memory, with none of what a
+ * mapping of its own would cost. */
+struct hammer {
+    pthread_t thread;
+    struct ring_layout *layout;
+    const struct word *words;
+    size_t count;
+    uint64_t seed, blows;
+    atomic_bool stop;
+};
+
+static void *
+hammer(void *arg)
+{
+    struct hammer *h = arg;
+
+    while (!atomic_load(&h->stop)) {
+        const struct word *word = &h->words[next_random(&h->seed) % h->count];
+        _Atomic uint64_t *at =
+            (void *)((unsigned char *)h->layout + (word->offset & ~7ull));
+        uint64_t now = atomic_load(at);
+
+        atomic_store(
+            at, hostile_value((unsigned)(next_random(&h->seed) % VALUES), now));
+        h->blows++;
+        if (h->blows % 64 == 0)
+            sched_yield();
+    }
+    return NULL;
 }
 
 static void
-cut(struct scene *s, enum vr_ring ring, long bytes)
+hammer_start(struct hammer *h, const struct ring_host *host,
+             const struct word *words, size_t count, uint64_t seed)
 {
-    peer_truncate(scene_ring(s, ring), bytes);
+    *h = (struct hammer){
+        .layout = peer_map(host), .words = words, .count = count, .seed = seed};
+    assert_int_equal(pthread_create(&h->thread, NULL, hammer, h), 0);
 }
 
 static void
-cut_to_nothing(struct scene *s, enum vr_ring ring)
+hammer_stop(struct hammer *h)
 {
-    cut(s, ring, 0);
+    atomic_store(&h->stop, true);
+    assert_int_equal(pthread_join(h->thread, NULL), 0);
+    peer_unmap(h->layout);
+}
+
+/* Calls that must come to an end while the words never stand still. */
+static void
+use_in_motion(struct scene *s)
+{
+    struct vr_block block;
+
+    scene_use_gateway(s);
+    vr_write(s->mic, samples, 500, 0);
+    for (int i = 0; i < 10; i++) {
+        vr_wait(s->ear, 0);
+        vr_read(s->ear, samples, HARNESS_FRAMES, &block);
+        assert_in_range(block.frames, 0, HARNESS_FRAMES);
+        vr_wait(s->voice, 0);
+        vr_read(s->voice, samples, HARNESS_FRAMES, &block);
+        assert_in_range(block.frames, 0, HARNESS_FRAMES);
+        vr_played(s->voice, block.position + block.frames);
+    }
 }
 
 static void
-cut_to_a_byte(struct scene *s, enum vr_ring ring)
+test_every_word_at_any_moment(void **state)
 {
-    cut(s, ring, 1);
+    static struct scene s;
+    struct word words[MOST_WORDS];
+    size_t count = all_words(words);
+    struct hammer in, out;
+
+    (void)state;
+    scene_guard();
+    scene_open(&s, "hammer");
+    for (uint64_t seed = 1; seed <= 6; seed++) {
+        /* All words; then those that move as audio does. */
+        size_t from = seed % 2 == 0 ? 16 : 0;
+        size_t n = seed % 2 == 0 ? 48 : count;
+
+        hammer_start(&in, s.in, words + from, n, seed);
+        hammer_start(&out, s.out, words + from, n, seed + 100);
+        while (in.blows + out.blows == 0)
+            sched_yield();
+        for (int i = 0; i < 300; i++) {
+            use_in_motion(&s);
+            scene_repair(&s);
+        }
+        hammer_stop(&in);
+        hammer_stop(&out);
+        scenes_flow(&s, 1, "hammered");
+    }
+    scene_close(&s);
+    vr_guard_remove();
 }
 
+/* head to and fro under a reader: it is never given a frame from beyond what
+ * the words say, nor from before the ring began, and comes to an end. */
 static void
-cut_to_the_header(struct scene *s, enum vr_ring ring)
+test_head_to_and_fro(void **state)
 {
-    cut(s, ring, RING_HEADER_BYTES);
+    struct ring_host *host = harness_host("fro", VR_RING_OUT, 16000, 1, 0);
+    struct vr_reader *r =
+        harness_reader("fro", VR_RING_OUT, VR_OTHER, VR_START_NOW);
+    struct ring_layout *peer;
+    uint64_t seed = 7, wrote;
+
+    (void)state;
+    scene_guard();
+    wrote = 3 * HARNESS_FRAMES;
+    for (uint64_t at = 0; at < wrote; at += HARNESS_FRAMES) {
+        harness_fill(samples, at, HARNESS_FRAMES, 1);
+        ring_host_write(host, samples, HARNESS_FRAMES);
+    }
+    peer = peer_map(host);
+    for (int i = 0; i < 20000; i++) {
+        uint64_t head = next_random(&seed) % (2 * wrote);
+        struct vr_block block;
+
+        atomic_store(&peer->head, head);
+        if (next_random(&seed) % 2 == 0)
+            atomic_store(&peer->intent, head + next_random(&seed) % 5000);
+        for (int reads = 0; vr_read(r, samples, 1000, &block) != VR_AGAIN;) {
+            assert_true(++reads < 100);
+            assert_true(block.position + block.frames <= head ||
+                        block.frames == 0);
+            /* What lies where the gateway wrote is what it wrote. */
+            if (block.position >= wrote - HARNESS_FRAMES && head <= wrote)
+                assert_int_equal(harness_right(samples, block.position,
+                                               (size_t)block.frames, 1),
+                                 block.frames);
+        }
+    }
+    peer_unmap(peer);
+    vr_reader_close(&r);
+    ring_host_close(&host);
+    vr_guard_remove();
 }
 
-static void
-cut_to_half(struct scene *s, enum vr_ring ring)
-{
-    cut(s, ring, RING_HEADER_BYTES + HARNESS_FRAMES);
-}
+/* ---- the doorbell ------------------------------------------------------ */
 
-static void
-cut_and_grow(struct scene *s, enum vr_ring ring)
-{
-    cut(s, ring, 0);
-    cut(s, ring, RING_HEADER_BYTES + HARNESS_FRAMES * 2);
-}
-
-static void
-grow_by_a_byte(struct scene *s, enum vr_ring ring)
-{
-    cut(s, ring, RING_HEADER_BYTES + HARNESS_FRAMES * 2 + 1);
-}
-
-static void
-grow_a_lot(struct scene *s, enum vr_ring ring)
-{
-    cut(s, ring, 1L << 40);
-}
-
-static void
-punch(struct scene *s, enum vr_ring ring)
+static int
+open_bell(const char *session)
 {
     int fd;
 
-    object_path(s, ring);
-    fd = open(path, O_RDWR | O_CLOEXEC);
-    assert_int_equal(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-                               0, RING_HEADER_BYTES + HARNESS_FRAMES),
-                     0);
-    close(fd);
-}
-
-static void
-take_name(struct scene *s, enum vr_ring ring)
-{
-    object_path(s, ring);
-    assert_int_equal(unlink(path), 0);
-}
-
-static int
-put_file(const char *text)
-{
-    int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-
+    peer_bell_of(session, path);
+    fd = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
     assert_true(fd >= 0);
-    assert_int_equal(write(fd, text, strlen(text)), strlen(text));
     return fd;
 }
 
-static void
-put_text(struct scene *s, enum vr_ring ring)
+static bool
+rings(struct ring_host *host)
 {
-    take_name(s, ring);
-    close(put_file("hello"));
+    struct pollfd wait = {.fd = ring_host_bell_fd(host), .events = POLLIN};
+
+    return poll(&wait, 1, 0) == 1;
 }
 
+/* Frames arrive exactly, whatever is in the bell; one drain takes at most one
+ * read, so it is over although the bell is never empty. */
 static void
-put_nothing(struct scene *s, enum vr_ring ring)
+test_bell_rung_without_end_and_robbed(void **state)
 {
-    take_name(s, ring);
-    close(put_file(""));
-}
-
-static void
-put_fifo(struct scene *s, enum vr_ring ring)
-{
-    take_name(s, ring);
-    assert_int_equal(mkfifo(path, 0600), 0);
-}
-
-static void
-put_socket(struct scene *s, enum vr_ring ring)
-{
-    take_name(s, ring);
-    assert_int_equal(mknod(path, S_IFSOCK | 0600, 0), 0);
-}
-
-static void
-put_link_to_nothing(struct scene *s, enum vr_ring ring)
-{
-    take_name(s, ring);
-    assert_int_equal(symlink("/nowhere/at/all", path), 0);
-}
-
-/* To a file of the user's, which must stay as it is. */
-static void
-put_link_to_a_file(struct scene *s, enum vr_ring ring)
-{
-    char mine[128];
+    static struct scene s;
+    char bytes[65536];
     int fd;
 
-    snprintf(mine, sizeof mine, "%s/mine", harness_dir);
-    fd = open(mine, O_WRONLY | O_CREAT | O_CLOEXEC, 0640);
-    assert_int_equal(pwrite(fd, "dear", 4, 0), 4);
-    close(fd);
-    take_name(s, ring);
-    assert_int_equal(symlink(mine, path), 0);
-}
-
-static void
-check_mine(void)
-{
-    char mine[128], text[8] = "";
-    struct stat st;
-    int fd;
-
-    snprintf(mine, sizeof mine, "%s/mine", harness_dir);
-    assert_int_equal(stat(mine, &st), 0);
-    assert_int_equal(st.st_size, 4);
-    assert_int_equal(st.st_mode & 07777, 0640);
-    fd = open(mine, O_RDONLY | O_CLOEXEC);
-    assert_int_equal(read(fd, text, sizeof text), 4);
-    close(fd);
-    assert_string_equal(text, "dear");
-}
-
-static void
-put_folder(struct scene *s, enum vr_ring ring)
-{
-    take_name(s, ring);
-    assert_int_equal(mkdir(path, 0700), 0);
-}
-
-/* The other ring of the session, under two names: alive, and held. */
-static void
-put_other_ring(struct scene *s, enum vr_ring ring)
-{
-    char other[128];
-
-    peer_path_of(scene_ring(s, (enum vr_ring) !ring), other);
-    take_name(s, ring);
-    assert_int_equal(link(other, path), 0);
-}
-
-static int held_fds[64], held_count;
-
-static void
-let_go(void)
-{
-    while (held_count > 0)
-        close(held_fds[--held_count]);
-}
-
-static void
-hold_gateway_byte(int fd)
-{
-    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_len = 1};
-
-    assert_int_equal(fcntl(fd, F_OFD_SETLK, &lock), 0);
-    held_fds[held_count++] = fd;
-}
-
-/* As if it were a living gateway's. */
-static void
-put_held_file(struct scene *s, enum vr_ring ring)
-{
-    take_name(s, ring);
-    hold_gateway_byte(put_file("hello"));
-}
-
-/* A ring like the true one, which nobody reads or writes. */
-static void
-put_held_copy(struct scene *s, enum vr_ring ring)
-{
-    static char bytes[RING_HEADER_BYTES + 2 * HARNESS_FRAMES];
-    int fd;
-
-    object_path(s, ring);
-    fd = open(path, O_RDONLY | O_CLOEXEC);
-    assert_int_equal(read(fd, bytes, sizeof bytes), sizeof bytes);
-    close(fd);
-    take_name(s, ring);
-    fd = put_file("");
-    assert_int_equal(write(fd, bytes, sizeof bytes), sizeof bytes);
-    hold_gateway_byte(fd);
-}
-
-/* open() of it fails until the holder lets go. */
-static void
-put_leased_file(struct scene *s, enum vr_ring ring)
-{
-    int fd;
-
-    take_name(s, ring);
-    fd = put_file("hello");
-    if (fcntl(fd, F_SETLEASE, F_WRLCK) == 0)
-        held_fds[held_count++] = fd;
-    else
-        close(fd);
-}
-
-static void
-lease_the_ring(struct scene *s, enum vr_ring ring)
-{
-    int fd;
-
-    object_path(s, ring);
-    fd = open(path, O_RDONLY | O_CLOEXEC);
-    fcntl(fd, F_SETLEASE, F_RDLCK);
-    held_fds[held_count++] = fd;
-}
-
-/* Every byte that a reader or producer could come to lock. */
-static void
-hold_all_other_bytes(struct scene *s, enum vr_ring ring)
-{
-    int fd;
-
-    object_path(s, ring);
-    fd = open(path, O_RDWR | O_CLOEXEC);
-    for (long at = 1; at < 100; at++) {
-        struct flock lock = {
-            .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = at, .l_len = 1};
-        fcntl(fd, F_OFD_SETLK, &lock);
-    }
-    held_fds[held_count++] = fd;
-}
-
-static void
-mode_nothing(struct scene *s, enum vr_ring ring)
-{
-    object_path(s, ring);
-    assert_int_equal(chmod(path, 0), 0);
-}
-
-static void
-mode_everybody(struct scene *s, enum vr_ring ring)
-{
-    object_path(s, ring);
-    assert_int_equal(chmod(path, 0666), 0);
-}
-
-static void
-mode_setuid(struct scene *s, enum vr_ring ring)
-{
-    object_path(s, ring);
-    assert_int_equal(chmod(path, 06777), 0);
-}
-
-static void
-bell_path(struct scene *s)
-{
-    const char *session = strchr(ring_host_name(s->in), '.') + 1;
-
-    snprintf(path, sizeof path, "%s/%.*s.in.bell", harness_dir,
-             (int)strcspn(session, "."), session);
-}
-
-static void
-bell_gone(struct scene *s, enum vr_ring ring)
-{
-    (void)ring;
-    bell_path(s);
-    assert_int_equal(unlink(path), 0);
-}
-
-static void
-bell_a_file(struct scene *s, enum vr_ring ring)
-{
-    bell_gone(s, ring);
-    close(put_file("hello"));
-}
-
-static void
-bell_another(struct scene *s, enum vr_ring ring)
-{
-    bell_gone(s, ring);
-    assert_int_equal(mkfifo(path, 0600), 0);
-}
-
-static void
-bell_a_folder(struct scene *s, enum vr_ring ring)
-{
-    bell_gone(s, ring);
-    assert_int_equal(mkdir(path, 0700), 0);
-}
-
-static void
-bell_a_link(struct scene *s, enum vr_ring ring)
-{
-    char mine[128];
-
-    snprintf(mine, sizeof mine, "%s/mine", harness_dir);
-    bell_gone(s, ring);
-    assert_int_equal(symlink(mine, path), 0);
-}
-
-static void
-bell_full(struct scene *s, enum vr_ring ring)
-{
-    char bytes[4096] = "";
-    int fd;
-
-    (void)ring;
-    bell_path(s);
-    fd = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
-    while (write(fd, bytes, sizeof bytes) > 0)
-        continue;
-    held_fds[held_count++] = fd;
-}
-
-struct act {
-    const char *name;
-    void (*harm)(struct scene *, enum vr_ring);
-    enum ring_fault fault; /* RING_FAULT_COUNT: none, it does no harm */
-    bool both;             /* done to each of the two */
-};
-
-static const struct act acts[] = {
-    {"cut to nothing", cut_to_nothing, RING_FAULT_TRUNCATE, true},
-    {"cut to a byte", cut_to_a_byte, RING_FAULT_TRUNCATE, true},
-    {"cut to the header", cut_to_the_header, RING_FAULT_TRUNCATE, true},
-    {"cut to half", cut_to_half, RING_FAULT_TRUNCATE, true},
-    {"cut and grown again", cut_and_grow, RING_FAULT_HEADER, true},
-    {"grown by a byte", grow_by_a_byte, RING_FAULT_TRUNCATE, true},
-    {"grown a lot", grow_a_lot, RING_FAULT_TRUNCATE, true},
-    {"punched", punch, RING_FAULT_HEADER, true},
-    {"unlinked", take_name, RING_FAULT_NAME, true},
-    {"a text file", put_text, RING_FAULT_NAME, true},
-    {"an empty file", put_nothing, RING_FAULT_NAME, true},
-    {"a FIFO", put_fifo, RING_FAULT_NAME, true},
-    {"a socket", put_socket, RING_FAULT_NAME, true},
-    {"a dangling link", put_link_to_nothing, RING_FAULT_NAME, true},
-    {"a link", put_link_to_a_file, RING_FAULT_NAME, true},
-    {"a folder", put_folder, RING_FAULT_NAME, true},
-    {"the other ring", put_other_ring, RING_FAULT_NAME, true},
-    {"a held file", put_held_file, RING_FAULT_NAME, true},
-    {"a held copy", put_held_copy, RING_FAULT_NAME, true},
-    {"a leased file", put_leased_file, RING_FAULT_NAME, true},
-    {"leased", lease_the_ring, RING_FAULT_COUNT, true},
-    {"locked", hold_all_other_bytes, RING_FAULT_COUNT, true},
-    {"mode 0", mode_nothing, RING_FAULT_MODE, true},
-    {"mode 0666", mode_everybody, RING_FAULT_MODE, true},
-    {"mode 06777", mode_setuid, RING_FAULT_MODE, true},
-    {"bell gone", bell_gone, RING_FAULT_BELL, false},
-    {"bell a file", bell_a_file, RING_FAULT_BELL, false},
-    {"bell another", bell_another, RING_FAULT_BELL, false},
-    {"bell a folder", bell_a_folder, RING_FAULT_BELL, false},
-    {"bell a link", bell_a_link, RING_FAULT_BELL, false},
-    {"bell full", bell_full, RING_FAULT_COUNT, false},
-};
-#define ACTS (sizeof acts / sizeof acts[0])
-
-/* The fault is told once, with a word and a remedy, and nothing else is; but
- * for what else the ends may see first when they run into it. */
-static void
-check_told(const struct scene *s, const struct act *act, bool ran_into_it)
-{
-    unsigned told = 0;
-
-    for (int i = 0; i < RING_FAULT_COUNT; i++) {
-        enum ring_fault fault = (enum ring_fault)i;
-        bool due = fault == act->fault;
-
-        told += s->faults[i];
-        if (!ran_into_it && (s->faults[i] != 0) != due)
-            fail_msg("%s: %u times %s", act->name, s->faults[i],
-                     ring_host_fault_name(fault));
-        assert_true(strlen(ring_host_fault_remedy(fault)) > 10);
-    }
-    assert_in_range(told, act->fault != RING_FAULT_COUNT, act->both ? 4 : 2);
-}
-
-static void
-check_left(struct scene *s, const struct act *act)
-{
-    struct stat st;
-    mode_t mode;
-
-    for (int i = 0; i < 2; i++) {
-        object_path(s, (enum vr_ring)i);
-        assert_int_equal(lstat(path, &st), 0);
-        mode = st.st_mode & (S_IFMT | 07777);
-        if (mode != (S_IFREG | 0600))
-            fail_msg("%s: mode %o", act->name, mode);
-    }
-    bell_path(s);
-    assert_int_equal(lstat(path, &st), 0);
-    assert_int_equal(st.st_mode & (S_IFMT | 07777), S_IFIFO | 0600);
-}
-
-/* Each in a session of its own, all at once: who lost its gateway looks for it
- * now and then, and so they wait together. */
-static void
-do_acts(bool use_meanwhile)
-{
-    static struct scene scenes[ACTS];
-    char session[16];
-
+    (void)state;
+    memset(bytes, 0, sizeof bytes);
     scene_guard();
-    for (size_t i = 0; i < ACTS; i++) {
-        snprintf(session, sizeof session, "a%zu", i);
-        scene_open(&scenes[i], session);
+    scene_open(&s, "bell");
+    fd = open_bell("bell");
+    for (int i = 0; i < 200; i++) {
+        while (i % 2 == 0 && write(fd, bytes, sizeof bytes / 16) > 0)
+            continue;
+        assert_false(ring_host_arm(s.in, 160));
+        assert_true(i % 2 != 0 || rings(s.in));
+        ring_host_drain(s.in);
+        assert_true(i % 2 != 0 || rings(s.in));
+        while (i % 2 != 0 && read(fd, bytes, sizeof bytes) > 0)
+            continue;
+        scenes_flow(&s, 1, "a bell without end, or robbed");
     }
-    scenes_flow(scenes, ACTS, "nothing yet");
-    for (size_t i = 0; i < ACTS; i++) {
-        snprintf(session, sizeof session, "a%zu", i);
-        acts[i].harm(&scenes[i], VR_RING_IN);
-        if (acts[i].both)
-            acts[i].harm(&scenes[i], VR_RING_OUT);
-        if (use_meanwhile)
-            scene_use(&scenes[i], acts[i].name);
-        knock(session);
+    assert_int_equal(scene_repair(&s), 0);
+    close(fd);
+    scene_close(&s);
+    vr_guard_remove();
+}
+
+/* ---- those who only hold something ------------------------------------- */
+
+static void
+test_readers_who_never_read(void **state)
+{
+    static struct scene s;
+    struct vr_reader *idle[40];
+    struct vr_block block;
+    uint64_t lost = 0, got = 0, wrote, at = 0;
+
+    (void)state;
+    scene_guard();
+    scene_open(&s, "idle");
+    /* More than there are slots: who has none reads as well. */
+    for (int i = 0; i < 40; i++)
+        idle[i] = harness_reader("idle", VR_RING_OUT, VR_OTHER, VR_START_NOW);
+    assert_int_equal(ring_host_reader_count(s.out), RING_SLOTS);
+    wrote = 10 * HARNESS_FRAMES;
+    for (; at < wrote; at += 512) {
+        harness_fill(samples, at, 512, 1);
+        assert_int_equal(ring_host_write(s.out, samples, 512), at);
+        assert_int_equal(vr_read(s.voice, samples, 1000, &block), VR_OK);
+        assert_int_equal(block.frames, 512);
+        assert_int_equal(harness_right(samples, at, 512, 1), 512);
     }
-    scenes_flow(scenes, ACTS, use_meanwhile ? "acts in use" : "acts");
-    for (size_t i = 0; i < ACTS; i++) {
-        check_told(&scenes[i], &acts[i], use_meanwhile);
-        check_left(&scenes[i], &acts[i]);
+    /* The last one has no slot; all that it did not read it is told. */
+    while (vr_read(idle[39], samples, 1000, &block) != VR_AGAIN) {
+        assert_int_equal(
+            harness_right(samples, block.position, (size_t)block.frames, 1),
+            block.frames);
+        lost += block.lost_frames;
+        got += block.frames;
     }
-    check_mine();
-    let_go();
-    for (size_t i = 0; i < ACTS; i++)
-        scene_close(&scenes[i]);
+    assert_int_equal(got + lost, wrote);
+    assert_true(got > HARNESS_FRAMES / 2);
+    for (int i = 0; i < 40; i++)
+        vr_reader_close(&idle[i]);
+    assert_int_equal(ring_host_reader_count(s.out), 1);
+    scene_close(&s);
+    vr_guard_remove();
 }
 
 static void
-test_everything_that_is_done_to_files(void **state)
+check_stopped(enum vr_status status, const char *why)
 {
+    assert_int_equal(status, VR_BUSY);
+    assert_non_null(strstr(why, "\"frozen\""));
+    assert_non_null(strstr(why, "stopped"));
+}
+
+/* Holders of both leases are stopped: told as such, in nobody's way but that of
+ * those who want the lease, and at work again when they are continued. */
+static void
+test_stopped_holders(void **state)
+{
+    struct ring_host *in = harness_host("stop", VR_RING_IN, 16000, 1, 0);
+    struct ring_host *out = harness_host("stop", VR_RING_OUT, 16000, 1, 0);
+    struct peer *mic = peer_start(), *player = peer_start();
+    struct vr_reader *ear =
+        harness_reader("stop", VR_RING_OUT, VR_OTHER, VR_START_NOW);
+    struct vr_options options = harness_options();
+    char why[VR_ERROR_BYTES];
+    struct ring_host_span span;
+    struct ring_peer who;
+    struct vr_block block;
+    struct vr_reader *r;
+    struct vr_writer *w;
+
     (void)state;
-    do_acts(false);
+    assert_string_equal(peer_ask(mic, "writer stop frozen"), "VR_OK ");
+    assert_string_equal(peer_ask(player, "reader stop frozen 1 0"), "VR_OK ");
+    assert_string_equal(peer_ask(mic, "write 200"), "VR_OK ");
+    peer_kill(&mic, SIGSTOP);
+    peer_kill(&player, SIGSTOP);
+    ring_host_producer(in, &who);
+    assert_int_equal(who.state, RING_PEER_STOPPED);
+    assert_string_equal(who.name, "frozen");
+    ring_host_player(out, &who);
+    assert_int_equal(who.state, RING_PEER_STOPPED);
+    check_stopped(vr_writer_open(&w, "stop", &options, why, sizeof why), why);
+    options.role = VR_PLAYER;
+    check_stopped(vr_reader_open(&r, "stop", &options, why, sizeof why), why);
+    for (uint64_t at = 0; at < 5 * HARNESS_FRAMES; at += 500) {
+        harness_fill(samples, at, 500, 1);
+        ring_host_write(out, samples, 500);
+        assert_int_equal(vr_read(ear, samples, 500, &block), VR_OK);
+        assert_int_equal(harness_right(samples, at, 500, 1), 500);
+    }
+    assert_int_equal(ring_host_played(out), 0);
+    assert_int_equal(ring_host_peek(in, samples, 500, &span), 200);
+    assert_int_equal(harness_right(samples, 0, 200, 1), 200);
+    ring_host_advance(in, 200);
+    assert_false(ring_host_check(in));
+    assert_false(ring_host_check(out));
+    peer_kill(&mic, SIGCONT);
+    peer_kill(&player, SIGCONT);
+    assert_string_equal(peer_ask(mic, "write 100"), "VR_OK ");
+    assert_int_equal(ring_host_peek(in, samples, 500, &span), 100);
+    assert_int_equal(harness_right(samples, 200, 100, 1), 100);
+    assert_int_equal(strncmp(peer_ask(player, "read 100"), "VR_LAPPED", 9), 0);
+    /* Ended while stopped: free at once. */
+    peer_kill(&mic, SIGSTOP);
+    peer_kill(&mic, SIGKILL);
+    assert_false(ring_host_has_producer(in));
+    w = harness_writer("stop");
+    vr_writer_close(&w);
+    peer_end(&player);
+    vr_reader_close(&ear);
+    ring_host_close(&in);
+    ring_host_close(&out);
+}
+
+/* Names of those who hold something, as a peer writes them: for a terminal,
+ * not for a person. */
+static void
+test_names_that_a_terminal_obeys(void **state)
+{
+    static const char evil[RING_NAME_BYTES] =
+        "\x1b[2J\x1b]0;owned\x07\r\nroot@robot:~# \xff\xfe%s%n";
+    static struct scene s;
+    struct vr_options options = harness_options();
+    char why[VR_ERROR_BYTES] = "";
+    struct ring_layout *peer;
+    struct ring_peer who;
+    struct vr_reader *r;
+
+    (void)state;
+    scene_guard();
+    scene_open(&s, "names");
+    peer = peer_map(s.out);
+    for (int i = 0; i < 32; i++)
+        memcpy((void *)peer->slots[i].name, evil, sizeof evil);
+    peer_unmap(peer);
+    ring_host_player(s.out, &who);
+    options.role = VR_PLAYER;
+    assert_int_equal(vr_reader_open(&r, "names", &options, why, sizeof why),
+                     VR_BUSY);
+    for (const char *c = why; *c != '\0'; c++)
+        assert_in_range(*c, ' ', '~');
+    for (const char *c = who.name; *c != '\0'; c++)
+        assert_in_range(*c, ' ', '~');
+    scenes_flow(&s, 1, "names");
+    scene_close(&s);
+    vr_guard_remove();
+}
+
+/* ---- the words that people sleep on ------------------------------------ */
+
+struct waiters {
+    pthread_t threads[500];
+    _Atomic uint32_t *word;
+    _Atomic uint32_t *sleepers;
+    atomic_uint asleep, woken;
+    atomic_bool stop;
+};
+
+static void *
+sleep_on_word(void *arg)
+{
+    struct waiters *all = arg;
+    struct timespec slice = {.tv_nsec = 100000000};
+
+    atomic_fetch_add(&all->asleep, 1);
+    while (!atomic_load(&all->stop)) {
+        uint32_t seen = atomic_load(all->word);
+
+        atomic_store(all->sleepers, 1);
+        if (syscall(SYS_futex, all->word, FUTEX_WAIT, seen, &slice, NULL, 0) ==
+            0)
+            atomic_fetch_add(&all->woken, 1);
+    }
+    return NULL;
+}
+
+/* Hundreds who sleep where readers sleep, and again at once: the writer's work
+ * is one call for all of them, and nobody's audio suffers. */
+static void
+test_crowd_on_the_futex(void **state)
+{
+    static struct waiters crowd;
+    static struct scene s;
+    struct ring_layout *peer;
+    pthread_attr_t small;
+    int count = 0;
+
+    (void)state;
+    scene_guard();
+    scene_open(&s, "crowd");
+    peer = peer_map(s.out);
+    crowd.word = &peer->wake_word;
+    crowd.sleepers = &peer->sleepers;
+    pthread_attr_init(&small);
+    pthread_attr_setstacksize(&small, 65536);
+    while (count < 500 && pthread_create(&crowd.threads[count], &small,
+                                         sleep_on_word, &crowd) == 0)
+        count++;
+    while (atomic_load(&crowd.asleep) < (unsigned)count)
+        sched_yield();
+    for (int i = 0; i < 20; i++)
+        scenes_flow(&s, 1, "a crowd on the word");
+    atomic_store(&crowd.stop, true);
+    for (int i = 0; i < count; i++)
+        pthread_join(crowd.threads[i], NULL);
+    assert_true(atomic_load(&crowd.woken) > 0);
+    pthread_attr_destroy(&small);
+    peer_unmap(peer);
+    scene_close(&s);
+    vr_guard_remove();
+}
+
+struct waker {
+    pthread_t thread;
+    struct ring_layout *layout;
+    atomic_bool stop;
+    bool changes;
+    uint64_t wakes;
+};
+
+static void *
+wake_for_nothing(void *arg)
+{
+    struct waker *w = arg;
+
+    while (!atomic_load(&w->stop)) {
+        if (w->changes) {
+            atomic_fetch_add(&w->layout->wake_word, 1);
+            atomic_fetch_add(&w->layout->space_word, 1);
+        }
+        syscall(SYS_futex, &w->layout->wake_word, FUTEX_WAKE, 1000, NULL, NULL,
+                0);
+        syscall(SYS_futex, &w->layout->space_word, FUTEX_WAKE, 1000, NULL, NULL,
+                0);
+        w->wakes++;
+    }
+    return NULL;
+}
+
+static long
+cpu_us(void)
+{
+    struct rusage use;
+
+    getrusage(RUSAGE_THREAD, &use);
+    return (use.ru_utime.tv_sec + use.ru_stime.tv_sec) * 1000000L +
+           use.ru_utime.tv_usec + use.ru_stime.tv_usec;
+}
+
+/* Woken on and on for nothing, with the word the same or another: who waits
+ * sleeps for nearly all of the time all the same. */
+static void
+wait_while_woken(bool changes)
+{
+    static struct scene s;
+    struct waker waker = {.changes = changes};
+    uint64_t begin_ns;
+    long before_us, used_us, wall_us;
+
+    scene_open(&s, "woken");
+    harness_fill(samples, 0, HARNESS_FRAMES, 1);
+    assert_int_equal(vr_write(s.mic, samples, HARNESS_FRAMES, 0), VR_OK);
+    while (vr_read(s.ear, samples, HARNESS_FRAMES, NULL) != VR_AGAIN)
+        continue;
+    waker.layout = peer_map(s.in);
+    pthread_create(&waker.thread, NULL, wake_for_nothing, &waker);
+    before_us = cpu_us();
+    begin_ns = vr_now_ns();
+    assert_int_equal(vr_wait(s.ear, 300), VR_TIMEOUT);
+    assert_int_equal(vr_wait_space(s.mic, 100, 300), VR_TIMEOUT);
+    used_us = cpu_us() - before_us;
+    wall_us = (long)((vr_now_ns() - begin_ns) / 1000);
+    atomic_store(&waker.stop, true);
+    pthread_join(waker.thread, NULL);
+    assert_true(waker.wakes > 0);
+    if (used_us > wall_us / 3)
+        fail_msg("who waited took %ld us of %ld", used_us, wall_us);
+    peer_unmap(waker.layout);
+    scenes_flow(&s, 1, "woken for nothing");
+    scene_close(&s);
 }
 
 static void
-test_the_same_before_the_gateway_looks(void **state)
+test_woken_for_nothing(void **state)
 {
     (void)state;
-    do_acts(true);
+    scene_guard();
+    wait_while_woken(false);
+    wait_while_woken(true);
+    vr_guard_remove();
 }
 
 int
@@ -682,9 +663,15 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_any_value_in_any_word),
-        cmocka_unit_test(test_everything_that_is_done_to_files),
-        cmocka_unit_test(test_the_same_before_the_gateway_looks),
+        cmocka_unit_test(test_every_word_at_any_moment),
+        cmocka_unit_test(test_head_to_and_fro),
+        cmocka_unit_test(test_bell_rung_without_end_and_robbed),
+        cmocka_unit_test(test_readers_who_never_read),
+        cmocka_unit_test(test_stopped_holders),
+        cmocka_unit_test(test_names_that_a_terminal_obeys),
+        cmocka_unit_test(test_crowd_on_the_futex),
+        cmocka_unit_test(test_woken_for_nothing),
     };
 
-    return cmocka_run_group_tests(tests, up, harness_down);
+    return cmocka_run_group_tests(tests, harness_up, harness_down);
 }
