@@ -29,46 +29,69 @@ static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static struct sigaction before;
 static bool installed;
 
+/* The row's mapping, if `address` is in it. */
+static bool
+find_mapping(struct guard *row, uintptr_t address, uintptr_t *pages,
+             size_t *bytes, atomic_bool **bus_error)
+{
+    *pages = atomic_load_explicit(&row->pages, memory_order_acquire);
+    *bytes = atomic_load_explicit(&row->bytes, memory_order_relaxed);
+    *bus_error = atomic_load_explicit(&row->bus_error, memory_order_relaxed);
+    /* Acquire, with the release fence in ring_guard_add(): where another
+     * thread gave the row away meanwhile, its key has changed. */
+    atomic_thread_fence(memory_order_acquire);
+    return *pages != 0 && address >= *pages && address - *pages < *bytes &&
+           atomic_load_explicit(&row->pages, memory_order_relaxed) == *pages;
+}
+
 static bool
 replace_pages(uintptr_t address)
 {
     size_t used = atomic_load_explicit(&guards_used, memory_order_acquire);
 
     for (size_t i = 0; i < used; i++) {
-        uintptr_t pages =
-            atomic_load_explicit(&guards[i].pages, memory_order_acquire);
-        size_t bytes =
-            atomic_load_explicit(&guards[i].bytes, memory_order_relaxed);
+        atomic_bool *bus_error;
+        uintptr_t pages;
+        size_t bytes;
 
-        if (pages == 0 || address < pages || address - pages >= bytes)
+        if (!find_mapping(&guards[i], address, &pages, &bytes, &bus_error))
             continue;
         if (mmap((void *)pages, bytes, PROT_READ | PROT_WRITE,
                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED)
             return false;
-        atomic_store_explicit(
-            atomic_load_explicit(&guards[i].bus_error, memory_order_relaxed),
-            true, memory_order_relaxed);
+        atomic_store_explicit(bus_error, true, memory_order_relaxed);
         return true;
     }
     return false;
+}
+
+/* What is due where no handler was before: a fault comes again when the
+ * instruction does, what a process sent does not. */
+static void
+default_action(bool sent)
+{
+    if (sent && before.sa_handler == SIG_IGN)
+        return;
+    sigaction(SIGBUS, &before, NULL);
+    if (sent)
+        raise(SIGBUS);
 }
 
 static void
 on_sigbus(int number, siginfo_t *info, void *context)
 {
     int saved = errno;
+    /* Then there is no address, but who sent it in its place. */
+    bool sent = info->si_code <= 0;
 
-    if (replace_pages((uintptr_t)info->si_addr)) {
-        errno = saved;
-        return;
-    }
-    if ((before.sa_flags & SA_SIGINFO) != 0)
+    if (!sent && replace_pages((uintptr_t)info->si_addr))
+        ;
+    else if ((before.sa_flags & SA_SIGINFO) != 0)
         before.sa_sigaction(number, info, context);
     else if (before.sa_handler != SIG_DFL && before.sa_handler != SIG_IGN)
         before.sa_handler(number);
     else
-        /* The instruction faults again and gets what is due. */
-        sigaction(SIGBUS, &before, NULL);
+        default_action(sent);
     errno = saved;
 }
 
@@ -134,6 +157,8 @@ ring_guard_add(void *pages, size_t bytes, atomic_bool *bus_error)
         if (atomic_load_explicit(&guards[i].pages, memory_order_relaxed) == 0)
             break;
     if (i < GUARDS) {
+        /* The row was free before it is another's. */
+        atomic_thread_fence(memory_order_release);
         atomic_store_explicit(&guards[i].bytes, bytes, memory_order_relaxed);
         atomic_store_explicit(&guards[i].bus_error, bus_error,
                               memory_order_relaxed);
