@@ -112,6 +112,7 @@ ring_host_open(struct ring_host **ring, const struct ring_host_config *config,
     r = calloc(1, sizeof *r);
     if (r == NULL)
         return ring_why(why, why_bytes, VR_NO_MEMORY, "Out of memory");
+    r->opened_ns = vr_now_ns();
     status = take_config(r, config, why, why_bytes);
     if (status == VR_OK)
         status = ring_host_make(r, 0, why, why_bytes);

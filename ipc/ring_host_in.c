@@ -8,12 +8,25 @@
 #include "ipc/ring_order.h"
 #include "ipc/ring_step.h"
 
-/* More frames than any producer can write between two looks at it. */
-#define MAX_JUMP_FRAMES (UINT64_C(1) << 40)
+/* More than memory can be written with, and some to begin with: a producer that
+ * lies may make us believe that much, and positions last for years then. */
+#define MOST_FRAMES_PER_NS 64
+#define SPARE_FRAMES (UINT64_C(1) << 32)
 
 #define PEEK_TRIES 4
 #define STAMP_MAX_AGE_NS UINT64_C(60000000000)
 #define DRAIN_BYTES 4096
+
+static bool
+head_ok(const struct ring_host *r, uint64_t head)
+{
+    if (head < r->head || head > RING_MAX_POSITION)
+        return false;
+    if (head - r->head <= r->capacity_frames || head <= SPARE_FRAMES)
+        return true;
+    return (head - SPARE_FRAMES) / MOST_FRAMES_PER_NS <=
+           vr_now_ns() - r->opened_ns;
+}
 
 /* Looks at the producer's head. */
 static uint64_t
@@ -28,8 +41,7 @@ refresh(struct ring_host *r)
     head = ring_cursor_head(&r->map);
     if (head == r->head || !ring_host_usable(r))
         return r->head;
-    if (ring_map_gap(r->head, head) < 0 || head - r->head > MAX_JUMP_FRAMES ||
-        head > RING_MAX_POSITION)
+    if (!head_ok(r, head))
         ring_host_fault(r, RING_FAULT_HEAD, true,
                         "its producer says a position that cannot be");
     else
@@ -60,13 +72,16 @@ static void
 move_to(struct ring_host *r, uint64_t position)
 {
     struct ring_layout *l = r->map.layout;
-    uint64_t old = r->position, space_at;
+    uint64_t old = r->position, shown = position, space_at;
 
     r->position = position;
     if (l == NULL)
         return;
+    /* What is unread from before a re-creation is none of this producer's. */
+    if (shown < r->map.header.first_position)
+        shown = r->map.header.first_position;
     /* Release, with the acquire in vr_space(): what is before was copied. */
-    atomic_store_explicit(&l->read_position, position, memory_order_release);
+    atomic_store_explicit(&l->read_position, shown, memory_order_release);
     RING_STEP("advance: position");
     /* Dekker, with vr_wait_space(): the position, then its mark. */
     ring_fence_full();

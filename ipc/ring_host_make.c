@@ -309,10 +309,10 @@ words_right(const struct ring_host *r)
                                   r->map.bytes, NULL, 0) == VR_OK &&
                  memcmp(&copy, &r->map.header, sizeof copy) == 0;
 
+    right &= l->flush_count == r->flush_count && flush->to == r->flush_to &&
+             flush->turn == r->flush_turn;
     if (r->ring == VR_RING_OUT)
-        right &= l->head == r->pen.head && l->intent == r->pen.intent &&
-                 l->flush_count == r->flush_count && flush->to == r->flush_to &&
-                 flush->turn == r->flush_turn;
+        right &= l->head == r->pen.head && l->intent == r->pen.intent;
     else
         right &=
             l->read_position == (r->position > first ? r->position : first);

@@ -12,6 +12,7 @@
 struct ring_host {
     struct ring_map map;
     bool damaged;
+    uint64_t opened_ns;
 
     /* out */
     struct ring_pen pen;
