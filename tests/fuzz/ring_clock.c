@@ -5,6 +5,8 @@
 #include <linux/futex.h>
 #include <stdarg.h>
 #include <stdatomic.h>
+#include <stdbool.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -77,14 +79,19 @@ clock_nanosleep(clockid_t clock, int flags, const struct timespec *t,
 }
 
 /* A wait is tried with no time, so that the kernel says what it thinks of the
- * word, and then passes. */
+ * word, and then passes. The fuzzer's own alarm is no news for the ring. */
 static long
 futex_wait(syscall_fn *real, long word, long seen, const struct timespec *t)
 {
     static const struct timespec none;
-    long result =
-        real(SYS_futex, word, (long)FUTEX_WAIT, seen, &none, NULL, 0L);
+    static bool prompt;
+    long result;
 
+    if (!prompt)
+        prompt = prctl(PR_SET_TIMERSLACK, 1) == 0;
+    do
+        result = real(SYS_futex, word, (long)FUTEX_WAIT, seen, &none, NULL, 0L);
+    while (result != 0 && errno == EINTR);
     atomic_fetch_add(&sleeps, 1);
     if (result != 0 && errno == ETIMEDOUT) {
         pass_asleep(t);
