@@ -122,14 +122,28 @@ ring_map_pages(struct ring_map *map)
     return VR_OK;
 }
 
+/* Whether the object was still being made when it had `bytes`. */
+static bool
+grew(const struct ring_map *map, uint64_t bytes)
+{
+    struct stat st;
+
+    return fstat(map->fork.fd[RING_MAP_OBJECT_FD], &st) == 0 &&
+           (uint64_t)st.st_size > bytes;
+}
+
 static enum vr_status
 map_object(struct ring_map *map, const char *object, enum vr_ring ring,
            uint64_t bytes, char *why, size_t why_bytes)
 {
-    enum vr_status status =
-        ring_header_read(&map->header, map->fork.fd[RING_MAP_OBJECT_FD], object,
-                         bytes, why, why_bytes);
+    enum vr_status status;
 
+    RING_STEP("attach: looked");
+    status = ring_header_read(&map->header, map->fork.fd[RING_MAP_OBJECT_FD],
+                              object, bytes, why, why_bytes);
+    if (status == VR_CORRUPT && grew(map, bytes))
+        return ring_why(why, why_bytes, VR_AGAIN,
+                        "The ring %s is being made; try again", object);
     if (status != VR_OK)
         return status;
     if (map->header.ring != ring)
