@@ -324,8 +324,7 @@ vr_wait(struct vr_reader *r, int timeout_ms)
             return VR_OK;
         if (gateway_changed(r))
             return VR_OK;
-        slice_ns =
-            ring_futex_slice_ns(deadline_ns, ring_client_slice_ns(&r->client));
+        slice_ns = ring_client_sleep_ns(&r->client, deadline_ns);
         if (slice_ns == 0)
             return VR_TIMEOUT;
         status = sleep_for_news(r, slice_ns);

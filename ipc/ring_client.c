@@ -199,6 +199,17 @@ ring_client_false_wake(struct ring_client *c, unsigned *count)
         ring_futex_sleep(FALSE_WAKE_NS);
 }
 
+uint64_t
+ring_client_sleep_ns(const struct ring_client *c, uint64_t deadline_ns)
+{
+    uint64_t slice_ns = ring_client_slice_ns(c);
+    uint64_t passed_ns = vr_now_ns() - c->checked_ns;
+
+    if (passed_ns < slice_ns)
+        slice_ns -= passed_ns;
+    return ring_futex_slice_ns(deadline_ns, slice_ns);
+}
+
 void
 ring_client_log(struct ring_client *c, const char *format, ...)
 {

@@ -71,6 +71,13 @@ ring_client_due(const struct ring_client *client, uint64_t now_ns)
     return now_ns - client->checked_ns >= ring_client_slice_ns(client);
 }
 
+/* How long to sleep now: until it is time to look again, wherever in between
+ * the caller came, or until the deadline (see ring_futex_deadline_ns()), and 0
+ * behind that. Only then nobody who waits by short calls waits for twice the
+ * time before a look. [rt] */
+uint64_t ring_client_sleep_ns(const struct ring_client *client,
+                              uint64_t deadline_ns);
+
 /* Gives a caller of any age our statistics: the members that both know; those
  * that only the caller knows are 0. [any] */
 void ring_client_copy_stats(void *stats, size_t stats_bytes, const void *ours,

@@ -422,8 +422,7 @@ vr_wait_space(struct vr_writer *w, size_t frames, int timeout_ms)
                 (unsigned long long)w->client.map.header.capacity_frames);
         if (status == VR_OK && space(w) >= frames)
             return VR_OK;
-        slice_ns =
-            ring_futex_slice_ns(deadline_ns, ring_client_slice_ns(&w->client));
+        slice_ns = ring_client_sleep_ns(&w->client, deadline_ns);
         if (slice_ns == 0)
             return VR_TIMEOUT;
         status = status == VR_OK ? sleep_for_space(w, frames, slice_ns)
