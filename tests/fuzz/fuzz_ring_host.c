@@ -320,6 +320,51 @@ step_out(struct run *r)
     }
 }
 
+static bool
+open_host(struct run *r)
+{
+    struct ring_host_config config = {.runtime_dir = r->dir,
+                                      .session = ENEMY_SESSION,
+                                      .ring = r->ring,
+                                      .format = {ENEMY_RATE_HZ, 1},
+                                      .min_frames = ENEMY_CAPACITY};
+
+    char why[VR_ERROR_BYTES] = "";
+
+    if (ring_host_open(&r->host, &config, why, sizeof why) == VR_OK)
+        return true;
+    must(r->dirty && why[0] != '\0' && r->host == NULL);
+    return false;
+}
+
+/* The gateway ends and starts; what is in its way and cannot be removed, a
+ * person removes. */
+static void
+restart(struct run *r)
+{
+    ring_host_close(&r->host);
+    if (!open_host(r)) {
+        enemy_hammer_stop();
+        enemy_end(&r->enemy);
+        enemy_clear_folders(&r->enemy);
+        must(open_host(r));
+    }
+    r->head = r->written = r->played = r->flush_to = 0;
+    enemy_end(&r->enemy);
+    enemy_begin(&r->enemy, r->ring);
+}
+
+/* Another gateway of the same folder starts: what is alive stays. */
+static void
+sweep(struct run *r)
+{
+    unsigned removed = ring_host_sweep(r->dir, enemy_instance(), NULL, NULL);
+
+    must(removed <= 2);
+    if (!r->dirty)
+        must(removed == 0 && !ring_host_check(r->host));
+}
+
 /* The gateway looks after the ring, as its timer does. */
 static void
 look_after(struct run *r)
@@ -355,10 +400,14 @@ step(struct run *r)
             step_out(r);
     } else if (what < 240) {
         ring_clock_pass((uint64_t)input_16(&r->in) * ENEMY_NS_PER_MS / 64);
-    } else if (what < 252) {
+    } else if (what < 249) {
         look_after(r);
-    } else if (what < 254) {
+    } else if (what < 251) {
         close_peer(r);
+    } else if (what < 252) {
+        sweep(r);
+    } else if (what < 254) {
+        restart(r);
     } else {
         r->dirty = r->hammered = true;
         enemy_hammer_start(&r->enemy, &r->in);
@@ -367,19 +416,6 @@ step(struct run *r)
 }
 
 /* ---- and in the end ---------------------------------------------------- */
-
-static void
-open_host(struct run *r)
-{
-    struct ring_host_config config = {.runtime_dir = r->dir,
-                                      .session = ENEMY_SESSION,
-                                      .ring = r->ring,
-                                      .format = {ENEMY_RATE_HZ, 1},
-                                      .min_frames = ENEMY_CAPACITY};
-
-    must(ring_host_open(&r->host, &config, NULL, 0) == VR_OK);
-    must(!ring_host_damaged(r->host) && !ring_host_check(r->host));
-}
 
 static void
 make_whole(struct run *r)
@@ -490,7 +526,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct run r = {.in = input_begin(data, size), .dir = enemy_up()};
 
     r.ring = input_8(&r.in) & 1 ? VR_RING_IN : VR_RING_OUT;
-    open_host(&r);
+    must(open_host(&r));
     enemy_begin(&r.enemy, r.ring);
     open_peer(&r);
     for (int i = 0; i < STEPS && input_more(&r.in); i++)

@@ -21,13 +21,6 @@
 static char runtime_dir[64];
 static char instance[RING_INSTANCE_BYTES];
 
-void
-enemy_fail(const char *file, int line, const char *what)
-{
-    fprintf(stderr, "%s:%d: broken: %s\n", file, line, what);
-    abort();
-}
-
 /* clang's -fsanitize=undefined alone only prints. */
 const char *__ubsan_default_options(void);
 
@@ -136,6 +129,14 @@ at_end(void)
     rmdir(runtime_dir);
 }
 
+void
+enemy_fail(const char *file, int line, const char *what)
+{
+    fprintf(stderr, "%s:%d: broken: %s\n", file, line, what);
+    at_end();
+    abort();
+}
+
 /* ---- SIGBUS ------------------------------------------------------------ */
 
 static struct sigaction fuzzers;
@@ -188,6 +189,12 @@ enemy_up(void)
     }
     clear_all();
     return runtime_dir;
+}
+
+const char *
+enemy_instance(void)
+{
+    return instance;
 }
 
 /* ---- the enemy --------------------------------------------------------- */

@@ -52,6 +52,9 @@ uint64_t input_64(struct input *in);
  * last input left. Returns the folder. */
 const char *enemy_up(void);
 
+/* Of that folder. */
+const char *enemy_instance(void);
+
 /* ---- the enemy --------------------------------------------------------- */
 
 struct enemy {
