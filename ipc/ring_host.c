@@ -140,6 +140,8 @@ ring_host_recreate(struct ring_host *r, char *why, size_t why_bytes)
     uint64_t first = r->ring == VR_RING_OUT ? r->pen.head : r->head;
     enum vr_status status;
 
+    /* What SIGBUS alone has said until now is counted and told. */
+    ring_host_usable(r);
     r->faults.recreated++;
     ring_host_unmake(r);
     status = ring_host_make(r, first, why, why_bytes);

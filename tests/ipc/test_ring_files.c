@@ -544,12 +544,38 @@ test_full_dev_shm(void **state)
         skip();
 }
 
+/* A write ran into it, and the owner did not wait for the next look: told all
+ * the same. */
+static void
+test_what_a_write_runs_into_is_told(void **state)
+{
+    static struct scene s;
+    struct ring_host_faults faults;
+    int16_t frames[160] = {0};
+
+    (void)state;
+    scene_guard();
+    scene_open(&s, "ran");
+    cut_to_nothing(&s, VR_RING_OUT);
+    ring_host_write(s.out, frames, 160);
+    assert_true(ring_host_damaged(s.out));
+    assert_int_equal(ring_host_recreate(s.out, NULL, 0), VR_OK);
+    assert_int_equal(s.faults[RING_FAULT_TRUNCATE], 1);
+    ring_host_faults(s.out, &faults);
+    assert_int_equal(faults.count[RING_FAULT_TRUNCATE], 1);
+    assert_int_equal(faults.recreated, 1);
+    scenes_flow(&s, 1, "cut under a write");
+    scene_close(&s);
+    vr_guard_remove();
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_everything_that_is_done_to_files),
         cmocka_unit_test(test_the_same_before_the_gateway_looks),
+        cmocka_unit_test(test_what_a_write_runs_into_is_told),
         cmocka_unit_test(test_full_dev_shm),
     };
 
