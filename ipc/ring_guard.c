@@ -12,6 +12,7 @@
 #include <sys/mman.h>
 
 #include "ipc/ring_guard.h"
+#include "ipc/ring_order.h"
 #include "ipc/status.h"
 
 /* Some 4000 sessions; the table is touched as far as it is used. */
@@ -39,7 +40,7 @@ find_mapping(struct guard *row, uintptr_t address, uintptr_t *pages,
     *bus_error = atomic_load_explicit(&row->bus_error, memory_order_relaxed);
     /* Acquire, with the release fence in ring_guard_add(): where another
      * thread gave the row away meanwhile, its key has changed. */
-    atomic_thread_fence(memory_order_acquire);
+    ring_fence_acquire();
     return *pages != 0 && address >= *pages && address - *pages < *bytes &&
            atomic_load_explicit(&row->pages, memory_order_relaxed) == *pages;
 }
@@ -158,7 +159,7 @@ ring_guard_add(void *pages, size_t bytes, atomic_bool *bus_error)
             break;
     if (i < GUARDS) {
         /* The row was free before it is another's. */
-        atomic_thread_fence(memory_order_release);
+        ring_fence_release();
         atomic_store_explicit(&guards[i].bytes, bytes, memory_order_relaxed);
         atomic_store_explicit(&guards[i].bus_error, bus_error,
                               memory_order_relaxed);
