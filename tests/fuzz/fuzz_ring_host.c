@@ -432,7 +432,9 @@ make_whole(struct run *r)
     check_run(r);
     if (r->ring != VR_RING_IN)
         return;
-    /* What died with the old one is told once. */
+    /* What died with the old one is passed over, or told once. */
+    ring_host_advance(r->host, input_8(&r->in));
+    must(!ring_host_check(r->host));
     ring_host_peek(r->host, samples, 1, &span);
     must(span.frames == 0);
     must(ring_host_readable(r->host) == 0);
