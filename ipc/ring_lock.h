@@ -10,6 +10,10 @@
  * [any] */
 bool ring_lock_take(int fd, long at);
 
+/* Keeps everybody from taking byte `at`, without seeming to hold it. True if
+ * nobody holds it. [any] */
+bool ring_lock_bar(int fd, long at);
+
 /* Gives back all that the open file description of `fd` holds, also where a
  * child that was just forked still has a copy of the descriptor. [any] */
 void ring_lock_free(int fd);

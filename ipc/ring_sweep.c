@@ -67,6 +67,18 @@ wake_clients(int fd)
     munmap(page, RING_HEADER_BYTES);
 }
 
+/* One sweeper at a time, and no gateway. The gateway's byte is barred, not
+ * held: clients look at it, and what is swept must not look alive to them. */
+static bool
+take_dead(int fd)
+{
+    bool taken = ring_lock_take(fd, RING_LOCK_SWEEP) &&
+                 ring_lock_bar(fd, RING_LOCK_GATEWAY);
+
+    RING_STEP("sweep: locked");
+    return taken;
+}
+
 enum vr_status
 ring_sweep_object(const char *object, char *why, size_t why_bytes)
 {
@@ -81,7 +93,7 @@ ring_sweep_object(const char *object, char *why, size_t why_bytes)
                         "cannot be opened: %s; remove " RING_SHM_DIR "%s",
                         object, strerror(errno), object);
     }
-    if (!ring_lock_take(old.fork.fd[RING_MAP_OBJECT_FD], RING_LOCK_GATEWAY))
+    if (!take_dead(old.fork.fd[RING_MAP_OBJECT_FD]))
         status = ring_why(why, why_bytes, VR_BUSY,
                           "Another voxringd holds the ring %s; end it, or "
                           "give this one a runtime folder of its own",
