@@ -5,9 +5,12 @@
  *
  * fuzz-module: ipc tests/fuzz/ring_enemy.c tests/fuzz/ring_clock.c
  */
+#include <fcntl.h>
 #include <poll.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "ipc/ring_host.h"
 #include "ipc/ring_layout.h"
@@ -17,6 +20,7 @@
 #define STEPS 120
 #define MOST_FRAMES (2 * ENEMY_CAPACITY)
 #define FAR (UINT64_C(1) << 62)
+#define CONSTANT_BYTES offsetof(struct ring_layout, recreated)
 
 struct run {
     struct input in;
@@ -31,7 +35,8 @@ struct run {
     bool peer_honest; /* the peer saw nothing but an honest ring at first */
     uint64_t head, written, played, flush_to, captured;
     unsigned opens;
-    bool must_recreate;
+    int eye; /* the gateway's object, whatever its name leads to */
+    unsigned char constants[CONSTANT_BYTES];
 };
 
 static int16_t samples[MOST_FRAMES];
@@ -337,6 +342,41 @@ open_host(struct run *r)
     return false;
 }
 
+/* Another gateway of the same folder starts: what is alive stays. */
+static void
+sweep(struct run *r)
+{
+    unsigned removed = ring_host_sweep(r->dir, enemy_instance(), NULL, NULL);
+
+    must(removed <= 2);
+    if (!r->dirty)
+        must(removed == 0 && !ring_host_check(r->host));
+}
+
+/* The enemy and the eye turn to the gateway's newest object. */
+static void
+look_at(struct run *r)
+{
+    enemy_end(&r->enemy);
+    enemy_begin(&r->enemy, r->ring);
+    r->enemy.first = r->enemy.head = ring_host_head(r->host);
+    if (r->eye >= 0)
+        close(r->eye);
+    r->eye = open(r->enemy.object, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    must(r->eye >= 0 || r->hammered);
+    if (pread(r->eye, r->constants, CONSTANT_BYTES, 0) < 0)
+        must(r->hammered);
+}
+
+static bool
+constants_changed(const struct run *r)
+{
+    unsigned char now[CONSTANT_BYTES];
+
+    return pread(r->eye, now, sizeof now, 0) != (ssize_t)sizeof now ||
+           memcmp(now, r->constants, sizeof now) != 0;
+}
+
 /* The gateway ends and starts; what is in its way and cannot be removed, a
  * person removes. */
 static void
@@ -350,37 +390,26 @@ restart(struct run *r)
         must(open_host(r));
     }
     r->head = r->written = r->played = r->flush_to = 0;
-    enemy_end(&r->enemy);
-    enemy_begin(&r->enemy, r->ring);
-}
-
-/* Another gateway of the same folder starts: what is alive stays. */
-static void
-sweep(struct run *r)
-{
-    unsigned removed = ring_host_sweep(r->dir, enemy_instance(), NULL, NULL);
-
-    must(removed <= 2);
-    if (!r->dirty)
-        must(removed == 0 && !ring_host_check(r->host));
+    look_at(r);
 }
 
 /* The gateway looks after the ring, as its timer does. */
 static void
 look_after(struct run *r)
 {
+    bool changed = !r->hammered && constants_changed(r);
+    bool damaged = ring_host_check(r->host);
     char why[VR_ERROR_BYTES] = "";
 
-    if (!ring_host_check(r->host) && input_8(&r->in) % 8 != 0)
+    must(damaged || !changed);
+    if (!damaged && input_8(&r->in) % 8 != 0)
         return;
     if (ring_host_recreate(r->host, why, sizeof why) != VR_OK) {
         must(r->dirty && why[0] != '\0' && ring_host_damaged(r->host));
         return;
     }
     must(r->hammered || !ring_host_damaged(r->host));
-    enemy_end(&r->enemy);
-    enemy_begin(&r->enemy, r->ring);
-    r->enemy.first = r->enemy.head = ring_host_head(r->host);
+    look_at(r);
 }
 
 static void
@@ -525,11 +554,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct run r = {.in = input_begin(data, size), .dir = enemy_up()};
+    struct run r = {
+        .in = input_begin(data, size), .dir = enemy_up(), .eye = -1};
 
+    r.enemy.fd = r.enemy.bell_fd = -1;
     r.ring = input_8(&r.in) & 1 ? VR_RING_IN : VR_RING_OUT;
     must(open_host(&r));
-    enemy_begin(&r.enemy, r.ring);
+    look_at(&r);
     open_peer(&r);
     for (int i = 0; i < STEPS && input_more(&r.in); i++)
         step(&r);
@@ -541,5 +572,6 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         flow_out(&r);
     close_peer(&r);
     ring_host_close(&r.host);
+    close(r.eye);
     return 0;
 }
