@@ -271,8 +271,9 @@ life(void)
     atomic_store(&b->phase, 2);
     LANE_EXPECT(!doom_reap(pid), "the first gateway was killed");
     for (unsigned op = 0; op < OPS; op++)
-        lane_kill_all(op, op_names[op], play, lanes_rounds() / LANES);
-    kill_at_random(lanes_rounds() / LANES);
+        lane_kill_all(op, op_names[op], play,
+                      (lanes_rounds() + LANES - 1) / LANES);
+    kill_at_random((lanes_rounds() + LANES - 1) / LANES);
     let_survivors_go();
 }
 
