@@ -18,6 +18,7 @@ struct reading {
     enum vr_role role;
     struct vr_reader *reader;
     uint32_t attach_count;
+    struct stall before; /* the wait before this one */
     struct ring_record now;
     uint16_t dye; /* of the write that is dyed, once seen */
     uint64_t dye_seen_at;
@@ -118,9 +119,9 @@ account(struct reading *g, enum vr_status status, const struct vr_block *b)
 }
 
 /* Whether the call was the one that found a new gateway, and then how long that
- * took. */
+ * took, however many calls it were. */
 static bool
-note_attach(struct reading *g, const struct stall *s)
+note_attach(struct reading *g)
 {
     uint64_t up_ns = atomic_load(&lane.board->up_ns);
     struct vr_reader_stats stats;
@@ -130,7 +131,7 @@ note_attach(struct reading *g, const struct stall *s)
         return false;
     g->attach_count = stats.attach_count;
     if (up_ns != 0)
-        note(g->card, stall_since(s, up_ns));
+        note(g->card, stall_since(&g->before, up_ns));
     return true;
 }
 
@@ -145,7 +146,7 @@ drain(struct reading *g)
             vr_read(g->reader, g->samples, BLOCK_FRAMES, &b);
 
         note(g->card, stall_end(&s, 0));
-        note_attach(g, &s);
+        note_attach(g);
         if (status == VR_AGAIN)
             return;
         if (status == VR_CLOSED) {
@@ -177,8 +178,9 @@ wait_for_news(struct reading *g)
     s = stall_begin();
     status = vr_wait(g->reader, WAIT_MS);
     news_ns = atomic_load(&g->card->news_ns);
-    if (!note_attach(g, &s) && status == VR_OK && news_ns != 0)
+    if (!note_attach(g) && status == VR_OK && news_ns != 0)
         note(g->card, stall_end(&s, news_ns));
+    g->before = s;
     atomic_store(&g->card->waiting, 0);
 }
 
@@ -274,6 +276,7 @@ struct writing {
     struct card *card;
     struct vr_writer *writer;
     uint32_t attach_count;
+    struct stall before; /* the wait before this one */
     int16_t samples[2 * WRITE_FRAMES];
 };
 
@@ -290,7 +293,7 @@ show_writer(const struct writing *g)
 
 /* As note_attach(). */
 static bool
-note_writer_attach(struct writing *g, const struct stall *s)
+note_writer_attach(struct writing *g)
 {
     uint64_t up_ns = atomic_load(&lane.board->up_ns);
     struct vr_writer_stats stats;
@@ -300,7 +303,7 @@ note_writer_attach(struct writing *g, const struct stall *s)
     if (stats.attach_count == g->attach_count)
         return false;
     if (up_ns != 0 && g->attach_count != 0)
-        note(g->card, stall_since(s, up_ns));
+        note(g->card, stall_since(&g->before, up_ns));
     g->attach_count = stats.attach_count;
     return true;
 }
@@ -316,15 +319,16 @@ wait_for_room(struct writing *g)
 
     atomic_store(&g->card->news_ns, 0);
     space = vr_space(g->writer);
-    note_writer_attach(g, &s);
+    note_writer_attach(g);
     if (space >= WRITE_FRAMES)
         return true;
     atomic_store(&g->card->waiting, 1);
     s = stall_begin();
     status = vr_wait_space(g->writer, WRITE_FRAMES, WAIT_MS);
     news_ns = atomic_load(&g->card->news_ns);
-    if (!note_writer_attach(g, &s) && status == VR_OK && news_ns != 0)
+    if (!note_writer_attach(g) && status == VR_OK && news_ns != 0)
         note(g->card, stall_end(&s, news_ns));
+    g->before = s;
     atomic_store(&g->card->waiting, 0);
     if (status != VR_OK && status != VR_TIMEOUT)
         lane_fail("a writer waits: %s: %s", vr_status_name(status),
@@ -353,7 +357,7 @@ write_on(void *arg)
         s = stall_begin();
         status = vr_write(g->writer, g->samples, WRITE_FRAMES, 0);
         note(g->card, stall_end(&s, 0));
-        note_writer_attach(g, &s);
+        note_writer_attach(g);
         if (status != VR_OK && status != VR_CLOSED)
             lane_fail("a writer: %s: %s", vr_status_name(status),
                       vr_writer_error(g->writer));
