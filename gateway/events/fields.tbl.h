@@ -109,6 +109,8 @@
     F(NUMBER, output_per_second, "tokens.output_per_second", MAY,              \
       "output tokens of both kinds per second of the answer")                  \
     F(COUNT, heard_ms, "heard_ms", MAY, "how much of the answer was played")   \
+    F(COUNT, lost_ms, "lost_ms", MAY,                                          \
+      "how much of it was lost on the way to the loudspeaker")                 \
     F(FLAG, estimated, "estimated", MUST,                                      \
       "heard_ms comes from the clock, as no player reports")                   \
     F(FLAG, interrupted, "interrupted", MUST, "the user cut the answer short")
@@ -125,18 +127,22 @@
       "audio before this frame is not to be played")
 
 #define EVENT_FIELDS_playback(F)                                               \
-    F(TEXT, phase, "phase", MUST, "started, finished or flushed")              \
+    F(TEXT, phase, "phase", MUST,                                              \
+      "started, finished, flushed, lost, player_continued or player_lost")     \
     F(U64, response, "response", MAY, "the response it belongs to")            \
     F(U64, from_frame, "from_frame", MUST, "first frame")                      \
     F(U64, to_frame, "to_frame", MUST, "frame past the end")                   \
+    F(U64, frames, "frames", MAY, "how many frames are lost")                  \
     F(FLAG, estimated, "estimated", MUST,                                      \
       "comes from the clock, as no player reports")
 
 #define EVENT_FIELDS_capture(F)                                                \
     F(TEXT, phase, "phase", MUST,                                              \
-      "starved, resumed, lost, producer_attached or producer_lost")            \
+      "starved, resumed, lost, producer_attached, producer_continued or "      \
+      "producer_lost")                                                         \
     F(U64, frames, "frames", MAY, "how many frames it is about")               \
     F(U64, in_ring_frame, "in_ring_frame", MAY, "where in the input ring")     \
+    F(TEXT, reason, "reason", MAY, "why frames are lost")                      \
     F(TEXT, producer, "producer", MAY, "the producer's name for itself")
 
 #define EVENT_FIELDS_tool_call(F)                                              \
@@ -215,7 +221,7 @@
     F(U64, in_gated, "input.gated_frames_total", MUST,                         \
       "replaced by silence: muted, or listening when quiet")                   \
     F(U64, in_lost, "input.lost_frames_total", MUST,                           \
-      "overwritten before they were sent")                                     \
+      "overwritten or lost with ring or stream")                               \
     F(U64, in_pending, "input.pending_frames", MUST, "waiting in the ring")    \
     F(U64, in_resent, "input.resent_frames_total", MUST,                       \
       "sent again after a cut")                                                \
@@ -229,7 +235,7 @@
       "not played because of an interruption")                                 \
     F(U64, out_pending, "output.pending_frames", MUST, "to be played yet")     \
     F(U64, out_lost, "output.lost_frames_total", MUST,                         \
-      "dropped because too much waited")                                       \
+      "lost with their ring, or as too much waited")                           \
     F(U64, out_capacity, "output.capacity_frames", MAY, "of the output ring")  \
     F(COUNT, streams_open, "streams.open", MAY,                                \
       "streams of this session, the next and closing ones included")           \
@@ -268,6 +274,7 @@
     F(TEXT, message, "message", MUST, "what happened, and where")              \
     F(TEXT, remedy, "remedy", MUST, "what to do")                              \
     F(TEXT, component, "component", MUST, "the part that failed")              \
+    F(TEXT, ring, "ring", MAY, "the name of the ring that it is about")        \
     F(FLAG, recoverable, "recoverable", MUST,                                  \
       "the session, or the gateway, goes on by itself")                        \
     F(COUNT, http_status, "http_status", MAY, "if there was a response")       \

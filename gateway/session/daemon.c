@@ -91,8 +91,17 @@ on_session_state(void *arg, struct session *session)
         uv_timer_start(&d->sweep_timer, sweep, 0, 0);
 }
 
+/* What stands in rings.json has changed. */
+static void
+on_session_rings(void *arg, struct session *session)
+{
+    (void)session;
+    publish_index(arg);
+}
+
 static const struct session_ops session_callbacks = {
     .on_state = on_session_state,
+    .on_rings = on_session_rings,
 };
 
 struct daemon_session *
@@ -275,6 +284,13 @@ find_group(struct daemon *d, const char *name, char *problem)
     return !name || group;
 }
 
+static void
+on_swept(void *arg, const char *sentence)
+{
+    (void)arg;
+    log_info(ring, NULL, "%s", sentence);
+}
+
 static bool
 open_all(struct daemon *d, char *problem)
 {
@@ -306,7 +322,10 @@ open_all(struct daemon *d, char *problem)
         snprintf(problem, PROBLEM_BYTES, "%s", vr_status_text(VR_NO_MEMORY));
         return false;
     }
-    return open_bus(d, problem) && open_broker(d, problem);
+    if (!open_bus(d, problem))
+        return false;
+    ring_host_sweep(c->runtime_dir, d->instance, on_swept, NULL);
+    return open_broker(d, problem);
 }
 
 /* Whoever starts us may not read what we print. */

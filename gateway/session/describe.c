@@ -340,6 +340,7 @@ session_stats(struct session *s)
     add_latency(o, "end_of_speech_to_first_text_seconds", &s->first_text);
     add_latency(o, "end_of_speech_to_first_audio_seconds", &s->first_audio);
     add_figures(s, o);
+    jsonx_put(o, "rings", rings_stats(s));
     jsonx_put(o, "counters", session_counters(s));
     return o;
 }

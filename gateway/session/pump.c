@@ -8,6 +8,9 @@
 /* What waits for a clip to be said: every input ring has room for so much. */
 #define CLIP_KEEP_MS 10000u
 
+/* One session's turn of the loop; the others wait meanwhile. */
+#define CHUNKS_PER_TURN 16u
+
 static bool
 takes_audio(const struct session *s)
 {
@@ -70,13 +73,16 @@ void
 pump_audio(struct session *s, uint64_t now_ns)
 {
     struct capture_chunk chunk;
+    unsigned given = 0;
     if (!takes_audio(s) || (s->holding && !send_chunk(s, &s->held)))
         return;
-    while (capture_poll(s->capture, now_ns, &chunk)) {
+    while (given < CHUNKS_PER_TURN &&
+           capture_poll(s->capture, now_ns, &chunk)) {
         if (!send_chunk(s, &chunk))
             return;
+        given++;
     }
-    s->poll_again = capture_arm(s->capture);
+    s->poll_again = given == CHUNKS_PER_TURN || capture_arm(s->capture);
 }
 
 void

@@ -48,6 +48,7 @@ report_fault(struct session *s, const struct session_fault *f)
     e.message = f->message;
     e.remedy = f->remedy;
     e.component = f->component;
+    e.ring = f->ring;
     e.recoverable = f->recoverable;
     if (f->retries)
         e.retry_in_ms = f->retry_in_ms;
@@ -147,6 +148,7 @@ report_metrics(struct session *s)
     struct capture_account in;
     struct playback_account out;
     struct event_metrics e;
+    report_losses(s, UINT64_MAX);
     capture_account(s->capture, &in);
     playback_account(s->playback, clock_mono_ns(), &out);
     event_metrics_init(&e);
@@ -164,5 +166,9 @@ report_metrics(struct session *s)
     e.out_lost = out.lost;
     add_streams(s, &e);
     e.counters = session_counters(s);
+    cJSON_AddNumberToObject(e.counters, "ring_faults_total",
+                            (double)rings_faults(s));
+    cJSON_AddNumberToObject(e.counters, "rings_recreated_total",
+                            (double)rings_recreated(s));
     event_metrics_publish(s->services->bus, &s->subject, &e);
 }

@@ -34,6 +34,18 @@ void report_interruption(struct session *s, const struct response *r,
 void report_metrics(struct session *s);                 /* [loop] */
 void report_producer(struct session *s, bool attached); /* [loop] */
 
+/* Who was told to be stopped goes on, or is gone. [loop] */
+void report_continued(struct session *s, enum vr_ring which, bool present);
+
+/* Lost frames of the input ring, of one reason, that are not told yet. */
+struct lost_news {
+    uint64_t frames, frame;
+    uint64_t told_ns; /* 0: never */
+};
+
+/* Tells what is not told yet, where a second has passed. [loop] */
+void report_losses(struct session *s, uint64_t now_ns);
+
 /* What was said again on a new stream. */
 enum replay { REPLAY_NONE, REPLAY_TEXT, REPLAY_AUDIO };
 
@@ -59,6 +71,7 @@ struct session_fault {
     const char *message;
     const char *remedy;
     const char *component;
+    const char *ring;       /* the ring it is about, may be NULL */
     const char *request_id; /* may be NULL */
     int http_status;        /* 0: none */
     bool recoverable;       /* the session goes on by itself */

@@ -62,11 +62,31 @@ on_play_overflow(void *arg, const struct playback_notice *notice)
     report_fault(arg, &fault);
 }
 
+static void
+on_play_lost(void *arg, const struct playback_notice *notice)
+{
+    struct session *s = arg;
+    struct event_playback e;
+    event_playback_init(&e);
+    e.phase = "lost";
+    e.response = notice->response_id;
+    e.from_frame = notice->span.from_frame;
+    e.to_frame = notice->span.to_frame;
+    e.frames = notice->lost_frames;
+    e.estimated = notice->estimated;
+    event_playback_publish(s->services->bus, &s->subject, &e);
+    log_warn(playback, s->context,
+             "%llu frames of response %llu are lost with their ring",
+             (unsigned long long)notice->lost_frames,
+             (unsigned long long)notice->response_id);
+}
+
 const struct playback_ops report_playback_ops = {
     .on_started = on_play_started,
     .on_finished = on_play_finished,
     .on_flushed = on_play_flushed,
     .on_overflow = on_play_overflow,
+    .on_lost = on_play_lost,
 };
 
 static void
@@ -94,27 +114,64 @@ on_resumed(void *arg, uint64_t frame, uint64_t starved_ns)
     tell_capture(arg, "resumed", EVENT_NO_U64, frame);
 }
 
+static const char *const loss_reasons[CAPTURE_LOSS_COUNT] = {
+    [CAPTURE_LOSS_LAPPED] = "the producer overwrote them unread",
+    [CAPTURE_LOSS_WAITING] = "they waited longer than connect_buffer_ms "
+                             "allows, or after a loss outage_buffer_s",
+    [CAPTURE_LOSS_UNSENT] = "their stream ended before it sent them",
+    [CAPTURE_LOSS_RING] = "their ring was damaged before they were read",
+};
+
 static void
-on_lost(void *arg, enum capture_loss why, uint64_t frames, uint64_t frame)
+tell_loss(struct session *s, enum capture_loss why, uint64_t now_ns)
 {
-    static const char *const reasons[] = {
-        [CAPTURE_LOSS_LAPPED] = "the producer overwrote them unread",
-        [CAPTURE_LOSS_WAITING] = "they waited longer than "
-                                 "connect_buffer_ms allows, or after a "
-                                 "loss outage_buffer_s",
-        [CAPTURE_LOSS_UNSENT] = "their stream ended before it sent them",
-    };
-    struct session *s = arg;
+    struct lost_news *news = &s->lost_news[why];
     bool told = why == CAPTURE_LOSS_WAITING && s->waiting_loss_told;
-    tell_capture(s, "lost", frames, frame);
+    struct event_capture e;
+    event_capture_init(&e);
+    e.phase = "lost";
+    e.frames = news->frames;
+    e.in_ring_frame = news->frame;
+    e.reason = loss_reasons[why];
+    event_capture_publish(s->services->bus, &s->subject, &e);
     s->waiting_loss_told = why == CAPTURE_LOSS_WAITING;
     if (told) /* an outage loses some each second */
         log_debug(capture, s->context, "%llu frames more are lost",
-                  (unsigned long long)frames);
+                  (unsigned long long)news->frames);
     else
         log_warn(capture, s->context, "%llu frames before %llu are lost: %s",
-                 (unsigned long long)frames, (unsigned long long)frame,
-                 reasons[why]);
+                 (unsigned long long)news->frames,
+                 (unsigned long long)news->frame, loss_reasons[why]);
+    *news = (struct lost_news){.told_ns = now_ns};
+}
+
+static bool
+is_due(const struct lost_news *news, uint64_t now_ns)
+{
+    return news->frames > 0 && (!news->told_ns || now_ns < news->told_ns ||
+                                now_ns - news->told_ns >= CLOCK_NS_PER_S);
+}
+
+void
+report_losses(struct session *s, uint64_t now_ns)
+{
+    uint64_t told_ns = now_ns == UINT64_MAX ? clock_mono_ns() : now_ns;
+    for (int why = 0; why < CAPTURE_LOSS_COUNT; why++)
+        if (is_due(&s->lost_news[why], now_ns))
+            tell_loss(s, (enum capture_loss)why, told_ns);
+}
+
+/* The first at once, what follows within a second together: a producer can
+ * lose frames as often as it likes. */
+static void
+on_lost(void *arg, enum capture_loss why, uint64_t frames, uint64_t frame)
+{
+    struct session *s = arg;
+    uint64_t now_ns = clock_mono_ns();
+    s->lost_news[why].frames += frames;
+    s->lost_news[why].frame = frame;
+    if (is_due(&s->lost_news[why], now_ns))
+        tell_loss(s, why, now_ns);
 }
 
 /* Speech by its energy: what a stream is given up for if it does not hear it,
@@ -160,4 +217,27 @@ report_producer(struct session *s, bool attached)
     log_info(ring, s->context, "%s%s%s",
              attached ? "producer attached: " : "the producer left",
              attached ? peer.name : "", "");
+}
+
+static void
+tell_player(struct session *s, const char *phase)
+{
+    struct event_playback e;
+    event_playback_init(&e);
+    e.phase = phase;
+    e.from_frame = e.to_frame = ring_host_played(s->out_ring);
+    event_playback_publish(s->services->bus, &s->subject, &e);
+}
+
+void
+report_continued(struct session *s, enum vr_ring which, bool present)
+{
+    const char *who = which == VR_RING_IN ? "producer" : "player";
+    log_info(ring, s->context, "the %s that was stopped %s", who,
+             present ? "goes on" : "is gone");
+    if (which == VR_RING_OUT)
+        tell_player(s, present ? "player_continued" : "player_lost");
+    else if (present)
+        tell_capture(s, "producer_continued", EVENT_NO_U64,
+                     ring_host_head(s->in_ring));
 }

@@ -117,6 +117,8 @@ add_response(struct session *s, struct event_turn *e, const struct response *r)
     e->interrupted = r->interrupted;
     if (playback_heard(s->playback, r->id, clock_mono_ns(), &heard)) {
         e->assistant_seconds = heard.received_ms / 1e3;
+        if (heard.lost_ms > 0)
+            e->lost_ms = (int64_t)heard.lost_ms;
         e->heard_ms = (int64_t)(r->interrupted ? r->heard_ms : heard.heard_ms);
         e->estimated = r->interrupted ? r->heard_estimated : heard.estimated;
     }

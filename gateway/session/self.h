@@ -7,6 +7,7 @@
 
 #include "gateway/capture/capture.h"
 #include "gateway/playback/playback.h"
+#include "gateway/session/bell.h"
 #include "gateway/session/calls.h"
 #include "gateway/session/dialogue.h"
 #include "gateway/session/ending.h"
@@ -18,6 +19,7 @@
 #include "gateway/session/parting.h"
 #include "gateway/session/report.h"
 #include "gateway/session/retry.h"
+#include "gateway/session/rings.h"
 #include "gateway/session/rotation.h"
 #include "gateway/session/session.h"
 #include "gateway/session/texts.h"
@@ -117,7 +119,9 @@ struct session {
 
     /* Set while the conversation runs. */
     bool muted;
-    bool producer_seen;
+    struct rings rings;
+    struct doorbell doorbell;
+    struct lost_news lost_news[CAPTURE_LOSS_COUNT];
     struct trigger trigger;
     struct ending ending;
     struct texts texts;
@@ -131,7 +135,7 @@ struct session {
     uint64_t played[SESSION_PLAYED];
     size_t played_count;
     uint64_t loud_until_ns; /* when_quiet: not listening before */
-    uint64_t next_check_ns, next_metrics_ns;
+    uint64_t next_metrics_ns;
     struct token_counts tokens_total;
     struct latency mic_to_wire, first_text, first_audio;
     struct {
@@ -188,14 +192,11 @@ void closing_begin(struct session *s);
 void closing_go_on(struct session *s, uint64_t now_ns);
 void closing_send_ends(struct session *s, struct link *link);
 
-/* Handles of the loop (timer.c). The bell must be unwatched before its
- * descriptor is closed. [loop] */
+/* The timer on the loop (timer.c). [loop] */
 struct session_handles *handles_new(struct session *s); /* [loop] */
 void handles_free(struct session_handles **handles);    /* [loop] */
 void handles_schedule(struct session *s, uint64_t now_ns,
-                      uint64_t due_ns);       /* [loop] */
-void handles_watch_bell(struct session *s);   /* [loop] */
-void handles_unwatch_bell(struct session *s); /* [loop] */
+                      uint64_t due_ns); /* [loop] */
 
 /* What the model said (model.c). [loop] */
 void model_event(struct session *s, const struct leg *leg,

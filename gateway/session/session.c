@@ -11,21 +11,6 @@
 #include "gateway/session/self.h"
 #include "gateway/session/setup.h"
 
-static void
-on_ring_fault(void *arg, enum ring_fault kind, const char *sentence)
-{
-    struct session *s = arg;
-    struct session_fault fault = {
-        .class_ = "retry",
-        .code = ring_host_fault_name(kind),
-        .message = sentence,
-        .remedy = "Find the process that wrote there: voxring session get "
-                  "names the ring's users",
-        .component = "ring",
-        .recoverable = true};
-    report_fault(s, &fault);
-}
-
 static bool
 open_ring(struct session *s, enum vr_ring which, struct ring_host **ring,
           char *problem, size_t problem_size)
@@ -39,8 +24,8 @@ open_ring(struct session *s, enum vr_ring which, struct ring_host **ring,
         .ring = which,
         .format = {.rate_hz = in ? c->input.rate_hz : c->output.rate_hz,
                    .channels = in ? c->input.channels : c->output.channels},
-        .on_fault = on_ring_fault,
-        .fault_arg = s};
+        .on_fault = rings_on_fault,
+        .fault_arg = in ? &s->rings.in : &s->rings.out};
     config.min_frames = ring_host_min_frames(which, config.format.rate_hz,
                                              c->outage_buffer_s * 1000);
     config.shared_with_group = s->services->ring_shared;
@@ -52,6 +37,7 @@ static bool
 make_parts(struct session *s, char *problem, size_t problem_size)
 {
     const struct config_session *c = s->settings;
+    rings_init(s);
     if (!open_ring(s, VR_RING_IN, &s->in_ring, problem, problem_size) ||
         !open_ring(s, VR_RING_OUT, &s->out_ring, problem, problem_size))
         return false;
@@ -135,7 +121,7 @@ session_new(const struct services *services,
         session_free(&s);
         return NULL;
     }
-    handles_watch_bell(s);
+    bell_watch(s);
     setup_warn(settings, s->family, s->model_known,
                services->config->bedrock.region, s->context);
     report_state(s, SESSION_idle, "created", -1);
@@ -156,6 +142,7 @@ session_free(struct session **session)
         leg_drop(s, &s->parting[i].leg, "dropped", NULL);
     remember_end(s);
     remember_forget_end(s);
+    bell_unwatch(s);
     handles_free(&s->handles);
     calls_free(&s->calls);
     dialogue_free(&s->dialogue);

@@ -26,6 +26,8 @@ struct session_ops {
     /* The state moved. The session must not be freed from here, but may be
      * from the loop's next turn on. */
     void (*on_state)(void *arg, struct session *session);
+    /* One of its rings was made anew. May be NULL. */
+    void (*on_rings)(void *arg, struct session *session);
 };
 
 /* How a session comes to be. */

@@ -15,7 +15,6 @@
 /* when_quiet: the room rings on after the loudspeaker. */
 #define QUIET_TAIL_NS (300 * CLOCK_NS_PER_MS)
 
-#define CHECK_NS CLOCK_NS_PER_S
 #define METRICS_NS (10 * CLOCK_NS_PER_S)
 
 void
@@ -150,38 +149,6 @@ settle_played(struct session *s, uint64_t now_ns)
     s->played_count = 0;
 }
 
-/* ---- rings ---- */
-
-static void
-mend(struct session *s, struct ring_host *ring)
-{
-    char why[VR_ERROR_BYTES];
-    if (!ring_host_check(ring))
-        return;
-    if (ring == s->in_ring)
-        handles_unwatch_bell(s);
-    if (ring_host_recreate(ring, why, sizeof why) != VR_OK)
-        log_error(ring, s->context, "%s", why);
-    else
-        log_warn(ring, s->context, "%s was made anew", ring_host_name(ring));
-    if (ring == s->in_ring)
-        handles_watch_bell(s);
-}
-
-static void
-check_rings(struct session *s, uint64_t now_ns)
-{
-    if (now_ns < s->next_check_ns)
-        return;
-    s->next_check_ns = now_ns + CHECK_NS;
-    mend(s, s->in_ring);
-    mend(s, s->out_ring);
-    bool producer = ring_host_has_producer(s->in_ring);
-    if (producer != s->producer_seen)
-        report_producer(s, producer);
-    s->producer_seen = producer;
-}
-
 /* ---- time ---- */
 
 static void
@@ -200,7 +167,6 @@ pass_deadlines(struct session *s, uint64_t now_ns)
             report_metrics(s);
         s->next_metrics_ns = now_ns + METRICS_NS;
     }
-    check_rings(s, now_ns);
 }
 
 static uint64_t
@@ -212,7 +178,7 @@ sooner(uint64_t a, uint64_t b)
 static uint64_t
 next_deadline(struct session *s, uint64_t now_ns)
 {
-    uint64_t due = s->next_check_ns;
+    uint64_t due = rings_deadline_ns(s);
     if (s->poll_again || streams_granted(s))
         return now_ns;
     if (s->state == SESSION_preparing)
@@ -261,6 +227,7 @@ session_turn(struct session *s)
 {
     uint64_t now_ns = clock_mono_ns();
     s->poll_again = false;
+    rings_tick(s, now_ns);
     pass_deadlines(s, now_ns);
     recovery_tick(s, now_ns);
     rest_tick(s, now_ns);
@@ -274,5 +241,6 @@ session_turn(struct session *s)
     pump_settle(s, now_ns);
     handover_tick(s, now_ns);
     move_audio(s, now_ns);
+    rings_tick(s, now_ns);
     handles_schedule(s, now_ns, next_deadline(s, now_ns));
 }

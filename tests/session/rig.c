@@ -23,7 +23,7 @@ on_state(void *arg, struct session *session)
     rig->states++;
 }
 
-const struct session_ops rig_session_ops = {on_state};
+const struct session_ops rig_session_ops = {.on_state = on_state};
 
 static void
 on_answer(void *arg, const struct rpc_peer *peer, const char *text,
