@@ -60,7 +60,8 @@ noreturn void lane_fail(const char *format, ...)
 /* A child that runs `life` and exits with 0; it dies with the lane. [any] */
 pid_t lane_fork(void (*life)(void *), void *arg);
 
-/* Whether a child sleeps in the kernel. Fails the lane if it has ended. [any] */
+/* Whether a child sleeps in the kernel. Fails the lane if it has ended.
+ * [any] */
 bool lane_asleep(pid_t pid);
 
 /* A moment, in loops around what has no event to wait for. [any] */
