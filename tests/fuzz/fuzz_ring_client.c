@@ -204,6 +204,8 @@ writer_writes(struct run *r)
     size_t frames = input_16(&r->in) % ENEMY_CAPACITY;
     enum vr_status status;
 
+    /* It may find another gateway now, and then other positions. */
+    vr_space(r->writer);
     audio_fill(samples, writer_position(r), frames);
     status = vr_write(r->writer, samples, frames, frames & 1 ? vr_now_ns() : 0);
     must(status == VR_OK || vr_writer_error(r->writer)[0] != '\0');

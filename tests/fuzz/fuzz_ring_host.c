@@ -136,6 +136,8 @@ peer_writes(struct run *r, size_t frames, bool stamped)
 {
     struct vr_writer_stats stats;
 
+    /* It may find another gateway now, and then other positions. */
+    vr_space(r->writer);
     vr_writer_stats(r->writer, &stats, sizeof stats);
     audio_fill(samples, stats.position, frames);
     if (vr_write(r->writer, samples, frames, stamped ? vr_now_ns() : 0) !=
