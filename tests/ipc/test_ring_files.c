@@ -174,11 +174,24 @@ check_mine(void)
     assert_string_equal(text, "dear");
 }
 
+static char folders[2][128];
+static unsigned folder_count;
+
 static void
 put_folder(struct scene *s, enum vr_ring ring)
 {
     take_name(s, ring);
     assert_int_equal(mkdir(path, 0700), 0);
+    memcpy(folders[folder_count++ % 2], path, sizeof path);
+}
+
+/* The harness removes files. */
+static int
+down(void **state)
+{
+    for (int i = 0; i < 2; i++)
+        rmdir(folders[i]);
+    return harness_down(state);
 }
 
 /* The other ring of the session, under two names: alive, and held. */
@@ -581,5 +594,5 @@ main(void)
 
     /* What a file lease of ours tells us. */
     signal(SIGIO, SIG_IGN);
-    return cmocka_run_group_tests(tests, harness_up, harness_down);
+    return cmocka_run_group_tests(tests, harness_up, down);
 }
