@@ -10,7 +10,7 @@
 
 /* No sleep is longer than this, so that the gateway's death is noticed within
  * 100 ms; shorter ones would cost those who only wait. */
-#define RING_SLICE_NS UINT64_C(90000000)
+#define RING_SLICE_NS UINT64_C(75000000)
 
 /* Sleeps while *word is `seen`, at most timeout_ns. VR_OK: woken, or *word had
  * changed, or no reason; VR_TIMEOUT; VR_AGAIN: a signal handler ran. [any] */

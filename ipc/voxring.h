@@ -28,10 +28,10 @@
  * the handle.
  *
  * When the gateway ends, handles stay: they find its successor by themselves,
- * looking at most every 20 ms, usually 90. Nothing here asks the gateway to take part.
+ * looking at most every 20 ms, usually 75. Nothing here asks the gateway to take part.
  *
  * Thread tags: [rt] no lock, no allocation, and a system call only to wake
- * somebody who sleeps or for the look at the gateway, each 90 ms;
+ * somebody who sleeps or for the look at the gateway, each 75 ms;
  * [any] may block. */
 #ifndef VOXRING_H
 #define VOXRING_H

@@ -150,28 +150,34 @@ vr_writer_close(struct vr_writer **writer)
     *writer = NULL;
 }
 
-/* Where the gateway has read up to, bounded to what can be. */
+/* Where the gateway says that it has read up to; at most head. */
+static uint64_t
+told_position(const struct vr_writer *w)
+{
+    /* Acquire, with the release in ring_host: it has copied what is before. */
+    uint64_t read = atomic_load_explicit(&w->client.map.layout->read_position,
+                                         memory_order_acquire);
+
+    return read < w->pen.head ? read : w->pen.head;
+}
+
+/* The same, as far as the frames from there on are still in the ring. */
 static uint64_t
 read_position(const struct vr_writer *w)
 {
-    const struct ring_map *map = &w->client.map;
-    /* Acquire, with the release in ring_host: it has copied what is before. */
-    uint64_t read =
-        atomic_load_explicit(&map->layout->read_position, memory_order_acquire);
+    uint64_t read = told_position(w);
+    uint64_t capacity = w->client.map.header.capacity_frames;
 
-    if (read > w->pen.head)
-        return w->pen.head;
-    if (w->pen.head - read > map->header.capacity_frames)
-        return w->pen.head - map->header.capacity_frames;
-    return read;
+    return w->pen.head - read > capacity ? w->pen.head - capacity : read;
 }
 
-/* What the gateway has not read dies with it. Of a ring that was cut short it
+/* What the gateway has not read dies with it, also what was overwritten before
+ * it could say so. Of a ring that was cut short it
  * is known only as it was at the last look. */
 static void
 count_unread(struct vr_writer *w)
 {
-    uint64_t read = read_position(w), unread;
+    uint64_t read = told_position(w), unread;
 
     if (ring_map_lost(&w->client.map))
         read = w->read_seen;
@@ -199,7 +205,7 @@ check_gateway(struct vr_writer *w, uint64_t now_ns)
 
     if (c->map.layout != NULL) {
         if (!ring_client_gateway_gone(c, now_ns)) {
-            w->read_seen = read_position(w);
+            w->read_seen = told_position(w);
             return VR_OK;
         }
         count_unread(w);
@@ -219,7 +225,7 @@ check_gateway(struct vr_writer *w, uint64_t now_ns)
 }
 
 /* Whether it is too early to look at the clock: with a caller's stamp it is
- * read once in 90 ms by the stamps, or in 250 ms of audio, not in each call. */
+ * read once in 75 ms by the stamps, or in 250 ms of audio, not in each call. */
 static bool
 early(struct vr_writer *w, size_t frames, uint64_t captured_ns)
 {
