@@ -281,7 +281,8 @@ build/fuzz/%: tests/fuzz/%.c $(wildcard gateway/*/*.c ipc/*.c gateway/*.c \
 	@echo '  FUZZ  $@'
 	$(Q)m=$$(sed -n 's,^.*fuzz-module: *,,p' $<); \
 	$(CLANG) $(CPPFLAGS_ALL) -std=c11 -g -O1 -pthread \
-		-fsanitize=fuzzer,address,undefined -o $@ $< \
+		-fsanitize=fuzzer,address,undefined \
+		-fno-sanitize-recover=undefined -o $@ $< \
 		$$(for d in $$m; do case $$d in *.c) echo $$d;; \
 			*) ls $$d/*.c | grep -v /main.c;; esac; done | sort -u) \
 		-lcjson -lcrypto -lssl -lnghttp2 -lcurl -luv -lzmq -lspeexdsp -lm
