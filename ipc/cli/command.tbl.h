@@ -32,6 +32,45 @@ COMMAND(record, "record", "SESSION FILE|-", 2, 2,
     "  voxring record robot heard.wav --in --until-idle 5000\n"
     "  voxring record robot - --player --silence |\n"
     "      aplay -q -t raw -f S16_LE -r 24000 -c 1\n")
+COMMAND(ring_ls, "ring ls", "[SESSION|NAME...]", 0, 32,
+    "lists the rings of this machine, also those of dead gateways",
+    "For each: format, seconds of room, its gateway (living, stopped or dead, by\n"
+    "the kernel's lock), who holds its lease (the producer of `in`, the player\n"
+    "of `out`), how many readers have a slot, where the writer is and up to\n"
+    "where the gateway has read or the player has played, the lag between, and\n"
+    "all frames lost. What is wrong with a ring, or why it cannot be opened, is\n"
+    "a line with `!`. It is the rings of all gateways; with --runtime-dir, of\n"
+    "that folder's. No gateway is asked, and none notices.\n"
+    "\n"
+    "  voxring ring ls\n"
+    "  voxring ring ls --json | jq -r '.rings[] | select(.wrong != []) | .name'\n")
+COMMAND(ring_stat, "ring stat", "SESSION|NAME [in|out]", 1, 2,
+    "shows all of a ring, or of a session's two, living or dead",
+    "Layout, positions, the newest flush and commit, losses of each, who is\n"
+    "there, who was, and how loud the last 100 ms and the last second are (peak\n"
+    "and RMS in dB of full scale). Of a damaged ring it shows what it can, and\n"
+    "what is wrong. --json: ipc/cli/README.md lists the members.\n"
+    "\n"
+    "  voxring ring stat robot\n"
+    "  voxring ring stat robot in --json | jq '.rings[0].levels'\n")
+COMMAND(ring_watch, "ring watch", "SESSION|NAME", 1, 1,
+    "shows a ring's rate, level, lag and losses once a second",
+    "On a terminal a table, else a line for each ring. It wakes nobody, takes no\n"
+    "reader's slot, and goes on when the gateway dies, comes back or makes the\n"
+    "ring anew, which it says. The level is that of the frames that came since\n"
+    "the line before, of their last second at most.\n"
+    "\n"
+    "  voxring ring watch robot\n"
+    "  voxring ring watch robot --interval 200 --count 50 >levels.txt\n")
+COMMAND(ring_rm, "ring rm", "[SESSION|NAME...]", 0, 32,
+    "removes the rings and doorbells that dead gateways left",
+    "Whether a gateway is dead is what the kernel's lock says; a stopped one is\n"
+    "not. The doorbell goes with its ring if the runtime folder is certain: it\n"
+    "is the one given, or the ring's name was made from it. A gateway that\n"
+    "starts again with its folder removes all this by itself.\n"
+    "\n"
+    "  voxring ring rm --stale --dry-run\n"
+    "  voxring ring rm --stale\n")
 COMMAND(tail, "tail", "[TYPE...]", 0, 32,
     "prints events of the bus, one JSON document a line",
     "Each line is one CloudEvents document; ipc/events.md tells what is in it.\n"
