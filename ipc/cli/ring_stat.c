@@ -57,11 +57,11 @@ print_geometry(const struct ring_view *view)
     say_line("  %-15s %016llx, made anew %lu times, begins at %llu", "epoch",
              (ull)words->epoch, (unsigned long)words->recreated,
              (ull)words->first_position);
-    say_line("  %-15s %lu Hz, %lu channels, room for %llu frames (%.1f s)",
-             "format", (unsigned long)words->rate_hz,
-             (unsigned long)words->channels, (ull)words->capacity_frames,
-             words->rate_hz ? (double)words->capacity_frames / words->rate_hz
-                            : 0);
+    say_line(
+        "  %-15s %lu Hz, %lu channel%s, room for %llu frames (%.1f s)",
+        "format", (unsigned long)words->rate_hz, (unsigned long)words->channels,
+        words->channels == 1 ? "" : "s", (ull)words->capacity_frames,
+        words->rate_hz ? (double)words->capacity_frames / words->rate_hz : 0);
 }
 
 static void

@@ -117,7 +117,7 @@ tell_epoch(struct watch *w, struct watched *r, const struct ring_view *view)
         return false;
     if (r->epoch != 0 && view->header.recreated > 0 &&
         view->words.gateway_pid == r->gateway_pid)
-        tell(w, r, "the ring was made anew, for the %luth time",
+        tell(w, r, "the ring was made anew (%lu times so far)",
              (unsigned long)view->header.recreated);
     else if (r->epoch != 0 || r->state != UNSEEN)
         tell(w, r, "a gateway is there, pid %lu, with a new ring", pid);

@@ -163,6 +163,25 @@ program_wait(struct program *program)
     return program->code;
 }
 
+void
+program_await(struct program *program, const char *text)
+{
+    char name[32];
+    size_t index = 0;
+    while (programs[index] != program)
+        index++;
+    snprintf(name, sizeof name, "out%zu", index);
+    for (bool ended = false;; program_pause()) {
+        char now[sizeof program->out];
+        read_text(name, now, sizeof now);
+        if (strstr(now, text))
+            return;
+        if (ended)
+            fail_msg("no \"%s\" in: %s%s", text, now, program->err);
+        ended = program_ended(program);
+    }
+}
+
 struct program *
 program_run(const char *input, const char *const *arguments)
 {

@@ -37,6 +37,10 @@ bool program_ended(struct program *program);
 /* Waits for the end; returns the exit code. */
 int program_wait(struct program *program);
 
+/* Waits until a running program's standard output holds `text`; fails the test
+ * if it ends without. */
+void program_await(struct program *program, const char *text);
+
 /* program_start() and program_wait(); the last one's output stays readable
  * through the pointer. */
 #define PROGRAM_RUN(...) \
