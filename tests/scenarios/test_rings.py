@@ -183,6 +183,7 @@ class Rings(unittest.TestCase):
     def test_audio_beyond_the_connect_buffer_is_counted(self):
         config = {"sessions": {"robot": {"connect_buffer_ms": 1000}}}
         with Endpoint() as end, Gate(end) as gate, remote(gate, config) as g:
+            g.bus.wait("heartbeat")  # the subscription is in force
             with voxring.Writer("robot", runtime_dir=g.runtime) as mic:
                 mic.write(silence(3))
                 lost = g.bus.wait("capture", phase="lost")["data"]
