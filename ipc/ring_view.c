@@ -102,7 +102,8 @@ take_flush(struct ring_view *view, uint64_t count_again)
 }
 
 /* Positions first, then head, then intent: so that, with honest peers, no
- * position is beyond head, and head not beyond intent. */
+ * position is beyond head, and head not beyond intent; but any time may pass
+ * between. */
 static bool
 look_at_words(struct ring_view *view)
 {
@@ -124,6 +125,7 @@ look_at_words(struct ring_view *view)
                  offsetof(struct ring_layout, intent)))
         return false;
     view->head = again.words.head;
+    view->intent_before = again.words.intent;
     view->stamped = words->stamp_head == again.words.stamp_head &&
                     words->stamp_head != RING_NO_STAMP && words->commit_ns != 0;
     take_flush(view, again.words.flush_count);

@@ -67,8 +67,9 @@ struct ring_view {
     /* The words are of a layout that we know, though maybe damaged. */
     bool has_words;
     struct ring_layout words;
-    uint64_t head; /* read after all positions that follow it */
-    uint64_t intent;
+    uint64_t head;          /* read after all positions that follow it */
+    uint64_t intent;        /* read after head: not below an honest one */
+    uint64_t intent_before; /* read before head: not far beyond it */
     bool stamped; /* the time stamps of the newest commit belong together */
     bool flushed; /* there was a flush; these two are of the newest */
     uint64_t flush_to;

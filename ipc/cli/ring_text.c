@@ -126,7 +126,8 @@ check_words(const struct wrong *w, const struct ring_view *view)
     if (view->head > RING_MAX_POSITION || view->head < words->first_position)
         tell(w, "its head %llu cannot be", (unsigned long long)view->head);
     if ((int64_t)(view->intent - view->head) < 0 ||
-        view->intent - view->head > words->capacity_frames)
+        (int64_t)(view->intent_before - view->head) >
+            (int64_t)words->capacity_frames)
         tell(w, "the writer's intent %llu cannot be",
              (unsigned long long)view->intent);
     if (view->ring == VR_RING_IN)
