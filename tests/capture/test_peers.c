@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -189,7 +190,7 @@ test_what_a_damaged_ring_held_is_lost(void **state)
     assert_int_equal(capture_ring_lost(mic.capture), 0);
     while (ring_host_readable(mic.ring) == 0) {
         vr_write(mic.writer, silence, 160, 0);
-        usleep(1000);
+        poll(NULL, 0, 1);
     }
     mic.now_ns += MS(1000);
     poll_all();
