@@ -290,6 +290,9 @@ ring_view_frames(const struct ring_view *view, int16_t *samples, size_t frames,
     from = oldest(view, view->intent);
     if (from >= head)
         return 0;
+    /* The writer's word may be too small for the ring. */
+    if (frames > view->header.capacity_frames)
+        frames = (size_t)view->header.capacity_frames;
     if (head - from > frames)
         from = head - frames;
     count = (size_t)(head - from);

@@ -13,7 +13,7 @@
 
 #define RINGS_MAX 64
 #define NEWS_MAX 8
-#define NEWS_BYTES 200
+#define NEWS_BYTES 256
 #define INTERVAL_MS 1000
 #define INTERVAL_MIN_MS 10
 #define METER_CELLS 20
@@ -25,6 +25,7 @@ enum state { UNSEEN, GONE, CLOSED, DAMAGED, DEAD, LIVING, STOPPED };
 
 struct watched {
     struct ring_view_name name;
+    char label[VR_SESSION_MAX + RING_INSTANCE_BYTES + 4];
     enum state state;
     uint64_t epoch;
     uint32_t gateway_pid;
@@ -61,13 +62,13 @@ static void tell(struct watch *w, const struct watched *r, const char *format,
 static void
 tell(struct watch *w, const struct watched *r, const char *format, ...)
 {
-    char clock[16], what[NEWS_BYTES - 64], line[NEWS_BYTES];
+    char clock[16], what[NEWS_BYTES - 128], line[NEWS_BYTES];
     va_list list;
     va_start(list, format);
     vsnprintf(what, sizeof what, format, list);
     va_end(list);
     put_clock(clock);
-    snprintf(line, sizeof line, "%s %-12s %-4s %s", clock, r->name.session,
+    snprintf(line, sizeof line, "%s %-12s %-4s %s", clock, r->label,
              ring_text_side(r->name.ring), what);
     if (!w->table) {
         say_line("%s", line);
@@ -199,7 +200,7 @@ print_rates(struct watched *r, const struct ring_view *view)
     put_meter(&level, meter);
     say_line("%s %-12s %-4s %10.1f frames/s  peak %6s RMS %6s dBFS |%s|  lag "
              "%s ms  lost %llu",
-             clock, r->name.session, ring_text_side(r->name.ring),
+             clock, r->label, ring_text_side(r->name.ring),
              seconds > 0 ? (double)frames / seconds : 0, peak, rms, meter, lag,
              (unsigned long long)new_losses(r, view));
     r->head = view->head;
@@ -234,6 +235,22 @@ is_known(const struct watch *w, const struct ring_view_name *name)
     return false;
 }
 
+/* Of several gateways' rings it is said which. */
+static void
+put_labels(struct watch *w)
+{
+    bool several = false;
+    for (size_t i = 1; i < w->count; i++)
+        several |=
+            strcmp(w->rings[i].name.instance, w->rings[0].name.instance) != 0;
+    for (size_t i = 0; i < w->count; i++) {
+        const struct ring_view_name *name = &w->rings[i].name;
+        snprintf(w->rings[i].label, sizeof w->rings[i].label, "%s%s%s%s",
+                 name->session, several ? " (" : "",
+                 several ? name->instance : "", several ? ")" : "");
+    }
+}
+
 static void
 add_rings(struct watch *w, const struct ring_view_list *list, enum state state)
 {
@@ -249,6 +266,7 @@ add_rings(struct watch *w, const struct ring_view_list *list, enum state state)
             say_note(w->cli, "only the first %d rings are watched", RINGS_MAX);
         w->full = true;
     }
+    put_labels(w);
 }
 
 /* Those that have come since. */
