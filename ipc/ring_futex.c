@@ -1,5 +1,4 @@
 #include <errno.h>
-#include <limits.h>
 #include <linux/futex.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -10,6 +9,10 @@
 #define NS_PER_S UINT64_C(1000000000)
 #define NS_PER_MS UINT64_C(1000000)
 #define ODD_NS UINT64_C(10000000)
+
+/* Far more than a ring has readers, and about 0.2 ms of work: anybody may put
+ * thousands to sleep on a word. Who is left asleep looks by itself. */
+#define WAKE_MOST 256
 
 static struct timespec
 to_timespec(uint64_t ns)
@@ -60,7 +63,7 @@ ring_futex_wake(_Atomic uint32_t *word)
 void
 ring_futex_notify(_Atomic uint32_t *word)
 {
-    syscall(SYS_futex, word, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+    syscall(SYS_futex, word, FUTEX_WAKE, WAKE_MOST, NULL, NULL, 0);
 }
 
 enum vr_status

@@ -17,10 +17,10 @@
 enum vr_status ring_futex_wait(_Atomic uint32_t *word, uint32_t seen,
                                uint64_t timeout_ns);
 
-/* Changes *word and wakes all who sleep on it. [rt] */
+/* Changes *word and wakes those who sleep on it, 256 at most. [rt] */
 void ring_futex_wake(_Atomic uint32_t *word);
 
-/* Wakes all who sleep on *word, which is not touched. [rt] */
+/* Wakes up to 256 of those who sleep on *word, which is not touched. [rt] */
 void ring_futex_notify(_Atomic uint32_t *word);
 
 /* Sleeps where there is no word to sleep on. VR_TIMEOUT, or VR_AGAIN: a signal
