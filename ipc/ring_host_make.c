@@ -1,4 +1,5 @@
-/* Making a ring's object and doorbell, and taking them away. */
+/* Making a ring's object and doorbell, taking them away, and looking after them
+ * in between. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -17,6 +18,9 @@
 
 /* Each turn somebody else's start or end came in between. */
 #define MAKE_TRIES 8
+
+/* Another sweeper needs some microseconds. */
+#define SWEPT_NS UINT64_C(1000000)
 
 static int
 object_fd(const struct ring_map *map)
@@ -47,7 +51,9 @@ create_object(struct ring_map *map, const char *object, bool ours, char *why,
                 why, why_bytes, errno == EACCES ? VR_DENIED : VR_SYSTEM,
                 "Cannot make the ring %s: %s", object, strerror(errno));
         status = ring_sweep_object(object, why, why_bytes);
-        if (status != VR_OK && !(ours && ring_sweep_force(object)))
+        if (status == VR_AGAIN && i < MAKE_TRIES / 2)
+            ring_futex_sleep(SWEPT_NS);
+        else if (status != VR_OK && !(ours && ring_sweep_force(object)))
             return status;
     }
     return ring_why(why, why_bytes, VR_BUSY,

@@ -69,20 +69,30 @@ wake_clients(int fd)
 
 /* One sweeper at a time, and no gateway. The gateway's byte is barred, not
  * held: clients look at it, and what is swept must not look alive to them. */
-static bool
-take_dead(int fd)
+static enum vr_status
+take_dead(int fd, const char *object, char *why, size_t why_bytes)
 {
     bool taken = ring_lock_take(fd, RING_LOCK_SWEEP) &&
                  ring_lock_bar(fd, RING_LOCK_GATEWAY);
 
     RING_STEP("sweep: locked");
-    return taken;
+    if (taken)
+        return VR_OK;
+    if (ring_lock_held(fd, RING_LOCK_GATEWAY))
+        return ring_why(why, why_bytes, VR_BUSY,
+                        "Another voxringd holds the ring %s; end it, or give "
+                        "this one a runtime folder of its own",
+                        object);
+    return ring_why(why, why_bytes, VR_AGAIN,
+                    "The remains %s are being removed by another process; try "
+                    "again",
+                    object);
 }
 
 enum vr_status
 ring_sweep_object(const char *object, char *why, size_t why_bytes)
 {
-    enum vr_status status = VR_OK;
+    enum vr_status status;
     struct ring_map old;
 
     if (!ring_map_open(&old, object, 0)) {
@@ -93,13 +103,9 @@ ring_sweep_object(const char *object, char *why, size_t why_bytes)
                         "cannot be opened: %s; remove " RING_SHM_DIR "%s",
                         object, strerror(errno), object);
     }
-    if (!take_dead(old.fork.fd[RING_MAP_OBJECT_FD]))
-        status = ring_why(why, why_bytes, VR_BUSY,
-                          "Another voxringd holds the ring %s; end it, or "
-                          "give this one a runtime folder of its own",
-                          object);
-    else if (ring_map_is_named(&old, object) && shm_unlink(object) != 0 &&
-             errno != ENOENT)
+    status = take_dead(old.fork.fd[RING_MAP_OBJECT_FD], object, why, why_bytes);
+    if (status == VR_OK && ring_map_is_named(&old, object) &&
+        shm_unlink(object) != 0 && errno != ENOENT)
         status = ring_why(why, why_bytes, VR_DENIED,
                           "Cannot remove what a dead gateway left as %s: %s; "
                           "remove " RING_SHM_DIR "%s",

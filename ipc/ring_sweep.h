@@ -12,8 +12,9 @@
 #define RING_SHM_DIR "/dev/shm"
 
 /* Removes the object of that name if no gateway holds it, while holding its
- * lock. VR_OK: the name is free, or was a moment ago; VR_BUSY: a living, or
- * stopped, gateway's; VR_DENIED: not ours to open or remove. [any] */
+ * lock. VR_OK: the name is free, or was a moment ago; VR_AGAIN: somebody else is
+ * at it; VR_BUSY: a living, or stopped, gateway's; VR_DENIED: not ours to open
+ * or remove. [any] */
 enum vr_status ring_sweep_object(const char *object, char *why,
                                  size_t why_bytes) VR_NODISCARD;
 

@@ -45,6 +45,7 @@
 #define RING_LOCK_GATEWAY 0
 #define RING_LOCK_WRITER 1
 #define RING_LOCK_SLOT 2 /* and up: one per slot */
+#define RING_LOCK_SWEEP (RING_LOCK_SLOT + (long)RING_MAX_SLOTS)
 
 /* Who a lease holder says it is: for display only. */
 struct ring_holder {
