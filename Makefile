@@ -293,9 +293,9 @@ fuzz: ## run each fuzz target for FUZZ_SECONDS (20) with clang's libFuzzer
 	$(Q)$(MAKE) --no-print-directory fuzzers
 	$(Q)tests/fuzz/run $(or $(FUZZ_SECONDS),20) $(FUZZERS)
 
-model: ## check the ring's algorithm exhaustively with spin (two minutes, up to 6 GB)
+model: ## check the ring's algorithm exhaustively with spin (three minutes, 6 GB)
 	$(Q)EXTRA_PACKAGES=spin tests/install-deps
-	$(Q)tests/model/run build/model
+	$(Q)MODEL_QUICK=$(MODEL_QUICK) tests/model/run build/model
 
 check-arm: ## the ring tests for aarch64, under qemu-user (Debian's cross compiler)
 	$(Q)tests/arm/run build/arm
