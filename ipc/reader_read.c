@@ -162,7 +162,7 @@ look_for_ring(struct vr_reader *r)
     if (ring_client_due(c, vr_now_ns()) &&
         ring_client_attach(c, reader_take_lease) == VR_OK)
         return VR_OK;
-    away = c->away == VR_NOT_FOUND || c->away == VR_AGAIN ? VR_CLOSED : c->away;
+    away = ring_client_away(c);
     if (away == r->told)
         return VR_AGAIN;
     r->told = away;
@@ -276,8 +276,7 @@ gateway_changed(struct vr_reader *r)
         return false;
     if (c->map.layout == NULL)
         return ring_client_attach(c, reader_take_lease) == VR_OK ||
-               (c->away != VR_NOT_FOUND && c->away != VR_AGAIN &&
-                c->away != r->told);
+               ring_client_away(c) != r->told;
     if (!ring_client_gateway_gone(c, now_ns))
         return false;
     /* vr_read() shall look again, see the same, and tell. */

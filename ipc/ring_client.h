@@ -16,7 +16,7 @@ struct ring_client {
     uint64_t checked_ns; /* when the gateway was last looked for */
     uint64_t left_ns;    /* when the last ring was given up */
     uint64_t proved_ns;  /* when name, size and header were, too */
-    enum vr_status away; /* why there is no ring; VR_OK while there is */
+    enum vr_status away; /* as attaching said; see ring_client_away() */
     uint32_t attach_count;
 
     enum vr_ring ring;
@@ -54,6 +54,16 @@ void ring_client_detach(struct ring_client *client);
  * no longer what it was. Some system calls; notes the time. [any] */
 bool ring_client_gateway_gone(struct ring_client *client, uint64_t now_ns);
 
+/* Why there is no ring, in a status for the caller; VR_OK while there is one.
+ * [rt] */
+static inline enum vr_status
+ring_client_away(const struct ring_client *client)
+{
+    bool waits = client->away == VR_NOT_FOUND || client->away == VR_AGAIN;
+
+    return waits ? VR_CLOSED : client->away;
+}
+
 /* How long not to look: less while a new gateway may be just starting. [rt] */
 static inline uint64_t
 ring_client_slice_ns(const struct ring_client *client)
@@ -83,8 +93,8 @@ uint64_t ring_client_sleep_ns(const struct ring_client *client,
 void ring_client_copy_stats(void *stats, size_t stats_bytes, const void *ours,
                             size_t our_bytes);
 
-/* A sleep ended without what it was for: it may be the gateway's good-bye, so it
- * is time to look. `count` is how often that was in this call, counted here:
+/* A sleep ended without what it was for: it may be the gateway's good-bye, so
+ * it is time to look. `count` is how often that was in this call, counted here:
  * who wakes us on and on for nothing shall not have us run. [any] */
 void ring_client_false_wake(struct ring_client *client, unsigned *count);
 

@@ -39,8 +39,8 @@ ring_holder_sign(_Atomic uint32_t *pid, _Atomic uint64_t *name_words,
 
 /* The state is the letter behind the last ')': the name before it may hold
  * anything. */
-static bool
-is_stopped(uint32_t pid)
+bool
+ring_holder_is_stopped(uint32_t pid)
 {
     char path[32], text[512];
     const char *state;
@@ -48,7 +48,7 @@ is_stopped(uint32_t pid)
     int fd;
 
     snprintf(path, sizeof path, "/proc/%lu/stat", (unsigned long)pid);
-    fd = open(path, O_RDONLY | O_CLOEXEC);
+    fd = pid != 0 ? open(path, O_RDONLY | O_CLOEXEC) : -1;
     if (fd < 0)
         return false;
     n = read(fd, text, sizeof text - 1);
@@ -73,5 +73,5 @@ ring_holder_read(struct ring_holder_card *card, _Atomic uint32_t *pid,
     memcpy(card->name, words, sizeof words);
     make_printable(card->name);
     card->pid = atomic_load_explicit(pid, memory_order_relaxed);
-    card->stopped = card->pid != 0 && is_stopped(card->pid);
+    card->stopped = ring_holder_is_stopped(card->pid);
 }

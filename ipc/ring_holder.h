@@ -22,4 +22,8 @@ void ring_holder_sign(_Atomic uint32_t *pid, _Atomic uint64_t *name_words,
 void ring_holder_read(struct ring_holder_card *card, _Atomic uint32_t *pid,
                       _Atomic uint64_t *name_words);
 
+/* Whether the process of that pid is stopped; false if there is none, as with
+ * pid 0. [any] */
+bool ring_holder_is_stopped(uint32_t pid);
+
 #endif

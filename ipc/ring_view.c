@@ -30,17 +30,6 @@ read_at(int fd, void *to, size_t bytes, uint64_t at)
 
 /* ---- who is there ------------------------------------------------------ */
 
-static bool
-is_stopped(uint32_t pid)
-{
-    _Atomic uint32_t word = pid;
-    _Atomic uint64_t nobody[RING_NAME_BYTES / 8] = {0};
-    struct ring_holder_card card;
-
-    ring_holder_read(&card, &word, nobody);
-    return card.stopped;
-}
-
 static void
 look_at_producer(struct ring_view *view)
 {
@@ -161,7 +150,8 @@ look_at_ring(struct ring_view *view)
     if (!view->has_words)
         return;
     look_at_producer(view);
-    view->stopped = view->living && is_stopped(view->words.gateway_pid);
+    view->stopped =
+        view->living && ring_holder_is_stopped(view->words.gateway_pid);
 }
 
 static const char *

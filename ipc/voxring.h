@@ -20,19 +20,19 @@
  *
  * The library is a guest: it changes no signal disposition (but in
  * vr_guard_install()), raises no signal, starts no thread, prints nothing, and
- * its descriptors are closed on exec and in forked children. A handle is used by one thread at a time; different
- * handles are independent. After fork() the child's calls on an inherited
- * handle return VR_STATE; only vr_writer_close() and vr_reader_close() are of
- * use there. A child made by a raw clone() that runs no fork handlers keeps
- * the parent's lease until it execs, ends, or calls into this library with
- * the handle.
+ * its descriptors are closed on exec and in forked children. A handle is used
+ * by one thread at a time; different handles are independent. After fork() the
+ * child's calls on an inherited handle return VR_STATE; only vr_writer_close()
+ * and vr_reader_close() are of use there. A child made by a raw clone() that
+ * runs no fork handlers keeps the parent's lease until it execs, ends, or calls
+ * into this library with the handle.
  *
  * When the gateway ends, handles stay: they find its successor by themselves,
- * looking at most every 20 ms, usually 75. Nothing here asks the gateway to take part.
+ * looking every 75 ms, or every 20 ms where one may be about to start. Nothing
+ * here asks the gateway to take part.
  *
  * Thread tags: [rt] no lock, no allocation, and a system call only to wake
- * somebody who sleeps or for the look at the gateway, each 75 ms;
- * [any] may block. */
+ * somebody who sleeps or for the look at the gateway; [any] may block. */
 #ifndef VOXRING_H
 #define VOXRING_H
 
@@ -233,9 +233,8 @@ VR_API enum vr_status vr_write(struct vr_writer *writer, const void *samples,
 
 /* Room to write in place: returns how many frames fit at *samples in one
  * piece, at most `frames`, and 0 if there is no gateway (vr_write() would then
- * count them as lost). The room is the
- * caller's until vr_commit(). What was at that place is gone for readers, even
- * if less is committed. [rt] */
+ * count them as lost). The room is the caller's until vr_commit(). What was at
+ * that place is gone for readers, even if less is committed. [rt] */
 VR_API size_t vr_reserve(struct vr_writer *writer, size_t frames,
                          void **samples);
 
@@ -251,9 +250,8 @@ VR_API size_t vr_space(struct vr_writer *writer);
 /* Waits until vr_space() is at least `frames`: for files, which have no clock
  * of their own. The ring's whole capacity waits until all is read. timeout_ms
  * below 0 is for ever. VR_OK; VR_TIMEOUT (also while there is no gateway);
- * VR_AGAIN if a signal handler ran;
- * VR_INVALID if that is more than the ring holds; VR_STATE as vr_write().
- * [any] */
+ * VR_AGAIN if a signal handler ran; VR_INVALID if that is more than the ring
+ * holds; VR_STATE as vr_write(). [any] */
 VR_API enum vr_status vr_wait_space(struct vr_writer *writer, size_t frames,
                                     int timeout_ms);
 
