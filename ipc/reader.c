@@ -78,6 +78,7 @@ static void
 find_place(struct vr_reader *r)
 {
     struct reader_flush flush;
+    bool was_flushed;
     uint64_t head;
 
     r->position = 0;
@@ -85,8 +86,11 @@ find_place(struct vr_reader *r)
     r->unchecked_frames = 0;
     r->flush_count = 0;
     r->flush_to = 0;
+    was_flushed = r->client.attach_count == 0 && reader_read_flush(r, &flush);
+    RING_STEP("lease: flush");
+    /* Behind the flush: a head from before it would make it look like none. */
     head = reader_head(r);
-    if (r->client.attach_count == 0 && reader_read_flush(r, &flush)) {
+    if (was_flushed) {
         r->flush_count = flush.count;
         r->flush_to = flush.to <= head ? flush.to : 0;
     }

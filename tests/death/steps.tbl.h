@@ -15,6 +15,7 @@
     ROW("lease: pen", "W")         \
     ROW("lease: rung", "W")        \
     ROW("lease: slot", "R")        \
+    ROW("lease: flush", "R")       \
     ROW("lease: place", "R")       \
     ROW("pen: stamps void", "WG")  \
     ROW("pen: intent", "WG")       \

@@ -1,5 +1,6 @@
 /* A client that comes while a ring is being made, held at each of its steps
- * until the gateway is through with each of its own: it gets the ring. */
+ * until the gateway is through with each of its own: it gets the ring. One that
+ * comes as a ring is flushed gets nothing from before. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -113,6 +114,56 @@ test_client_meets_a_ring_in_the_making(void **state)
         }
 }
 
+static struct ring_host *flusher;
+
+static void
+flush_once(const char *name)
+{
+    int16_t samples[64] = {0};
+
+    if (flusher == NULL || strcmp(name, client_step) != 0)
+        return;
+    ring_host_write(flusher, samples, 32);
+    ring_host_flush(flusher, 64, 7);
+    flusher = NULL;
+}
+
+/* Between any two steps of an attach: what the first read returns is not what
+ * a flush cut off before that read began. */
+static void
+open_as_it_flushes(const char *at_client)
+{
+    struct ring_host_config config = ring_config();
+    struct vr_options options = {.runtime_dir = dir, .start = VR_START_OLDEST};
+    struct ring_host *host;
+    int16_t samples[64];
+    struct vr_reader *r;
+
+    assert_int_equal(ring_host_open(&host, &config, NULL, 0), VR_OK);
+    ring_host_write(host, (const int16_t[64]){0}, 32);
+    flusher = host;
+    client_step = at_client;
+    doom_hook(flush_once);
+    assert_int_equal(vr_reader_open(&r, "s", &options, NULL, 0), VR_OK);
+    doom_hook(NULL);
+    assert_null(flusher);
+    assert_int_not_equal(vr_read(r, samples, 64, NULL), VR_OK);
+    vr_reader_close(&r);
+    ring_host_close(&host);
+}
+
+static void
+test_client_comes_as_it_is_flushed(void **state)
+{
+    static const char *const steps[] = {"attach: opened", "attach: mapped",
+                                        "lease: locked",  "lease: slot",
+                                        "lease: flush",   "lease: place"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++)
+        open_as_it_flushes(steps[i]);
+}
+
 /* Leaves a ring as a dead gateway does. */
 static void
 leave_remains(const struct ring_host_config *config)
@@ -169,6 +220,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_client_meets_a_ring_in_the_making),
         cmocka_unit_test(test_client_meets_a_ring_being_swept),
+        cmocka_unit_test(test_client_comes_as_it_is_flushed),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);
