@@ -6,17 +6,10 @@
 
 #include <cmocka.h>
 
-#include <fcntl.h>
-#include <sched.h>
 #include <signal.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/mount.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
+#include "ipc/ring_layout.h"
 #include "tests/ipc/scene.h"
 
 #define ROUND_FRAMES 160
@@ -372,72 +365,4 @@ scenes_flow(struct scene *scenes, size_t count, const char *about)
         if (flowing < count)
             harness_pause();
     }
-}
-
-/* ---- what a hostile peer has ------------------------------------------- */
-
-void
-peer_path_of(const struct ring_host *host, char path[128])
-{
-    snprintf(path, 128, "/dev/shm%s", ring_host_name(host));
-}
-
-void
-peer_bell_of(const char *session, char path[128])
-{
-    snprintf(path, 128, "%s/%s.in.bell", harness_dir, session);
-}
-
-struct ring_layout *
-peer_map(const struct ring_host *host)
-{
-    int fd = shm_open(ring_host_name(host), O_RDWR | O_CLOEXEC, 0);
-    void *pages;
-
-    assert_true(fd >= 0);
-    pages = mmap(NULL, sizeof(struct ring_layout), PROT_READ | PROT_WRITE,
-                 MAP_SHARED, fd, 0);
-    assert_ptr_not_equal(pages, MAP_FAILED);
-    close(fd);
-    return pages;
-}
-
-void
-peer_unmap(struct ring_layout *layout)
-{
-    munmap(layout, sizeof *layout);
-}
-
-void
-peer_truncate(const struct ring_host *host, long bytes)
-{
-    char path[128];
-
-    peer_path_of(host, path);
-    assert_int_equal(truncate(path, bytes), 0);
-}
-
-bool
-in_a_small_dev_shm(const char *size, int (*act)(void))
-{
-    pid_t child = fork();
-    int status = -1;
-
-    assert_true(child >= 0);
-    if (child == 0) {
-        if (unshare(CLONE_NEWNS) != 0 &&
-            unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0)
-            _exit(77);
-        if (mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
-            mount("tmpfs", "/dev/shm", "tmpfs", 0, size) != 0)
-            _exit(77);
-        _exit(act());
-    }
-    assert_int_equal(waitpid(child, &status, 0), child);
-    if (WIFEXITED(status) && WEXITSTATUS(status) == 77) {
-        print_message("skipped: no mount namespace of our own here\n");
-        return false;
-    }
-    assert_int_equal(status, 0);
-    return true;
 }

@@ -4,7 +4,6 @@
 #ifndef TESTS_IPC_SCENE_H
 #define TESTS_IPC_SCENE_H
 
-#include "ipc/ring_layout.h"
 #include "tests/ipc/harness.h"
 
 struct scene {
@@ -42,26 +41,11 @@ void scene_use_gateway(struct scene *scene);
 void scene_knock(const char *session);
 
 /* Whether known audio goes through both rings, whole, in order, none missing,
- * some rounds on end, with scene_repair() meanwhile: all of the scenes, within a
- * limit that is far beyond any need. `about` is for the message. */
+ * some rounds on end, with scene_repair() meanwhile: all of the scenes, within
+ * a limit that is far beyond any need. `about` is for the message. */
 void scenes_flow(struct scene *scenes, size_t count, const char *about);
 
 /* The one of a scene's rings. */
 struct ring_host *scene_ring(struct scene *scene, enum vr_ring ring);
-
-/* What a hostile peer has: the object, by name or mapped (the header, and the
- * whole of it); to be unmapped again. */
-void peer_path_of(const struct ring_host *host, char path[128]);
-struct ring_layout *peer_map(const struct ring_host *host);
-void peer_unmap(struct ring_layout *layout);
-void peer_truncate(const struct ring_host *host, long bytes);
-
-/* The doorbell of a session. */
-void peer_bell_of(const char *session, char path[128]);
-
-/* Runs `act` in a child process with a /dev/shm of its own, of `bytes`; false
- * if there cannot be one here, for skip(). The child's exit code must be 0;
- * `act` returns it. */
-bool in_a_small_dev_shm(const char *size, int (*act)(void));
 
 #endif

@@ -9,39 +9,15 @@
 
 #include <cmocka.h>
 
-#include <fcntl.h>
 #include <signal.h>
-#include <string.h>
-#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "ipc/ring_layout.h"
-#include "tests/ipc/harness.h"
+#include "tests/ipc/intruder.h"
 
 #define RATE_HZ 16000
 
 static int16_t samples[HARNESS_FRAMES];
-
-/* The object as another process sees it; ends with munmap(). */
-static struct ring_layout *
-map_ring(const struct ring_host *host)
-{
-    int fd = shm_open(ring_host_name(host), O_RDWR | O_CLOEXEC, 0);
-    struct ring_layout *l;
-
-    assert_true(fd >= 0);
-    l = mmap(NULL, sizeof *l, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    assert_true(l != MAP_FAILED);
-    close(fd);
-    return l;
-}
-
-static void
-unmap_ring(struct ring_layout *l)
-{
-    munmap(l, sizeof *l);
-}
 
 static void
 recreate(struct ring_host *host)
@@ -75,7 +51,7 @@ test_flush_beyond_all_positions(void **state)
     struct ring_host *host = harness_host("far", VR_RING_OUT, RATE_HZ, 1, 0);
     struct vr_reader *player =
         harness_reader("far", VR_RING_OUT, VR_PLAYER, VR_START_NOW);
-    struct ring_layout *l = map_ring(host);
+    struct ring_layout *l = intruder_map(host);
     struct vr_block block = {0};
 
     (void)state;
@@ -90,7 +66,7 @@ test_flush_beyond_all_positions(void **state)
     while (vr_read(player, samples, 100, &block) != VR_OK)
         harness_pause();
     assert_int_equal(harness_right(samples, 0, 100, 1), 100);
-    unmap_ring(l);
+    intruder_unmap(l);
     vr_reader_close(&player);
     ring_host_close(&host);
 }
@@ -99,13 +75,13 @@ static void
 test_flush_words_of_an_in_ring(void **state)
 {
     struct ring_host *host = harness_host("in", VR_RING_IN, RATE_HZ, 1, 0);
-    struct ring_layout *l = map_ring(host);
+    struct ring_layout *l = intruder_map(host);
 
     (void)state;
     assert_false(ring_host_check(host));
     l->flush_count = 2;
     assert_true(ring_host_check(host));
-    unmap_ring(l);
+    intruder_unmap(l);
     ring_host_close(&host);
 }
 
@@ -117,7 +93,7 @@ test_read_position_beyond_all(void **state)
                                       (UINT64_C(1) << 63) + 200};
     struct ring_host *host = harness_host("space", VR_RING_IN, RATE_HZ, 1, 0);
     struct vr_writer *mic = harness_writer("space");
-    struct ring_layout *l = map_ring(host);
+    struct ring_layout *l = intruder_map(host);
     struct vr_writer_stats stats;
 
     (void)state;
@@ -129,7 +105,7 @@ test_read_position_beyond_all(void **state)
         assert_true(stats.read_position <= stats.position);
         assert_true(vr_space(mic) <= HARNESS_FRAMES);
     }
-    unmap_ring(l);
+    intruder_unmap(l);
     vr_writer_close(&mic);
     ring_host_close(&host);
 }
@@ -190,7 +166,7 @@ static void
 test_head_no_faster_than_memory(void **state)
 {
     struct ring_host *host = harness_host("fast", VR_RING_IN, RATE_HZ, 1, 0);
-    struct ring_layout *l = map_ring(host);
+    struct ring_layout *l = intruder_map(host);
     uint64_t head = 0;
 
     (void)state;
@@ -202,7 +178,7 @@ test_head_no_faster_than_memory(void **state)
     }
     assert_true(ring_host_damaged(host));
     assert_true(ring_host_head(host) < RING_MAX_POSITION / 1000);
-    unmap_ring(l);
+    intruder_unmap(l);
     ring_host_close(&host);
 }
 

@@ -1,7 +1,7 @@
 /* What a peer may do to the files of a session's rings: cut, grow, remove,
- * replace, lock, close them to all or open them to all, and leave no room in
- * /dev/shm. Audio goes on, or goes on again once the gateway has looked; new
- * clients are refused in words, or served. */
+ * replace, lock, close them to all or open them to all. Audio goes on, or goes
+ * on again once the gateway has looked; new clients are refused in words, or
+ * served. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -17,21 +17,22 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "tests/ipc/intruder.h"
 #include "tests/ipc/scene.h"
 
 /* The one that an act is about. */
-static char path[128];
+static char path[INTRUDER_PATH_BYTES];
 
 static void
 object_path(struct scene *s, enum vr_ring ring)
 {
-    peer_path_of(scene_ring(s, ring), path);
+    intruder_object(scene_ring(s, ring), path);
 }
 
 static void
 cut(struct scene *s, enum vr_ring ring, long bytes)
 {
-    peer_truncate(scene_ring(s, ring), bytes);
+    intruder_truncate(scene_ring(s, ring), bytes);
 }
 
 static void
@@ -80,14 +81,7 @@ grow_a_lot(struct scene *s, enum vr_ring ring)
 static void
 punch(struct scene *s, enum vr_ring ring)
 {
-    int fd;
-
-    object_path(s, ring);
-    fd = open(path, O_RDWR | O_CLOEXEC);
-    assert_int_equal(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-                               0, RING_HEADER_BYTES + HARNESS_FRAMES),
-                     0);
-    close(fd);
+    intruder_punch(scene_ring(s, ring), 0, RING_HEADER_BYTES + HARNESS_FRAMES);
 }
 
 static void
@@ -200,7 +194,7 @@ put_other_ring(struct scene *s, enum vr_ring ring)
 {
     char other[128];
 
-    peer_path_of(scene_ring(s, (enum vr_ring) !ring), other);
+    intruder_object(scene_ring(s, (enum vr_ring) !ring), other);
     take_name(s, ring);
     assert_int_equal(link(other, path), 0);
 }
@@ -501,62 +495,6 @@ test_the_same_before_the_gateway_looks(void **state)
     do_acts(true);
 }
 
-/* ---- no room in /dev/shm ----------------------------------------------- */
-
-static void
-fill_dev_shm(void)
-{
-    static char bytes[4096];
-    int fd = open("/dev/shm/filler", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-
-    while (write(fd, bytes, sizeof bytes) > 0)
-        continue;
-    close(fd);
-}
-
-/* In a child, with a small /dev/shm: its pages are its own, so a ring that is
- * there goes on; one that has to be made anew says why it cannot be, and can
- * be once there is room. */
-static int
-rings_in_a_full_dev_shm(void)
-{
-    static struct scene s;
-    char why[VR_ERROR_BYTES] = "";
-
-    scene_guard();
-    scene_open(&s, "full");
-    fill_dev_shm();
-    scenes_flow(&s, 1, "a full /dev/shm");
-    cut_to_nothing(&s, VR_RING_IN);
-    cut_to_nothing(&s, VR_RING_OUT);
-    fill_dev_shm();
-    for (int i = 0; i < 5; i++) {
-        scene_use(&s, "no room");
-        if (!ring_host_check(s.in) || !ring_host_check(s.out))
-            return 3;
-        if (ring_host_recreate(s.in, why, sizeof why) != VR_NO_SPACE ||
-            strstr(why, "full.in") == NULL || strstr(why, "bytes") == NULL)
-            return 4;
-        if (ring_host_recreate(s.out, why, sizeof why) != VR_NO_SPACE)
-            return 5;
-        if (!ring_host_damaged(s.in) || !ring_host_damaged(s.out))
-            return 6;
-    }
-    if (unlink("/dev/shm/filler") != 0)
-        return 7;
-    scenes_flow(&s, 1, "room again");
-    scene_close(&s);
-    return 0;
-}
-
-static void
-test_full_dev_shm(void **state)
-{
-    (void)state;
-    if (!in_a_small_dev_shm("size=64k", rings_in_a_full_dev_shm))
-        skip();
-}
-
 /* A write ran into it, and the owner did not wait for the next look: told all
  * the same. */
 static void
@@ -589,7 +527,6 @@ main(void)
         cmocka_unit_test(test_everything_that_is_done_to_files),
         cmocka_unit_test(test_the_same_before_the_gateway_looks),
         cmocka_unit_test(test_what_a_write_runs_into_is_told),
-        cmocka_unit_test(test_full_dev_shm),
     };
 
     /* What a file lease of ours tells us. */

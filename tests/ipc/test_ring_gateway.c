@@ -1,4 +1,4 @@
-/* Gateways that die, come back, meet another, or find no space. */
+/* Gateways that die, come back, or meet another, and the repair of rings. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,19 +9,14 @@
 #include <cjson/cJSON.h>
 
 #include <fcntl.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/mount.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include "ipc/ring_layout.h"
-#include "tests/ipc/harness.h"
+#include "tests/ipc/intruder.h"
 
 static int16_t samples[65536];
 static char lines[4096];
@@ -250,109 +245,6 @@ test_refused_configs(void **state)
     assert_null(host);
 }
 
-/* ---- no space ---------------------------------------------------------- */
-
-/* In a child: 0 if a ring too large is refused as it should be. */
-static int
-refused_for_space(void)
-{
-    struct ring_host_config config = {.runtime_dir = harness_dir,
-                                      .session = "g8",
-                                      .ring = VR_RING_IN,
-                                      .format = {16000, 1},
-                                      .min_frames = 1 << 20};
-    char why[VR_ERROR_BYTES] = "", object[128];
-    struct ring_host *host;
-
-    if (ring_host_open(&host, &config, why, sizeof why) != VR_NO_SPACE)
-        return 1;
-    /* 2^20 frames of 2 bytes, and the header. */
-    if (strstr(why, "2101248 bytes") == NULL)
-        return 2;
-    config.min_frames = 2048;
-    if (ring_host_open(&host, &config, why, sizeof why) != VR_OK)
-        return 3;
-    snprintf(object, sizeof object, "%s", ring_host_name(host));
-    ring_host_close(&host);
-    return shm_open(object, O_RDWR, 0) >= 0 ? 4 : 0;
-}
-
-static void
-expect_child(pid_t child, int expected)
-{
-    int status = -1;
-
-    assert_int_equal(waitpid(child, &status, 0), child);
-    assert_true(WIFEXITED(status));
-    assert_int_equal(WEXITSTATUS(status), expected);
-}
-
-static void
-test_limit_leaves_nothing_behind(void **state)
-{
-    pid_t child = fork();
-
-    (void)state;
-    if (child == 0) {
-        struct rlimit limit = {1 << 20, 1 << 20};
-        signal(SIGXFSZ, SIG_IGN);
-        _exit(setrlimit(RLIMIT_FSIZE, &limit) != 0 ? 9 : refused_for_space());
-    }
-    expect_child(child, 0);
-}
-
-static bool
-say_to(const char *path, const char *text)
-{
-    int fd = open(path, O_WRONLY | O_CLOEXEC);
-    bool said =
-        fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
-
-    if (fd >= 0)
-        close(fd);
-    return said;
-}
-
-/* Mounts of this process' own; who is not root becomes a user's, under the
- * same ids, or else could make no file there. */
-static bool
-own_mounts(void)
-{
-    char user[64], group[64];
-
-    if (unshare(CLONE_NEWNS) == 0)
-        return true;
-    snprintf(user, sizeof user, "%u %u 1", getuid(), getuid());
-    snprintf(group, sizeof group, "%u %u 1", getgid(), getgid());
-    return unshare(CLONE_NEWUSER | CLONE_NEWNS) == 0 &&
-           say_to("/proc/self/setgroups", "deny") &&
-           say_to("/proc/self/uid_map", user) &&
-           say_to("/proc/self/gid_map", group);
-}
-
-/* A /dev/shm of one MiB, where this process may have its own. */
-static void
-test_full_dev_shm_leaves_nothing_behind(void **state)
-{
-    pid_t child = fork();
-    int status = -1;
-
-    (void)state;
-    if (child == 0) {
-        if (!own_mounts() ||
-            mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
-            mount("tmpfs", "/dev/shm", "tmpfs", 0, "size=1m") != 0)
-            _exit(77);
-        _exit(refused_for_space());
-    }
-    assert_int_equal(waitpid(child, &status, 0), child);
-    if (WIFEXITED(status) && WEXITSTATUS(status) == 77) {
-        print_message("skipped: no mount namespace of our own here\n");
-        skip();
-    }
-    assert_int_equal(status, 0);
-}
-
 /* ---- repair ------------------------------------------------------------ */
 
 static unsigned faults_seen[RING_FAULT_COUNT];
@@ -381,27 +273,6 @@ watched_host(const char *session, enum vr_ring ring)
     return host;
 }
 
-/* What a hostile peer has: the object, to do with as it likes. */
-static struct ring_layout *
-map_as_peer(const struct ring_host *host, int *fd)
-{
-    void *pages;
-
-    *fd = shm_open(ring_host_name(host), O_RDWR, 0);
-    assert_true(*fd >= 0);
-    pages = mmap(NULL, sizeof(struct ring_layout), PROT_READ | PROT_WRITE,
-                 MAP_SHARED, *fd, 0);
-    assert_ptr_not_equal(pages, MAP_FAILED);
-    return pages;
-}
-
-static void
-unmap_as_peer(struct ring_layout *layout, int fd)
-{
-    munmap(layout, sizeof *layout);
-    close(fd);
-}
-
 static void
 test_impossible_heads(void **state)
 {
@@ -414,17 +285,16 @@ test_impossible_heads(void **state)
         struct vr_writer *w = harness_writer("g9");
         struct ring_host_span span;
         struct ring_layout *peer;
-        int fd;
 
         assert_int_equal(vr_write(w, samples, 100, 0), VR_OK);
         assert_int_equal(ring_host_readable(host), 100);
-        peer = map_as_peer(host, &fd);
+        peer = intruder_map(host);
         atomic_store(&peer->head, heads[i]);
         assert_int_equal(ring_host_readable(host), 100);
         assert_true(ring_host_damaged(host));
         assert_int_equal(ring_host_peek(host, samples, 100, &span), 0);
         assert_int_equal(faults_seen[RING_FAULT_HEAD], 1);
-        unmap_as_peer(peer, fd);
+        intruder_unmap(peer);
         assert_int_equal(ring_host_recreate(host, NULL, 0), VR_OK);
         assert_false(ring_host_damaged(host));
         /* Positions go on, and what was unread is told as lost. */
@@ -449,19 +319,18 @@ test_impossible_intent_and_played(void **state)
     struct vr_writer *w = harness_writer("g10");
     struct ring_host_span span;
     struct ring_layout *peer;
-    int fd;
 
     (void)state;
     assert_int_equal(vr_write(w, samples, 100, 0), VR_OK);
-    peer = map_as_peer(in, &fd);
+    peer = intruder_map(in);
     atomic_store(&peer->intent, UINT64_MAX);
     assert_int_equal(ring_host_peek_at(in, 10, samples, 100, &span), 0);
     assert_int_equal(ring_host_peek(in, samples, 100, &span), 0);
     assert_int_equal(faults_seen[RING_FAULT_HEAD], 1);
-    unmap_as_peer(peer, fd);
+    intruder_unmap(peer);
 
     ring_host_write(out, samples, 100);
-    peer = map_as_peer(out, &fd);
+    peer = intruder_map(out);
     atomic_store(&peer->played, 101);
     assert_int_equal(ring_host_played(out), 0);
     assert_int_equal(ring_host_played(out), 0);
@@ -469,7 +338,7 @@ test_impossible_intent_and_played(void **state)
     assert_false(ring_host_damaged(out));
     atomic_store(&peer->played, 60);
     assert_int_equal(ring_host_played(out), 60);
-    unmap_as_peer(peer, fd);
+    intruder_unmap(peer);
     vr_writer_close(&w);
     ring_host_close(&in);
     ring_host_close(&out);
@@ -487,10 +356,9 @@ test_geometry_is_not_read_again(void **state)
     struct ring_layout *peer;
     struct vr_writer *late;
     struct vr_block block;
-    int fd;
 
     (void)state;
-    peer = map_as_peer(host, &fd);
+    peer = intruder_map(host);
     peer->capacity_frames = UINT64_C(1) << 40;
     peer->channels = 9;
     peer->frame_bytes = 4000;
@@ -517,7 +385,7 @@ test_geometry_is_not_read_again(void **state)
                        &(struct vr_options){.runtime_dir = harness_dir}, NULL,
                        0),
         VR_VERSION);
-    unmap_as_peer(peer, fd);
+    intruder_unmap(peer);
     /* The gateway sees it, and makes the ring anew. */
     assert_true(ring_host_check(host));
     assert_int_equal(faults_seen[RING_FAULT_HEADER], 1);
@@ -540,10 +408,9 @@ test_reader_ignores_nonsense(void **state)
         0, 1, UINT64_MAX, UINT64_C(1) << 63, 4096, UINT64_C(1) << 61, 12345};
     struct ring_layout *peer;
     struct vr_block block;
-    int fd;
 
     (void)state;
-    peer = map_as_peer(host, &fd);
+    peer = intruder_map(host);
     for (size_t i = 0; i < 7 * 7 * 7; i++) {
         atomic_store(&peer->head, values[i % 7]);
         atomic_store(&peer->intent, values[i / 7 % 7]);
@@ -556,7 +423,7 @@ test_reader_ignores_nonsense(void **state)
         }
     }
     atomic_store(&peer->flush_count, 0);
-    unmap_as_peer(peer, fd);
+    intruder_unmap(peer);
     harness_fill(samples, 0, 500, 1);
     ring_host_write(host, samples, 500);
     while (vr_read(r, samples, 500, &block) != VR_AGAIN)
@@ -569,16 +436,6 @@ test_reader_ignores_nonsense(void **state)
     assert_int_equal(harness_right(samples, 500, 100, 1), 100);
     vr_reader_close(&r);
     ring_host_close(&host);
-}
-
-static void
-truncate_object(const struct ring_host *host)
-{
-    int fd = shm_open(ring_host_name(host), O_RDWR, 0);
-
-    assert_true(fd >= 0);
-    assert_int_equal(ftruncate(fd, 0), 0);
-    close(fd);
 }
 
 static void
@@ -595,8 +452,8 @@ test_truncation_is_survived(void **state)
     assert_string_equal(peer_ask(mic, "writer g13 mic"), "VR_OK ");
     assert_string_equal(peer_ask(mic, "write 300"), "VR_OK ");
     assert_int_equal(ring_host_readable(in), 300);
-    truncate_object(in);
-    truncate_object(out);
+    intruder_truncate(in, 0);
+    intruder_truncate(out, 0);
     assert_int_equal(ring_host_peek(in, samples, 300, &span), 0);
     assert_true(ring_host_damaged(in));
     assert_int_equal(faults_seen[RING_FAULT_TRUNCATE], 1);
@@ -767,8 +624,6 @@ main(void)
         cmocka_unit_test(test_other_format_after_a_restart),
         cmocka_unit_test(test_live_gateway_is_left_alone),
         cmocka_unit_test(test_refused_configs),
-        cmocka_unit_test(test_limit_leaves_nothing_behind),
-        cmocka_unit_test(test_full_dev_shm_leaves_nothing_behind),
         cmocka_unit_test(test_impossible_heads),
         cmocka_unit_test(test_impossible_intent_and_played),
         cmocka_unit_test(test_geometry_is_not_read_again),

@@ -11,19 +11,16 @@
 
 #include <fcntl.h>
 #include <signal.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/statvfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tests/ipc/intruder.h"
 #include "tests/ipc/scene.h"
 
 #define HALF (RING_HEADER_BYTES + HARNESS_FRAMES)
 #define WHOLE (RING_HEADER_BYTES + 2 * HARNESS_FRAMES)
-/* Clients look at the gateway at most so often. */
-#define LOOK_NS UINT64_C(20000000)
 #define LIMIT_NS UINT64_C(10000000000)
 
 static int16_t samples[2 * HARNESS_FRAMES];
@@ -124,7 +121,7 @@ cut_under_writer(long bytes, enum call call)
     harness_fill(samples, 0, 300, 1);
     assert_int_equal(vr_write(w, samples, 300, 0), VR_OK);
     assert_int_equal(ring_host_readable(host), 300);
-    peer_truncate(host, bytes);
+    intruder_truncate(host, bytes);
     call_writer(w, call);
     write_until(w, false);
     assert_true(ring_host_check(host));
@@ -168,7 +165,7 @@ test_ring_cut_between_reserve_and_commit(void **state)
     (void)state;
     scene_guard();
     assert_int_equal(vr_reserve(w, 100, &room), 100);
-    peer_truncate(host, 0);
+    intruder_truncate(host, 0);
     memset(room, 1, 200);
     assert_int_equal(vr_commit(w, 100, 0), VR_OK);
     /* The next call knows. */
@@ -278,7 +275,7 @@ cut_under_reader(long bytes, int call)
     harness_fill(samples, 0, 3000, 1);
     ring_host_write(host, samples, 3000);
     assert_int_equal(vr_read(r, samples, 100, &block), VR_OK);
-    peer_truncate(host, bytes);
+    intruder_truncate(host, bytes);
     call_reader(r, call);
     if (bytes < RING_HEADER_BYTES)
         read_to_the_end(r);
@@ -302,86 +299,6 @@ test_ring_cut_under_a_reader(void **state)
         for (int call = 0; call < 4; call++)
             cut_under_reader(sizes[i], call);
     vr_guard_remove();
-}
-
-/* ---- holes where there is no memory ------------------------------------ */
-
-static bool
-fill_up(const char *file)
-{
-    static char bytes[4096];
-    struct statvfs vfs;
-    int fd = open(file, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-
-    while (write(fd, bytes, sizeof bytes) > 0)
-        continue;
-    close(fd);
-    return statvfs(file, &vfs) == 0 && vfs.f_bavail == 0;
-}
-
-static void
-punch(const struct ring_host *host)
-{
-    char path[128];
-    int fd;
-
-    peer_path_of(host, path);
-    fd = open(path, O_RDWR | O_CLOEXEC);
-    if (fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-                  RING_HEADER_BYTES, WHOLE - RING_HEADER_BYTES) != 0)
-        _exit(3);
-    close(fd);
-}
-
-/* In a child, which answers by its exit code. While there is no memory the
- * ring goes again and again; neither of the two spins over it, and with memory
- * audio flows. */
-static int
-punch_in_a_full_folder(void)
-{
-    static struct scene s;
-    struct vr_reader_stats heard;
-    struct vr_writer_stats said;
-    uint64_t since_ns, rounds = 0, most;
-    struct vr_block block;
-
-    scene_guard();
-    scene_open(&s, "punched");
-    scenes_flow(&s, 1, "nothing yet");
-    harness_fill(samples, ring_host_head(s.out), 300, 1);
-    ring_host_write(s.out, samples, 300);
-    punch(s.out);
-    punch(s.in);
-    if (!fill_up("/dev/shm/filler"))
-        return 4;
-    for (since_ns = vr_now_ns(); rounds < 20; rounds++) {
-        vr_write(s.mic, samples, 160, 0);
-        if (vr_wait(s.ear, 10) == VR_OK)
-            vr_read(s.ear, samples, HARNESS_FRAMES, &block);
-        /* Comes back at once for nothing but news of the ring. */
-        for (int i = 0; i < 50; i++)
-            if (vr_write(s.mic, samples, 10, 0) != VR_STATE &&
-                vr_wait(s.voice, 1) == VR_OK)
-                read_right(s.voice, HARNESS_FRAMES);
-    }
-    most = (vr_now_ns() - since_ns) / LOOK_NS + 3;
-    vr_reader_stats(s.voice, &heard, sizeof heard);
-    vr_writer_stats(s.mic, &said, sizeof said);
-    if (heard.attach_count > most || said.attach_count > most)
-        return 5;
-    if (unlink("/dev/shm/filler") != 0)
-        return 6;
-    scenes_flow(&s, 1, "punched");
-    scene_close(&s);
-    return 0;
-}
-
-static void
-test_holes_where_there_is_no_memory(void **state)
-{
-    (void)state;
-    if (!in_a_small_dev_shm("size=256k", punch_in_a_full_folder))
-        skip();
 }
 
 /* ---- whose signal it is ------------------------------------------------ */
@@ -610,7 +527,7 @@ end_one_by_truncation(struct ring_host *host, bool reads)
     if (child == 0)
         unguarded(ready[1], go[0], reads);
     assert_int_equal(read(ready[0], &byte, 1), 1);
-    peer_truncate(host, 0);
+    intruder_truncate(host, 0);
     assert_int_equal(write(go[1], &byte, 1), 1);
     assert_int_equal(waitpid(child, &status, 0), child);
     assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGBUS);
@@ -660,7 +577,6 @@ main(void)
         cmocka_unit_test(test_ring_cut_under_a_producer),
         cmocka_unit_test(test_ring_cut_between_reserve_and_commit),
         cmocka_unit_test(test_ring_cut_under_a_reader),
-        cmocka_unit_test(test_holes_where_there_is_no_memory),
         cmocka_unit_test(test_the_hosts_handler_keeps_what_is_its_own),
         cmocka_unit_test(test_a_later_handler_is_left_alone),
     };

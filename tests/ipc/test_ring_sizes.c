@@ -19,7 +19,7 @@
 #include "ipc/ring_layout.h"
 #include "ipc/ring_lock.h"
 #include "ipc/ring_name.h"
-#include "tests/ipc/harness.h"
+#include "tests/ipc/intruder.h"
 
 #define FRAMES HARNESS_FRAMES
 #define AT(member) offsetof(struct ring_layout, member)
@@ -328,25 +328,6 @@ assert_gaps(const unsigned char *header, unsigned char byte)
                          header[at]);
 }
 
-static unsigned char *
-map_header(enum vr_ring ring)
-{
-    char instance[RING_INSTANCE_BYTES], name[RING_OBJECT_BYTES];
-    unsigned char *header;
-    int fd;
-
-    assert_int_equal(ring_name_instance(instance, NULL, harness_dir, NULL, 0),
-                     VR_OK);
-    ring_name_object(name, instance, "word", ring);
-    fd = shm_open(name, O_RDWR | O_CLOEXEC, 0);
-    assert_true(fd >= 0);
-    header = mmap(NULL, RING_HEADER_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED,
-                  fd, 0);
-    assert_ptr_not_equal(header, MAP_FAILED);
-    close(fd);
-    return header;
-}
-
 static void
 use_in(struct ring_host *host)
 {
@@ -392,7 +373,8 @@ test_words_of_later_versions(void **state)
     for (int ring = VR_RING_OUT; ring <= VR_RING_IN; ring++) {
         struct ring_host *host =
             harness_host("word", (enum vr_ring)ring, 16000, 1, 0);
-        unsigned char *header = map_header((enum vr_ring)ring);
+        struct ring_layout *peer = intruder_map(host);
+        unsigned char *header = (unsigned char *)peer;
 
         assert_gaps(header, 0);
         fill_gaps(header, 0xa5);
@@ -402,7 +384,7 @@ test_words_of_later_versions(void **state)
             use_out(host);
         assert_gaps(header, 0xa5);
         assert_false(ring_host_check(host));
-        munmap(header, RING_HEADER_BYTES);
+        intruder_unmap(peer);
         ring_host_close(&host);
     }
 }
