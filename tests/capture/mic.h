@@ -42,7 +42,10 @@ int16_t mic_sample(uint64_t frame);
 /* Writes a tone of 300 Hz, in every channel; amplitude 0 is silence. */
 void mic_write_tone(struct mic *mic, size_t frames, double amplitude);
 
-/* Asserts that the account balances. */
+/* The account, which balances. */
+struct capture_account mic_account(struct mic *mic);
+
+/* Asserts that the account balances, and knows of all that was written. */
 void mic_balance(struct mic *mic);
 
 /* A chunk must be there, or must not. */

@@ -47,14 +47,6 @@ assert_silence(const struct capture_chunk *chunk, size_t from, size_t to)
         assert_int_equal(chunk->samples[i], 0);
 }
 
-static struct capture_account
-account(void)
-{
-    struct capture_account a;
-    capture_account(mic.capture, &a);
-    return a;
-}
-
 /* Lets the producer begin, so that silence ends. */
 static void
 write_and_poll_one(void)
@@ -82,7 +74,7 @@ test_chunks_are_cut_exactly(void **state)
         assert_frames(&chunk, 0, 512, at);
     }
     mic_poll_nothing(&mic);
-    assert_int_equal(account().pending, 1025);
+    assert_int_equal(mic_account(&mic).pending, 1025);
 }
 
 static void
@@ -93,14 +85,14 @@ test_sent_is_what_the_caller_says(void **state)
     struct capture_chunk a = mic_poll(&mic), b = mic_poll(&mic);
     struct capture_chunk c = mic_poll(&mic), d = mic_poll(&mic);
     capture_chunk_sent(mic.capture, &a);
-    assert_int_equal(account().sent, 512);
+    assert_int_equal(mic_account(&mic).sent, 512);
     capture_chunk_sent(mic.capture, &c);
     capture_chunk_sent(mic.capture, &b);
-    assert_int_equal(account().sent, 3 * 512);
+    assert_int_equal(mic_account(&mic).sent, 3 * 512);
     assert_int_equal(capture_chunks_dropped(mic.capture), 512);
     capture_chunk_sent(mic.capture, &d);
-    assert_int_equal(account().sent, 3 * 512);
-    assert_int_equal(account().lost, 512);
+    assert_int_equal(mic_account(&mic).sent, 3 * 512);
+    assert_int_equal(mic_account(&mic).lost, 512);
     assert_int_equal(mic.lost[CAPTURE_LOSS_UNSENT], 512);
     mic_balance(&mic);
 }
@@ -142,8 +134,8 @@ test_silence_runs_in_real_time_and_is_never_caught_up(void **state)
     mic.now_ns += MS(3200);
     mic_poll(&mic);
     mic_poll_nothing(&mic);
-    assert_int_equal(account().inserted_samples, 22 * 512);
-    assert_int_equal(account().inserted_spans, 1);
+    assert_int_equal(mic_account(&mic).inserted_samples, 22 * 512);
+    assert_int_equal(mic_account(&mic).inserted_spans, 1);
 }
 
 static void
@@ -242,7 +234,7 @@ test_the_gate_closes_at_the_next_frame(void **state)
     assert_int_equal(chunk.gated_frames, 76);
     assert_silence(&chunk, 0, 76);
     assert_frames(&chunk, 76, 512, 1100);
-    assert_int_equal(account().gated, 500);
+    assert_int_equal(mic_account(&mic).gated, 500);
 }
 
 static void

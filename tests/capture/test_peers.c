@@ -40,15 +40,6 @@ teardown(void **state)
     return 0;
 }
 
-static struct capture_account
-account(void)
-{
-    struct capture_account a;
-    capture_account(mic.capture, &a);
-    assert_true(capture_account_balances(&a));
-    return a;
-}
-
 static struct ring_layout *
 map_as_peer(int *fd)
 {
@@ -74,7 +65,7 @@ poll_all(void)
     size_t given = 0;
     while (capture_poll(mic.capture, mic.now_ns, &chunk))
         given++;
-    account();
+    mic_account(&mic);
     return given;
 }
 
@@ -177,7 +168,7 @@ test_what_a_damaged_ring_held_is_lost(void **state)
     assert_true(ring_host_check(mic.ring));
     assert_int_equal(capture_ring_lost(mic.capture), 1000);
     assert_int_equal(capture_ring_lost(mic.capture), 0);
-    struct capture_account a = account();
+    struct capture_account a = mic_account(&mic);
     assert_int_equal(a.lost, 1000);
     assert_int_equal(a.pending, CHUNK);
     assert_int_equal(mic.lost[CAPTURE_LOSS_RING], 1000);
@@ -194,7 +185,7 @@ test_what_a_damaged_ring_held_is_lost(void **state)
     }
     mic.now_ns += MS(1000);
     poll_all();
-    assert_int_equal(account().lost, 1000);
+    assert_int_equal(mic_account(&mic).lost, 1000);
 }
 
 /* What was sent, gated or lost before has its fate already. */
@@ -211,7 +202,7 @@ test_what_had_a_fate_keeps_it(void **state)
     capture_rewind(mic.capture, 0, mic.now_ns);
     assert_int_equal(ring_host_position(mic.ring), 0);
     capture_ring_lost(mic.capture);
-    struct capture_account a = account();
+    struct capture_account a = mic_account(&mic);
     assert_int_equal(a.sent, CHUNK);
     assert_int_equal(a.lost, CHUNK);
     assert_int_equal(a.pending, 0);
@@ -224,11 +215,11 @@ test_the_sentry_loses_its_preroll_with_the_ring(void **state)
     mic_write(&mic, SECOND);
     assert_false(capture_sentry(mic.capture, mic.now_ns));
     capture_ring_lost(mic.capture);
-    struct capture_account a = account();
+    struct capture_account a = mic_account(&mic);
     assert_int_equal(a.pending, 0);
     assert_int_equal(a.gated + a.lost, SECOND);
     assert_false(capture_sentry(mic.capture, mic.now_ns));
-    account();
+    mic_account(&mic);
 }
 
 /* ---- more than anybody can say ---- */
@@ -258,7 +249,7 @@ test_a_head_without_end(void **state)
     /* Nor does the loop turn for nothing. */
     assert_true(polls <= (CAPTURE_FLOW_BURST_MS + ms * CAPTURE_FLOW) / 32 + 2);
     assert_true(polls < 10000);
-    account();
+    mic_account(&mic);
     unmap_as_peer(peer, fd);
 }
 
@@ -284,7 +275,7 @@ test_audio_that_cannot_be_read(void **state)
         mic.now_ns += MS(1) / 10;
     }
     assert_true(polls < 10000);
-    account();
+    mic_account(&mic);
     unmap_as_peer(peer, fd);
 }
 
@@ -307,7 +298,7 @@ test_a_sentry_that_is_shouted_at(void **state)
     }
     assert_true(looked < 10000 / 2 + 1000);
     assert_true(capture_deadline_ns(mic.capture, mic.now_ns) >= mic.now_ns);
-    account();
+    mic_account(&mic);
     unmap_as_peer(peer, fd);
 }
 

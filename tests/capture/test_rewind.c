@@ -36,15 +36,6 @@ teardown(void **state)
     return 0;
 }
 
-static struct capture_account
-account(void)
-{
-    struct capture_account a;
-    capture_account(mic.capture, &a);
-    assert_true(capture_account_balances(&a));
-    return a;
-}
-
 static void
 assert_frames(const struct capture_chunk *chunk, uint64_t frame)
 {
@@ -82,7 +73,7 @@ test_what_was_not_sent_is_pending_again(void **state)
     poll_frames(2 * CHUNK);
     assert_int_equal(capture_next_frame(mic.capture), 3 * CHUNK);
     assert_int_equal(rewind_to(CHUNK), CHUNK);
-    assert_int_equal(account().pending, 3 * CHUNK + 100);
+    assert_int_equal(mic_account(&mic).pending, 3 * CHUNK + 100);
     mic_poll_nothing(&mic);
     capture_begin(mic.capture, mic.now_ns);
     for (uint64_t at = CHUNK; at < 4 * CHUNK; at += CHUNK) {
@@ -90,9 +81,9 @@ test_what_was_not_sent_is_pending_again(void **state)
         assert_int_equal(chunk.resent_frames, 0);
         capture_chunk_sent(mic.capture, &chunk);
     }
-    assert_int_equal(account().sent, 4 * CHUNK);
-    assert_int_equal(account().resent, 0);
-    assert_int_equal(account().lost, 0);
+    assert_int_equal(mic_account(&mic).sent, 4 * CHUNK);
+    assert_int_equal(mic_account(&mic).resent, 0);
+    assert_int_equal(mic_account(&mic).lost, 0);
 }
 
 static void
@@ -113,13 +104,13 @@ test_what_was_sent_is_resent_not_sent(void **state)
         assert_int_equal(chunk.resent_frames, i ? CHUNK : CHUNK - 100);
         assert_int_equal(chunk.sent_frames, CHUNK);
         capture_chunk_sent(mic.capture, &chunk);
-        assert_int_equal(account().sent, 4 * CHUNK + 100);
+        assert_int_equal(mic_account(&mic).sent, 4 * CHUNK + 100);
     }
-    assert_int_equal(account().resent, CHUNK - 100 + CHUNK);
+    assert_int_equal(mic_account(&mic).resent, CHUNK - 100 + CHUNK);
     chunk = poll_frames(4 * CHUNK + 100);
     assert_int_equal(chunk.resent_frames, 0);
     capture_chunk_sent(mic.capture, &chunk);
-    assert_int_equal(account().sent, 5 * CHUNK + 100);
+    assert_int_equal(mic_account(&mic).sent, 5 * CHUNK + 100);
 }
 
 static void
@@ -130,13 +121,13 @@ test_chunks_of_the_old_stream_mean_nothing(void **state)
     struct capture_chunk a = poll_frames(0), b = poll_frames(CHUNK);
     rewind_to(0);
     capture_chunk_sent(mic.capture, &b);
-    assert_int_equal(account().sent, 0);
+    assert_int_equal(mic_account(&mic).sent, 0);
     capture_begin(mic.capture, mic.now_ns);
     poll_frames(0);
     capture_chunk_sent(mic.capture, &a);
-    assert_int_equal(account().sent, 0);
+    assert_int_equal(mic_account(&mic).sent, 0);
     assert_int_equal(capture_chunks_dropped(mic.capture), CHUNK);
-    assert_int_equal(account().lost, CHUNK);
+    assert_int_equal(mic_account(&mic).lost, CHUNK);
 }
 
 static void
@@ -174,8 +165,8 @@ test_never_beyond_what_is_in_chunks(void **state)
     capture_chunk_sent(mic.capture, &chunk);
     mic_poll_nothing(&mic);
     assert_int_equal(rewind_to(UINT64_MAX), CHUNK);
-    assert_int_equal(account().pending, 200);
-    assert_int_equal(account().lost, 0);
+    assert_int_equal(mic_account(&mic).pending, 200);
+    assert_int_equal(mic_account(&mic).lost, 0);
 }
 
 static void
@@ -191,7 +182,7 @@ test_what_is_not_gone_back_to_is_lost(void **state)
     assert_int_equal(rewind_to(0), CHUNK + 12);
     capture_begin(mic.capture, mic.now_ns);
     poll_frames(CHUNK + 12);
-    assert_int_equal(account().lost, CHUNK + 12);
+    assert_int_equal(mic_account(&mic).lost, CHUNK + 12);
 }
 
 static void
@@ -230,12 +221,12 @@ test_gated_stays_gated(void **state)
                              i >= 100 && i < 300 ? 0 : mic_sample(i));
         capture_chunk_sent(mic.capture, &chunk);
         mic_poll(&mic);
-        assert_int_equal(account().gated, 200);
+        assert_int_equal(mic_account(&mic).gated, 200);
         assert_int_equal(rewind_to(0), 0);
         capture_begin(mic.capture, mic.now_ns);
     }
-    assert_int_equal(account().sent, CHUNK - 200);
-    assert_int_equal(account().resent, 2 * (CHUNK - 200));
+    assert_int_equal(mic_account(&mic).sent, CHUNK - 200);
+    assert_int_equal(mic_account(&mic).resent, 2 * (CHUNK - 200));
 }
 
 static void
@@ -255,12 +246,12 @@ test_resent_frames_that_are_lapped_are_not_lost(void **state)
     assert_true(chunk.from_frame >= 20 * CHUNK);
     assert_int_equal(mic.lost[CAPTURE_LOSS_LAPPED],
                      chunk.from_frame - 10 * CHUNK);
-    assert_int_equal(account().sent, 10 * CHUNK);
+    assert_int_equal(mic_account(&mic).sent, 10 * CHUNK);
     /* Now too late for what was given and is overwritten. */
     mic_write(&mic, capacity);
     uint64_t oldest = ring_host_head(mic.ring) - capacity;
     assert_int_equal(rewind_to(0), oldest);
-    assert_int_equal(account().lost, oldest - 10 * CHUNK);
+    assert_int_equal(mic_account(&mic).lost, oldest - 10 * CHUNK);
     assert_int_equal(mic.lost[CAPTURE_LOSS_UNSENT], CHUNK);
 }
 
@@ -328,7 +319,7 @@ test_keep_is_what_is_kept(void **state)
     assert_int_equal(capture_next_frame(mic.capture), 1000);
     capture_keep(mic.capture, 1000);
     assert_int_equal(capture_hold(mic.capture, mic.now_ns), 4 * 16000);
-    assert_int_equal(account().sent, CHUNK);
+    assert_int_equal(mic_account(&mic).sent, CHUNK);
 }
 
 static void
@@ -364,9 +355,9 @@ test_a_damaged_ring_is_waited_for(void **state)
     assert_true(capture_deadline_ns(mic.capture, mic.now_ns) > mic.now_ns);
     assert_int_equal(ring_host_recreate(mic.ring, NULL, 0), VR_OK);
     capture_poll(mic.capture, mic.now_ns, &chunk);
-    assert_int_equal(account().sent, 4 * CHUNK);
-    assert_int_equal(account().lost, 2 * CHUNK);
-    assert_int_equal(account().resent, 0);
+    assert_int_equal(mic_account(&mic).sent, 4 * CHUNK);
+    assert_int_equal(mic_account(&mic).lost, 2 * CHUNK);
+    assert_int_equal(mic_account(&mic).resent, 0);
     assert_int_equal(rewind_to(0), 6 * CHUNK);
 }
 

@@ -33,15 +33,6 @@ teardown(void **state)
     return 0;
 }
 
-static struct capture_account
-account(void)
-{
-    struct capture_account a;
-    capture_account(mic.capture, &a);
-    assert_true(capture_account_balances(&a));
-    return a;
-}
-
 static struct capture_speech
 speech(void)
 {
@@ -147,7 +138,7 @@ test_quiet_is_gated_but_for_the_pre_roll(void **state)
         mic_write_tone(&mic, SECOND / 10, 0);
         assert_false(sentry());
     }
-    struct capture_account a = account();
+    struct capture_account a = mic_account(&mic);
     assert_int_equal(a.pending, SECOND * 430 / 1000);
     assert_int_equal(a.gated, 2 * SECOND - a.pending);
     assert_int_equal(a.lost + a.sent, 0);
@@ -175,7 +166,7 @@ test_speech_wakes_with_pre_roll(void **state)
         uint64_t from = mic.speech_from[0] - SECOND * 3 / 10;
         assert_int_equal(ring_host_position(mic.ring), from);
         assert_int_equal(capture_next_frame(mic.capture), from);
-        assert_int_equal(account().gated, from);
+        assert_int_equal(mic_account(&mic).gated, from);
         /* It stays so, and what follows is kept. */
         mic_write_tone(&mic, SECOND, LOUD);
         assert_true(sentry());
@@ -199,7 +190,7 @@ test_what_waits_for_the_stream_has_a_limit(void **state)
     assert_int_equal(capture_next_frame(mic.capture), 0);
     mic_write_tone(&mic, 6 * SECOND, LOUD);
     assert_true(sentry());
-    assert_int_equal(account().pending, 5 * SECOND);
+    assert_int_equal(mic_account(&mic).pending, 5 * SECOND);
     assert_int_equal(mic.lost[CAPTURE_LOSS_WAITING], 2 * SECOND);
 }
 
@@ -251,11 +242,11 @@ test_half_a_chunk_has_no_future(void **state)
     capture_begin(mic.capture, mic.now_ns);
     mic_write_tone(&mic, SECOND + 100, 0);
     poll_all();
-    uint64_t sent = account().sent;
+    uint64_t sent = mic_account(&mic).sent;
     assert_true(sent < SECOND + 100);
     assert_false(sentry());
-    assert_int_equal(account().gated, SECOND + 100 - sent);
-    assert_int_equal(account().pending, 0);
+    assert_int_equal(mic_account(&mic).gated, SECOND + 100 - sent);
+    assert_int_equal(mic_account(&mic).pending, 0);
 }
 
 static void
@@ -286,7 +277,7 @@ test_a_lapped_sentry_tells_so(void **state)
     mic_write_tone(&mic, (size_t)capacity + SECOND, 0);
     assert_false(sentry());
     assert_true(mic.lost[CAPTURE_LOSS_LAPPED] >= SECOND);
-    assert_int_equal(account().lost, mic.lost[CAPTURE_LOSS_LAPPED]);
+    assert_int_equal(mic_account(&mic).lost, mic.lost[CAPTURE_LOSS_LAPPED]);
     mic_write_tone(&mic, SECOND, LOUD);
     assert_true(sentry());
 }
