@@ -149,7 +149,8 @@ bool capture_poll(struct capture *capture, uint64_t now_ns,
                   struct capture_chunk *chunk);
 
 /* As capture_poll(), for the end of a stream: no more silence, not held back,
- * and the last partial chunk filled up. False: all that is in the ring was given. [rt] */
+ * and the last partial chunk filled up. False: all that is in the ring was
+ * given. [rt] */
 bool capture_drain(struct capture *capture, uint64_t now_ns,
                    struct capture_chunk *chunk);
 
@@ -169,8 +170,8 @@ void capture_by_clock(struct capture *capture, bool by_clock);
 
 /* When capture_poll() (or _hold(), _sentry()) should be called even if nobody
  * rings; UINT64_MAX: never. While audio comes, two chunks at most: a bell may
- * be silent that should ring. Means nothing to a caller that has stopped polling
- * for want of room. [rt] */
+ * be silent that should ring. Means nothing to a caller that has stopped
+ * polling for want of room. [rt] */
 uint64_t capture_deadline_ns(const struct capture *capture, uint64_t now_ns);
 
 /* This chunk, and all before it, was handed to TLS. Any chunk may be left out;

@@ -30,15 +30,16 @@ struct listener {
 /* Begins at the ring's head. [loop] */
 void listener_init(struct listener *listener, struct ring_host *ring);
 
-/* Brings the position up to date; a system call now and then. Call it before writing to
- * the ring: audio written at `now_ns` is played from then on. [rt] */
+/* Brings the position up to date; a system call now and then. Call it before
+ * writing to the ring: audio written at `now_ns` is played from then on. [rt]
+ */
 void listener_update(struct listener *listener, uint64_t now_ns);
 
 /* All before `to` was made void. [rt] */
 void listener_flush(struct listener *listener, uint64_t to, uint64_t now_ns);
 
-/* As listener_update(), by the clock alone: what the ring says is not asked for.
- * [rt] */
+/* As listener_update(), by the clock alone: what the ring says is not asked
+ * for. [rt] */
 void listener_pass_time(struct listener *listener, uint64_t now_ns);
 
 /* The ring is gone, and with it what nobody has heard. [rt] */

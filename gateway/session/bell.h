@@ -1,6 +1,6 @@
 /* The producer's doorbell on the loop. It may be rung by anybody, so rings that
- * bring nothing are counted: too many, and nobody listens to it for a while; the
- * ring is looked at by the clock then. */
+ * bring nothing are counted: too many, and nobody listens to it for a while;
+ * the ring is looked at by the clock then. */
 #ifndef GATEWAY_SESSION_BELL_H
 #define GATEWAY_SESSION_BELL_H
 

@@ -1,5 +1,5 @@
-/* What the bus and the log are told about a session: its states, faults, streams
- * and figures. */
+/* What the bus and the log are told about a session: its states, faults,
+ * streams and figures. */
 #include <math.h>
 #include <string.h>
 

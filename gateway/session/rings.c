@@ -166,7 +166,7 @@ tell_stopped(struct ring_care *care, const struct ring_peer *peer,
     report_fault(care->session, &fault);
 }
 
-/* A holder whose position moves is not stopped: nobody has to ask the kernel. */
+/* A holder whose position moves is not stopped: the kernel is not asked. */
 static void
 look_at_holder(struct ring_care *care, uint64_t now_ns)
 {

@@ -22,8 +22,8 @@ struct ring_care {
     struct backoff backoff;
     uint64_t due_ns;    /* damaged: when it is made anew */
     bool failing;       /* the last try to make it anew did */
-    uint64_t failed_ns; /* when that was told last, or the making anew was */
-    uint64_t anew_ns;
+    uint64_t failed_ns; /* when that was told last */
+    uint64_t anew_ns;   /* when a making anew was told last; 0: never */
     /* Who holds it. */
     bool stopped, stopped_told;
     uint64_t stopped_ns; /* when that was told last; 0: never */

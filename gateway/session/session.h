@@ -82,7 +82,8 @@ void session_text(struct session *session, const char *text, bool wait_response,
                   uint32_t timeout_ms, struct rpc_call *call);
 
 /* Flushes what is being said and discards the rest of it, and cancels the tools
- * that an interruption is to cancel. VR_STATE if there is neither. `heard_ms` gets how much was heard. [loop] */
+ * that an interruption is to cancel. VR_STATE if there is neither. `heard_ms`
+ * gets how much was heard. [loop] */
 enum vr_status session_interrupt(struct session *session,
                                  double *heard_ms) VR_NODISCARD;
 

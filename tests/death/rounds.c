@@ -117,5 +117,8 @@ lanes_tell(const struct tally *t, char letter, const char *const *ops)
            (unsigned long long)t->random_kills,
            (unsigned long long)t->instruction_kills, (double)t->worst_ns / 1e6,
            (unsigned long long)t->slow);
+    if (t->no_ptrace)
+        printf("skip: ptrace is not allowed here, so nobody was killed between "
+               "two instructions\n");
     return missed == 0;
 }

@@ -453,7 +453,8 @@ test_options_of_every_size(void **state)
 #define TAIL 24
 
 /* Statistics asked for with every size: what both know is right, what the
- * caller knows alone is 0, and behind the caller's struct nothing is written. */
+ * caller knows alone is 0, and behind the caller's struct nothing is written.
+ */
 static void
 assert_stats(const unsigned char *whole, size_t known, const unsigned char *got,
              size_t asked)

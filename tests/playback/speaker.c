@@ -128,7 +128,7 @@ speaker_say(struct speaker *speaker, uint64_t response, size_t samples)
         speaker->sent += n;
         samples -= n;
     }
-    speaker_balance(speaker);
+    speaker_account(speaker);
 }
 
 void
@@ -164,7 +164,7 @@ speaker_play(struct speaker *speaker, int16_t *samples, size_t frames)
         vr_played(speaker->player, block.position + block.frames);
     }
     playback_tick(speaker->playback, speaker->now_ns);
-    speaker_balance(speaker);
+    speaker_account(speaker);
     return done;
 }
 
@@ -173,17 +173,18 @@ speaker_wait(struct speaker *speaker, unsigned ms)
 {
     speaker->now_ns += MS(ms);
     playback_tick(speaker->playback, speaker->now_ns);
-    speaker_balance(speaker);
+    speaker_account(speaker);
 }
 
-void
-speaker_balance(struct speaker *speaker)
+struct playback_account
+speaker_account(struct speaker *speaker)
 {
     struct playback_account a;
     playback_account(speaker->playback, speaker->now_ns, &a);
     if (!playback_account_balances(&a))
         fail_msg("received %lu, played %lu, flushed %lu, pending %lu, lost %lu",
                  a.received, a.played, a.flushed, a.pending, a.lost);
+    return a;
 }
 
 const char *

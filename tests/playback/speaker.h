@@ -57,7 +57,8 @@ size_t speaker_play(struct speaker *speaker, int16_t *samples, size_t frames);
 /* Lets time pass. */
 void speaker_wait(struct speaker *speaker, unsigned ms);
 
-void speaker_balance(struct speaker *speaker);
+/* The account, which balances. */
+struct playback_account speaker_account(struct speaker *speaker);
 
 /* "s1 f1 s2": kinds and responses since the last call. */
 const char *speaker_notes(struct speaker *speaker);

@@ -41,15 +41,6 @@ teardown(void **state)
     return 0;
 }
 
-static struct playback_account
-account(void)
-{
-    struct playback_account a;
-    playback_account(sp.playback, sp.now_ns, &a);
-    assert_true(playback_account_balances(&a));
-    return a;
-}
-
 static struct playback_heard
 heard_of(uint64_t response)
 {
@@ -81,7 +72,7 @@ test_unheard_audio_is_lost_not_played(void **state)
     speaker_wait(&sp, 400);
     speaker_damage(&sp);
     speaker_wait(&sp, 0);
-    struct playback_account a = account();
+    struct playback_account a = speaker_account(&sp);
     assert_int_equal(a.played, FRAMES(400));
     assert_int_equal(a.lost, FRAMES(600));
     assert_int_equal(a.pending, 0);
@@ -93,7 +84,7 @@ test_unheard_audio_is_lost_not_played(void **state)
     assert_true(h.heard_ms == 400 && h.lost_ms == 600 && h.received_ms == 1000);
     assert_false(playback_is_busy(sp.playback, sp.now_ns));
     speaker_mend(&sp);
-    assert_int_equal(account().lost, FRAMES(600));
+    assert_int_equal(speaker_account(&sp).lost, FRAMES(600));
 }
 
 /* Also when nobody asked between damage and repair. */
@@ -105,7 +96,7 @@ test_a_repair_in_between_is_seen(void **state)
     speaker_damage(&sp);
     speaker_mend(&sp);
     speaker_say(&sp, 1, FRAMES(500));
-    struct playback_account a = account();
+    struct playback_account a = speaker_account(&sp);
     assert_int_equal(a.lost, FRAMES(1000));
     assert_int_equal(a.pending, FRAMES(500));
     speaker_wait(&sp, 500);
@@ -123,22 +114,22 @@ test_what_comes_meanwhile_goes_into_the_new_ring(void **state)
     assert_int_equal(speaker_play(&sp, heard, FRAMES(300)), FRAMES(300));
     speaker_damage(&sp);
     speaker_say(&sp, 1, FRAMES(800));
-    struct playback_account a = account();
+    struct playback_account a = speaker_account(&sp);
     assert_int_equal(a.played, FRAMES(300));
     assert_int_equal(a.lost, FRAMES(700));
     assert_int_equal(a.queued, FRAMES(800));
     assert_true(playback_is_busy(sp.playback, sp.now_ns));
     speaker_wait(&sp, 1000);
-    assert_int_equal(account().queued, FRAMES(800));
+    assert_int_equal(speaker_account(&sp).queued, FRAMES(800));
     speaker_mend(&sp);
     follow();
-    assert_int_equal(account().queued, 0);
+    assert_int_equal(speaker_account(&sp).queued, 0);
     assert_int_equal(speaker_play(&sp, heard, HZ), FRAMES(800));
     for (size_t i = 0; i < FRAMES(800); i++)
         assert_int_equal(heard[i], speaker_sample(FRAMES(1000) + i));
     playback_end(sp.playback, 1, sp.now_ns);
     assert_true(heard_of(1).heard_ms == 1100 && heard_of(1).lost_ms == 700);
-    a = account();
+    a = speaker_account(&sp);
     assert_int_equal(a.played, FRAMES(1100));
     assert_int_equal(a.lost, FRAMES(700));
     assert_string_equal(speaker_notes(&sp), "s1 l1 f1");
@@ -155,8 +146,8 @@ test_the_new_ring_has_its_room(void **state)
     speaker_mend(&sp);
     follow();
     speaker_say(&sp, 1, FRAMES(8000));
-    assert_int_equal(account().queued, 0);
-    assert_int_equal(account().lost, FRAMES(6900));
+    assert_int_equal(speaker_account(&sp).queued, 0);
+    assert_int_equal(speaker_account(&sp).lost, FRAMES(6900));
 }
 
 static void
@@ -168,7 +159,7 @@ test_no_ring_for_long_is_no_reason_to_wait(void **state)
         speaker_say(&sp, 1, FRAMES(1000));
         speaker_wait(&sp, 500);
     }
-    struct playback_account a = account();
+    struct playback_account a = speaker_account(&sp);
     assert_int_equal(a.lost, a.received);
     assert_int_equal(a.played, 0);
     assert_false(playback_is_busy(sp.playback, sp.now_ns));
@@ -186,7 +177,7 @@ test_no_ring_for_long_is_no_reason_to_wait(void **state)
     playback_end(sp.playback, 2, sp.now_ns);
     speaker_wait(&sp, 100);
     assert_string_equal(speaker_notes(&sp), "s2 f2");
-    assert_int_equal(account().played, FRAMES(100));
+    assert_int_equal(speaker_account(&sp).played, FRAMES(100));
 }
 
 /* Interrupted, it is told what was lost before it is told what is flushed. */
@@ -202,7 +193,7 @@ test_interrupted_while_it_is_lost(void **state)
     playback_interrupt(sp.playback, 1, sp.now_ns, &cut);
     assert_true(cut.heard_ms == 250);
     assert_int_equal(cut.flushed_frames, FRAMES(500));
-    struct playback_account a = account();
+    struct playback_account a = speaker_account(&sp);
     assert_int_equal(a.lost, FRAMES(750));
     assert_int_equal(a.flushed, FRAMES(500));
     assert_string_equal(speaker_notes(&sp), "s1 l1 x1");
@@ -236,7 +227,7 @@ test_a_stopped_player(void **state)
         speaker_say(&sp, 1, FRAMES(1000));
         speaker_wait(&sp, 1000);
     }
-    struct playback_account a = account();
+    struct playback_account a = speaker_account(&sp);
     assert_int_equal(a.queued, FRAMES(10000));
     assert_true(a.lost > 0 && a.lost < a.received);
     speaker_wait(&sp, 20000);

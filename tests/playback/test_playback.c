@@ -4,7 +4,6 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
-#include <string.h>
 #include <cmocka.h>
 
 #include "tests/playback/speaker.h"
@@ -41,20 +40,12 @@ teardown(void **state)
     return 0;
 }
 
-static struct playback_account
-account(void)
-{
-    struct playback_account a;
-    playback_account(sp.playback, sp.now_ns, &a);
-    return a;
-}
-
 static struct playback_cut
 interrupt(uint64_t response)
 {
     struct playback_cut cut;
     playback_interrupt(sp.playback, response, sp.now_ns, &cut);
-    speaker_balance(&sp);
+    speaker_account(&sp);
     return cut;
 }
 
@@ -91,7 +82,7 @@ test_audio_goes_to_the_player(void **state)
     assert_string_equal(speaker_notes(&sp), "");
     playback_end(sp.playback, 1, sp.now_ns);
     assert_string_equal(speaker_notes(&sp), "f1");
-    assert_int_equal(account().played, FRAMES(500));
+    assert_int_equal(speaker_account(&sp).played, FRAMES(500));
     assert_false(playback_is_busy(sp.playback, sp.now_ns));
     struct playback_span span;
     assert_true(playback_span(sp.playback, 1, &span));
@@ -138,8 +129,8 @@ test_interruption_flushes_to_the_end_of_that_response(void **state)
     assert_string_equal(speaker_notes(&sp), "x1 s2");
     play(FRAMES(100), FRAMES(1000));
     play_nothing();
-    assert_int_equal(account().flushed, FRAMES(700));
-    assert_int_equal(account().played, FRAMES(400));
+    assert_int_equal(speaker_account(&sp).flushed, FRAMES(700));
+    assert_int_equal(speaker_account(&sp).played, FRAMES(400));
 }
 
 static void
@@ -168,8 +159,8 @@ test_late_audio_is_not_written(void **state)
     interrupt(1);
     speaker_say(&sp, 1, FRAMES(400));
     assert_int_equal(ring_host_head(sp.ring), FRAMES(100));
-    assert_int_equal(account().flushed, FRAMES(500));
-    assert_int_equal(account().received, FRAMES(500));
+    assert_int_equal(speaker_account(&sp).flushed, FRAMES(500));
+    assert_int_equal(speaker_account(&sp).received, FRAMES(500));
     assert_true(heard_of(1).received_ms == 500);
     play_nothing();
 }
@@ -239,7 +230,7 @@ test_what_does_not_fit_waits(void **state)
     speaker_say(&sp, 1, all);
     playback_end(sp.playback, 1, sp.now_ns);
     assert_int_equal(ring_host_head(sp.ring), capacity);
-    assert_int_equal(account().queued, FRAMES(3000));
+    assert_int_equal(speaker_account(&sp).queued, FRAMES(3000));
     struct playback_span span;
     assert_true(playback_span(sp.playback, 1, &span));
     assert_int_equal(span.to_frame, all);
@@ -248,8 +239,8 @@ test_what_does_not_fit_waits(void **state)
         play(n, at);
     }
     assert_string_equal(speaker_notes(&sp), "s1 f1");
-    assert_int_equal(account().lost, 0);
-    assert_int_equal(account().played, all);
+    assert_int_equal(speaker_account(&sp).lost, 0);
+    assert_int_equal(speaker_account(&sp).played, all);
 }
 
 static void
@@ -259,13 +250,13 @@ test_interruption_empties_the_queue(void **state)
     size_t capacity = (size_t)ring_host_capacity_frames(sp.ring);
     speaker_say(&sp, 1, capacity + FRAMES(2000));
     speaker_say(&sp, 2, FRAMES(500));
-    assert_int_equal(account().queued, FRAMES(2500));
+    assert_int_equal(speaker_account(&sp).queued, FRAMES(2500));
     play(FRAMES(1000), 0);
     struct playback_cut cut = interrupt(1);
     assert_true(cut.heard_ms == 1000);
     assert_int_equal(cut.flush_to, capacity + FRAMES(1000));
     assert_int_equal(cut.flushed_frames, capacity + FRAMES(1000));
-    assert_int_equal(account().queued, 0);
+    assert_int_equal(speaker_account(&sp).queued, 0);
     play(FRAMES(500), capacity + FRAMES(2000));
     play_nothing();
 }
@@ -281,13 +272,13 @@ test_a_full_queue_loses_the_newest(void **state)
     speaker_plug(&sp);
     size_t capacity = (size_t)ring_host_capacity_frames(sp.ring);
     speaker_say(&sp, 1, capacity + FRAMES(1500));
-    assert_int_equal(account().lost, FRAMES(500));
-    assert_int_equal(account().queued, FRAMES(1000));
+    assert_int_equal(speaker_account(&sp).lost, FRAMES(500));
+    assert_int_equal(speaker_account(&sp).queued, FRAMES(1000));
     assert_string_equal(speaker_notes(&sp), "s1 o1");
     play(FRAMES(500), 0);
     speaker_say(&sp, 1, FRAMES(700));
     assert_string_equal(speaker_notes(&sp), "o1");
-    assert_int_equal(account().lost, FRAMES(700));
+    assert_int_equal(speaker_account(&sp).lost, FRAMES(700));
 }
 
 /* ---- without a player ---- */
@@ -334,13 +325,13 @@ test_without_a_player_the_queue_follows_the_clock(void **state)
     (void)state;
     size_t capacity = (size_t)ring_host_capacity_frames(sp.ring);
     speaker_say(&sp, 1, capacity + FRAMES(1000));
-    assert_int_equal(account().queued, FRAMES(1000));
+    assert_int_equal(speaker_account(&sp).queued, FRAMES(1000));
     assert_int_equal(playback_deadline_ns(sp.playback, sp.now_ns),
                      sp.now_ns + MS(100));
     speaker_wait(&sp, 600);
-    assert_int_equal(account().queued, FRAMES(400));
+    assert_int_equal(speaker_account(&sp).queued, FRAMES(400));
     speaker_wait(&sp, 600);
-    assert_int_equal(account().queued, 0);
+    assert_int_equal(speaker_account(&sp).queued, 0);
 }
 
 static void
@@ -371,10 +362,10 @@ test_a_player_that_says_nothing(void **state)
     speaker_say(&sp, 1, capacity + FRAMES(2000));
     for (int i = 0; i < 200; i++)
         speaker_wait(&sp, 100);
-    assert_int_equal(account().queued, 0);
+    assert_int_equal(speaker_account(&sp).queued, 0);
     assert_false(playback_is_busy(sp.playback, sp.now_ns));
     speaker_say(&sp, 2, FRAMES(500));
-    assert_int_equal(account().queued, 0);
+    assert_int_equal(speaker_account(&sp).queued, 0);
 }
 
 static void
@@ -385,9 +376,9 @@ test_a_player_that_stops_is_waited_for(void **state)
     speaker_say(&sp, 1, capacity + FRAMES(2000));
     play(FRAMES(1000), 0);
     speaker_wait(&sp, 60000);
-    assert_int_equal(account().queued, FRAMES(1000));
+    assert_int_equal(speaker_account(&sp).queued, FRAMES(1000));
     play(FRAMES(1000), FRAMES(1000));
-    assert_int_equal(account().queued, 0);
+    assert_int_equal(speaker_account(&sp).queued, 0);
 }
 
 /* ---- formats ---- */
@@ -427,7 +418,7 @@ test_every_rate_keeps_every_sample(void **state)
         assert_true(playback_span(sp.playback, 2, &span));
         assert_int_equal(span.from_frame, first);
         assert_int_equal(span.to_frame, first + second);
-        speaker_balance(&sp);
+        speaker_account(&sp);
     }
 }
 
@@ -441,7 +432,7 @@ test_late_audio_is_counted_at_the_rings_rate(void **state)
     interrupt(1);
     for (int i = 0; i < 3000; i++)
         speaker_say(&sp, 1, 1);
-    assert_int_equal(account().flushed, 2000);
+    assert_int_equal(speaker_account(&sp).flushed, 2000);
 }
 
 static void

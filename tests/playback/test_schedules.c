@@ -5,7 +5,6 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
-#include <string.h>
 #include <cmocka.h>
 
 #include "tests/playback/speaker.h"
@@ -95,7 +94,7 @@ step(void)
     }
     assert_true(playback_deadline_ns(sp.playback, sp.now_ns) > sp.now_ns);
     check_notes();
-    speaker_balance(&sp);
+    speaker_account(&sp);
 }
 
 static void
