@@ -23,12 +23,14 @@
 #define PERIOD_FRAMES 16 /* of the sine */
 
 static int16_t sine[CHUNK_FRAMES];
+static struct ring_host *rings[2];
+static pthread_t thread;
+static bool running;
 static atomic_bool done;
 
 static void *
 be_busy(void *arg)
 {
-    struct ring_host **rings = arg;
     struct vr_options options = {.runtime_dir = program_dir};
     struct vr_writer *writer;
     struct ring_host_span span;
@@ -48,6 +50,28 @@ be_busy(void *arg)
     }
     vr_writer_close(&writer);
     return arg;
+}
+
+/* Returns what the thread did. */
+static void *
+stop(void)
+{
+    void *result = NULL;
+    atomic_store(&done, true);
+    if (running)
+        pthread_join(thread, &result);
+    running = false;
+    return result;
+}
+
+/* Also where a look failed and all is still at work. */
+static int
+end(void **state)
+{
+    stop();
+    ring_host_close(&rings[0]);
+    ring_host_close(&rings[1]);
+    return hosted_end(state);
 }
 
 static void
@@ -90,31 +114,25 @@ look(const char *object, unsigned number)
 static void
 test_a_busy_ring_is_seen_whole(void **state)
 {
-    static struct ring_host *rings[2];
-    pthread_t thread;
-    void *result;
     (void)state;
     rings[0] = hosted_ring("busy", VR_RING_IN, FRAMES);
     rings[1] = hosted_ring("busy", VR_RING_OUT, FRAMES);
     hosted_sine(sine, CHUNK_FRAMES);
-    assert_int_equal(pthread_create(&thread, NULL, be_busy, rings), 0);
+    assert_int_equal(pthread_create(&thread, NULL, be_busy, &done), 0);
+    running = true;
     for (unsigned i = 0; i < LOOKS; i++)
         look(hosted_name("busy", i % 2 ? VR_RING_IN : VR_RING_OUT), i);
-    atomic_store(&done, true);
-    pthread_join(thread, &result);
+    assert_non_null(stop());
     for (unsigned i = 0; i < 2; i++)
         assert_int_equal(
             look(hosted_name("busy", i ? VR_RING_IN : VR_RING_OUT), i), FRAMES);
-    ring_host_close(&rings[0]);
-    ring_host_close(&rings[1]);
-    assert_non_null(result);
 }
 
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_teardown(test_a_busy_ring_is_seen_whole, hosted_end),
+        cmocka_unit_test_teardown(test_a_busy_ring_is_seen_whole, end),
     };
     return cmocka_run_group_tests(tests, program_up, program_down);
 }
