@@ -1,6 +1,5 @@
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -11,7 +10,6 @@
 #include "ipc/ring_map.h"
 #include "ipc/ring_name.h"
 #include "ipc/ring_step.h"
-#include "ipc/ring_sweep.h"
 #include "ipc/ring_why.h"
 
 bool
@@ -202,11 +200,11 @@ ring_map_detach(struct ring_map *map)
 bool
 ring_map_is_named(const struct ring_map *map, const char *object)
 {
-    char path[sizeof RING_SHM_DIR + RING_OBJECT_BYTES];
+    char path[RING_FILE_BYTES];
     struct stat st;
 
     /* Not opened: what somebody else put there may not let itself. */
-    snprintf(path, sizeof path, RING_SHM_DIR "%s", object);
+    ring_name_file(path, object);
     return lstat(path, &st) == 0 && st.st_dev == map->device &&
            st.st_ino == map->inode;
 }

@@ -10,6 +10,8 @@
 #include "ipc/ring_name.h"
 #include "ipc/ring_why.h"
 
+#define BELL_END ".in.bell"
+
 static const char lower[] = "abcdefghijklmnopqrstuvwxyz0123456789";
 static const char session_chars[] = "abcdefghijklmnopqrstuvwxyz0123456789-_";
 static const char instance_chars[] =
@@ -68,13 +70,32 @@ ring_name_object(char object[RING_OBJECT_BYTES], const char *instance,
              ring == VR_RING_IN ? "in" : "out");
 }
 
+void
+ring_name_file(char path[RING_FILE_BYTES], const char *object)
+{
+    snprintf(path, RING_FILE_BYTES, RING_SHM_DIR "%s", object);
+}
+
 enum vr_status
 ring_name_bell(char path[RING_PATH_BYTES], const char *runtime_dir,
                const char *session)
 {
     int n =
-        snprintf(path, RING_PATH_BYTES, "%s/%s.in.bell", runtime_dir, session);
+        snprintf(path, RING_PATH_BYTES, "%s/%s" BELL_END, runtime_dir, session);
     return n >= 0 && n < RING_PATH_BYTES ? VR_OK : VR_LIMIT;
+}
+
+bool
+ring_name_of_bell(char session[VR_SESSION_MAX + 1], const char *file)
+{
+    size_t length = strlen(file), end = strlen(BELL_END);
+
+    if (length <= end || length - end > VR_SESSION_MAX ||
+        strcmp(file + length - end, BELL_END) != 0)
+        return false;
+    memcpy(session, file, length - end);
+    session[length - end] = '\0';
+    return ring_name_check(session, NULL, 0) == VR_OK;
 }
 
 static int

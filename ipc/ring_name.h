@@ -4,6 +4,7 @@
 #define IPC_RING_NAME_H
 
 #include <limits.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "ipc/status.h"
@@ -11,6 +12,10 @@
 #define RING_INSTANCE_BYTES 49
 #define RING_OBJECT_BYTES 128
 #define RING_PATH_BYTES PATH_MAX
+
+/* Where POSIX shared memory objects are seen as files. */
+#define RING_SHM_DIR "/dev/shm"
+#define RING_FILE_BYTES (sizeof RING_SHM_DIR + RING_OBJECT_BYTES)
 
 /* VR_INVALID with the reason unless `session` may be a session's name (see
  * VR_SESSION_MAX). [any] */
@@ -28,10 +33,17 @@ enum vr_status ring_name_instance(char instance[RING_INSTANCE_BYTES],
 void ring_name_object(char object[RING_OBJECT_BYTES], const char *instance,
                       const char *session, enum vr_ring ring);
 
+/* "/dev/shm/voxring-INSTANCE.SESSION.in", of that object. [any] */
+void ring_name_file(char path[RING_FILE_BYTES], const char *object);
+
 /* "RUNTIME_DIR/SESSION.in.bell"; VR_LIMIT if that is too long. [any] */
 enum vr_status ring_name_bell(char path[RING_PATH_BYTES],
                               const char *runtime_dir,
                               const char *session) VR_NODISCARD;
+
+/* The session whose doorbell a file of that name is; false if it is none's.
+ * [any] */
+bool ring_name_of_bell(char session[VR_SESSION_MAX + 1], const char *file);
 
 /* The place of runtime folder number `index`, in the order in which they are
  * tried: the one named by the environment, the user's, the system's, the one

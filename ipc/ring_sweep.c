@@ -15,8 +15,6 @@
 #include "ipc/ring_sweep.h"
 #include "ipc/ring_why.h"
 
-#define BELL_END ".in.bell"
-
 struct sweep {
     const char *runtime_dir, *instance;
     ring_host_sweep_fn *told;
@@ -67,13 +65,19 @@ wake_clients(int fd)
     munmap(page, RING_HEADER_BYTES);
 }
 
-/* One sweeper at a time, and no gateway. The gateway's byte is barred, not
- * held: clients look at it, and what is swept must not look alive to them. */
+/* The gateway's byte is barred, not held: clients look at it, and what is swept
+ * must not look alive to them. */
+bool
+ring_sweep_take(int fd)
+{
+    return ring_lock_take(fd, RING_LOCK_SWEEP) &&
+           ring_lock_bar(fd, RING_LOCK_GATEWAY);
+}
+
 static enum vr_status
 take_dead(int fd, const char *object, char *why, size_t why_bytes)
 {
-    bool taken = ring_lock_take(fd, RING_LOCK_SWEEP) &&
-                 ring_lock_bar(fd, RING_LOCK_GATEWAY);
+    bool taken = ring_sweep_take(fd);
 
     RING_STEP("sweep: locked");
     if (taken)
@@ -120,21 +124,28 @@ ring_sweep_object(const char *object, char *why, size_t why_bytes)
 bool
 ring_sweep_force(const char *object)
 {
-    char path[sizeof RING_SHM_DIR + RING_OBJECT_BYTES];
+    char path[RING_FILE_BYTES];
 
-    snprintf(path, sizeof path, RING_SHM_DIR "%s", object);
+    ring_name_file(path, object);
     return unlink(path) == 0 || rmdir(path) == 0 || errno == ENOENT;
+}
+
+bool
+ring_sweep_is_bell(const char *path, uid_t owner)
+{
+    struct stat st;
+
+    return lstat(path, &st) == 0 && S_ISFIFO(st.st_mode) &&
+           (st.st_uid == geteuid() || st.st_uid == owner);
 }
 
 bool
 ring_sweep_bell(const char *runtime_dir, const char *session, uid_t owner)
 {
     char path[RING_PATH_BYTES];
-    struct stat st;
 
     return ring_name_bell(path, runtime_dir, session) == VR_OK &&
-           lstat(path, &st) == 0 && S_ISFIFO(st.st_mode) &&
-           (st.st_uid == geteuid() || st.st_uid == owner) && unlink(path) == 0;
+           ring_sweep_is_bell(path, owner) && unlink(path) == 0;
 }
 
 /* ---- at a gateway's start ---------------------------------------------- */
@@ -199,15 +210,9 @@ is_held(const struct sweep *s, const char *session)
 static void
 sweep_bell(struct sweep *s, const char *file)
 {
-    size_t length = strlen(file), end = strlen(BELL_END);
     char session[VR_SESSION_MAX + 1];
 
-    if (length <= end || length - end > VR_SESSION_MAX ||
-        strcmp(file + length - end, BELL_END) != 0)
-        return;
-    memcpy(session, file, length - end);
-    session[length - end] = '\0';
-    if (ring_name_check(session, NULL, 0) != VR_OK || is_held(s, session) ||
+    if (!ring_name_of_bell(session, file) || is_held(s, session) ||
         !ring_sweep_bell(s->runtime_dir, session, geteuid()))
         return;
     RING_STEP("sweep: bell");

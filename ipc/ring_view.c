@@ -1,12 +1,10 @@
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "ipc/ring_lock.h"
-#include "ipc/ring_sweep.h"
 #include "ipc/ring_view.h"
 #include "ipc/ring_why.h"
 
@@ -209,10 +207,10 @@ ring_view_attach(struct ring_view *view, int fd, const char *object,
 enum vr_status
 ring_view_open(struct ring_view *view, const struct ring_view_name *name)
 {
-    char path[sizeof RING_SHM_DIR + RING_OBJECT_BYTES];
+    char path[RING_FILE_BYTES];
     int fd;
 
-    snprintf(path, sizeof path, RING_SHM_DIR "%s", name->object);
+    ring_name_file(path, name->object);
     fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
     if (fd >= 0) {
         ring_view_attach(view, fd, name->object, name->ring);

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ipc/ring_sweep.h"
 #include "ipc/ring_view.h"
 #include "ipc/ring_why.h"
 

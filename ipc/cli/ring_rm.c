@@ -1,6 +1,5 @@
 /* voxring ring rm: takes away what dead gateways left. */
 #include <dirent.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,11 +9,8 @@
 #include "ipc/cli/ring_pick.h"
 #include "ipc/cli/ring_text.h"
 #include "ipc/cli/say.h"
-#include "ipc/ring_lock.h"
 #include "ipc/ring_map.h"
 #include "ipc/ring_sweep.h"
-
-#define BELL_END ".in.bell"
 
 struct removal {
     struct cli *cli;
@@ -72,22 +68,13 @@ find_folder(const struct removal *r, const struct ring_view *view,
         snprintf(folder, RING_PATH_BYTES, "%s", named);
 }
 
-static bool
-bell_is_there(const char *folder, const char *session, uid_t owner,
-              char path[RING_PATH_BYTES])
-{
-    struct stat st;
-    return ring_name_bell(path, folder, session) == VR_OK &&
-           lstat(path, &st) == 0 && S_ISFIFO(st.st_mode) &&
-           (st.st_uid == geteuid() || st.st_uid == owner);
-}
-
 static void
 remove_bell(struct removal *r, const char *folder, const char *session,
             uid_t owner)
 {
     char path[RING_PATH_BYTES];
-    if (!*folder || !bell_is_there(folder, session, owner, path))
+    if (!*folder || ring_name_bell(path, folder, session) != VR_OK ||
+        !ring_sweep_is_bell(path, owner))
         return;
     if (r->cli->options.dry_run || ring_sweep_bell(folder, session, owner))
         say_removed(r, "the doorbell", path);
@@ -98,7 +85,7 @@ remove_bell(struct removal *r, const char *folder, const char *session,
 
 /* ---- objects ---- */
 
-/* The doorbell goes while we hold the gateway's lock, so that no gateway can
+/* The doorbell goes while its ring is ours to remove, so that no gateway can
  * have made another by then. */
 static void
 remove_bell_of(struct removal *r, const struct ring_view *view,
@@ -115,7 +102,7 @@ remove_bell_of(struct removal *r, const struct ring_view *view,
     }
     if (!ring_map_open(&map, name->object, 0))
         return;
-    if (ring_lock_take(map.fork.fd[RING_MAP_OBJECT_FD], RING_LOCK_GATEWAY) &&
+    if (ring_sweep_take(map.fork.fd[RING_MAP_OBJECT_FD]) &&
         ring_map_is_named(&map, name->object))
         remove_bell(r, folder, name->session, view->owner);
     ring_map_detach(&map);
@@ -157,9 +144,9 @@ static void
 remove_closed(struct removal *r, const struct ring_view *view,
               const struct ring_view_name *name)
 {
-    char path[sizeof RING_SHM_DIR + RING_OBJECT_BYTES], text[VR_ERROR_BYTES];
+    char path[RING_FILE_BYTES], text[VR_ERROR_BYTES];
     struct stat st;
-    snprintf(path, sizeof path, RING_SHM_DIR "%s", name->object);
+    ring_name_file(path, name->object);
     if (lstat(path, &st) != 0)
         return; /* somebody was faster */
     if (S_ISLNK(st.st_mode)) {
@@ -216,14 +203,7 @@ static void
 consider_bell(struct removal *r, const char *file)
 {
     char session[VR_SESSION_MAX + 1];
-    size_t length = strlen(file), end = strlen(BELL_END);
-    if (length <= end || length - end > VR_SESSION_MAX ||
-        strcmp(file + length - end, BELL_END) != 0)
-        return;
-    memcpy(session, file, length - end);
-    session[length - end] = '\0';
-    if (ring_name_check(session, NULL, 0) == VR_OK &&
-        !has_living_ring(r, session))
+    if (ring_name_of_bell(session, file) && !has_living_ring(r, session))
         remove_bell(r, r->cli->runtime_dir, session, geteuid());
 }
 

@@ -5,8 +5,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "ipc/ring_sweep.h"
-
 #define RIGHTS 07777u
 
 void
@@ -78,9 +76,9 @@ ring_text_closed(const struct ring_view *view,
                  const struct ring_view_name *name, char *text,
                  size_t text_bytes)
 {
-    char path[sizeof RING_SHM_DIR + RING_OBJECT_BYTES];
+    char path[RING_FILE_BYTES];
     struct stat st;
-    snprintf(path, sizeof path, RING_SHM_DIR "%s", name->object);
+    ring_name_file(path, name->object);
     if (lstat(path, &st) != 0)
         snprintf(text, text_bytes, "%s", view->why);
     else

@@ -125,6 +125,30 @@ test_session_names(void **state)
         assert_int_equal(ring_name_check(bad[i], NULL, 0), VR_INVALID);
 }
 
+static void
+test_bell_names(void **state)
+{
+    static const char *const bad[] = {
+        "",
+        ".in.bell",
+        "robot",
+        "robot.in",
+        "A.in.bell",
+        "a.out.bell",
+        "a.in.bell2",
+        "a.b.in.bell",
+        "abcdefghijklmnopqrstuvwxyz0123456.in.bell"};
+    char path[RING_PATH_BYTES], session[VR_SESSION_MAX + 1];
+
+    (void)state;
+    assert_int_equal(ring_name_bell(path, "/folder", "robot-1"), VR_OK);
+    assert_string_equal(path, "/folder/robot-1.in.bell");
+    assert_true(ring_name_of_bell(session, strrchr(path, '/') + 1));
+    assert_string_equal(session, "robot-1");
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        assert_false(ring_name_of_bell(session, bad[i]));
+}
+
 int
 main(void)
 {
@@ -133,6 +157,7 @@ main(void)
         cmocka_unit_test(test_instance_follows_the_folder),
         cmocka_unit_test(test_instance_by_environment),
         cmocka_unit_test(test_session_names),
+        cmocka_unit_test(test_bell_names),
     };
 
     return cmocka_run_group_tests(tests, harness_up, harness_down);
