@@ -65,6 +65,12 @@ look_for_player(struct listener *l, uint64_t now_ns)
     l->looked_ns = now_ns;
 }
 
+void
+listener_look_again(struct listener *l)
+{
+    l->looked = false;
+}
+
 /* Whether the player's word is to be taken. */
 static bool
 player_speaks(struct listener *l, uint64_t said, uint64_t head, uint64_t now_ns)

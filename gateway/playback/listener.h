@@ -35,6 +35,9 @@ void listener_init(struct listener *listener, struct ring_host *ring);
  */
 void listener_update(struct listener *listener, uint64_t now_ns);
 
+/* Whether there is a player is asked anew at the next update. [rt] */
+void listener_look_again(struct listener *listener);
+
 /* All before `to` was made void. [rt] */
 void listener_flush(struct listener *listener, uint64_t to, uint64_t now_ns);
 

@@ -305,6 +305,8 @@ playback_interrupt(struct playback *p, uint64_t response_id, uint64_t now_ns,
 {
     struct response *r = response_find(p, response_id);
     memset(cut, 0, sizeof *cut);
+    /* Who has died since the last look is no witness of what was heard. */
+    listener_look_again(&p->listener);
     loss_update(p, now_ns);
     if (!r)
         r = response_add(p, response_id, 0);

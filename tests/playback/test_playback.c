@@ -352,6 +352,20 @@ test_a_player_that_comes_late_and_leaves(void **state)
     assert_false(playback_is_busy(sp.playback, sp.now_ns));
 }
 
+static void
+test_a_player_that_left_just_now(void **state)
+{
+    (void)state;
+    speaker_plug(&sp);
+    speaker_say(&sp, 1, FRAMES(1000));
+    play(FRAMES(100), 0);
+    assert_false(heard_of(1).estimated);
+    vr_reader_close(&sp.player);
+    struct playback_cut cut = interrupt(1);
+    assert_true(cut.estimated);
+    assert_true(cut.heard_ms == 100);
+}
+
 /* A player that reads and never says what it played must not stop the robot
  * from talking, nor from listening. */
 static void
@@ -486,6 +500,7 @@ main(void)
         ALONE(test_estimated_interruption),
         ALONE(test_without_a_player_the_queue_follows_the_clock),
         ALONE(test_a_player_that_comes_late_and_leaves),
+        ALONE(test_a_player_that_left_just_now),
         WITH_PLAYER(test_a_player_that_says_nothing),
         WITH_PLAYER(test_a_player_that_stops_is_waited_for),
         WITH_PLAYER(test_stereo_holds_the_same_twice),
