@@ -5,16 +5,18 @@
  * that began in good times must come back by themselves.
  *
  * fuzz-module: ipc tests/fuzz/ring_enemy.c tests/fuzz/ring_clock.c
+ * fuzz-module: tests/fuzz/ring_ground.c tests/fuzz/input.c tests/fuzz/audio.c
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "ipc/ring_host.h"
+#include "tests/fuzz/audio.h"
 #include "tests/fuzz/ring_clock.h"
 #include "tests/fuzz/ring_enemy.h"
 
 #define STEPS 120
-#define MOST_FRAMES (2 * ENEMY_CAPACITY)
+#define MOST_FRAMES (2 * GROUND_CAPACITY)
 #define MOST_OPENS 8
 #define FAR (UINT64_C(1) << 62)
 #define READERS 3
@@ -52,7 +54,7 @@ must_be_quick(const struct run *r, uint64_t timeout_ms)
 {
     struct ring_clock_use used = ring_clock_used();
 
-    must(used.slept_ns <= (timeout_ms + 110) * ENEMY_NS_PER_MS);
+    must(used.slept_ns <= (timeout_ms + 110) * GROUND_NS_PER_MS);
     must(r->hammered || used.sleeps <= timeout_ms / 10 + 24);
 }
 
@@ -62,10 +64,10 @@ static void
 open_host(struct run *r, enum vr_ring ring)
 {
     struct ring_host_config config = {.runtime_dir = r->dir,
-                                      .session = ENEMY_SESSION,
+                                      .session = GROUND_SESSION,
                                       .ring = ring,
-                                      .format = {ENEMY_RATE_HZ, 1},
-                                      .min_frames = ENEMY_CAPACITY};
+                                      .format = {GROUND_RATE_HZ, 1},
+                                      .min_frames = GROUND_CAPACITY};
     char why[VR_ERROR_BYTES] = "";
     enum vr_status status =
         ring_host_open(&r->host[ring], &config, why, sizeof why);
@@ -169,7 +171,7 @@ open_writer(struct run *r)
     if (r->writer || r->opens++ > MOST_OPENS)
         return;
     status =
-        vr_writer_open(&r->writer, ENEMY_SESSION, &options, why, sizeof why);
+        vr_writer_open(&r->writer, GROUND_SESSION, &options, why, sizeof why);
     must((status == VR_OK) == (why[0] == '\0'));
     must(status == VR_OK || r->dirty || !r->host[VR_RING_IN]);
     r->writer_honest = status == VR_OK && !r->dirty;
@@ -201,7 +203,7 @@ writer_position(struct run *r)
 static void
 writer_writes(struct run *r)
 {
-    size_t frames = input_16(&r->in) % ENEMY_CAPACITY;
+    size_t frames = input_16(&r->in) % GROUND_CAPACITY;
     enum vr_status status;
 
     /* It may find another gateway now, and then other positions. */
@@ -268,7 +270,7 @@ writer_step(struct run *r)
     else if (what < 12)
         writer_commits(r);
     else if (what < 13)
-        must(vr_space(r->writer) <= ENEMY_CAPACITY || r->dirty);
+        must(vr_space(r->writer) <= GROUND_CAPACITY || r->dirty);
     else if (what < 15)
         writer_waits(r);
     else
@@ -295,7 +297,7 @@ open_reader(struct run *r, struct listener *l)
     options.past_frames = how * 8u;
     options.marks_only = options.role == VR_OTHER && how & 64;
     status =
-        vr_reader_open(&l->reader, ENEMY_SESSION, &options, why, sizeof why);
+        vr_reader_open(&l->reader, GROUND_SESSION, &options, why, sizeof why);
     must((status == VR_OK) == (why[0] == '\0'));
     must(status == VR_OK || r->dirty || !r->host[l->ring]);
     l->honest = status == VR_OK && !r->dirty;
@@ -364,7 +366,7 @@ static void
 read_out(struct run *r, struct listener *l)
 {
     for (int i = 0;; i++) {
-        enum vr_status status = read_once(r, l, ENEMY_CAPACITY);
+        enum vr_status status = read_once(r, l, GROUND_CAPACITY);
 
         if (status != VR_OK && status != VR_LAPPED && status != VR_FLUSHED)
             return;
@@ -387,7 +389,7 @@ listen(struct run *r, struct listener *l)
         must(status == VR_OK || status == VR_TIMEOUT);
         if (status != VR_OK)
             continue;
-        idle = read_once(r, l, ENEMY_CAPACITY) == VR_AGAIN ? idle + 1 : 0;
+        idle = read_once(r, l, GROUND_CAPACITY) == VR_AGAIN ? idle + 1 : 0;
         must(idle <= 2 || r->hammered);
     }
 }
@@ -449,7 +451,7 @@ let_settle(struct run *r)
     if (r->reserved > 0)
         must(vr_commit(r->writer, 0, 0) == VR_OK);
     for (int i = 0; i < 8; i++) {
-        ring_clock_pass(100 * ENEMY_NS_PER_MS);
+        ring_clock_pass(100 * GROUND_NS_PER_MS);
         if (r->writer)
             vr_space(r->writer);
         for (int k = 0; k < READERS; k++)
@@ -547,7 +549,7 @@ step(struct run *r)
     } else if (what < 233) {
         reader_step(r, &r->listener[what % READERS]);
     } else if (what < 254) {
-        ring_clock_pass((uint64_t)input_16(&r->in) * ENEMY_NS_PER_MS / 64);
+        ring_clock_pass((uint64_t)input_16(&r->in) * GROUND_NS_PER_MS / 64);
     } else {
         r->dirty = r->hammered = true;
         enemy_hammer_start(&r->enemy[what & 1], &r->in);
@@ -559,7 +561,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct run r = {.in = input_begin(data, size), .dir = enemy_up()};
+    struct run r = {.in = input_begin(data, size), .dir = ground_up()};
 
     for (int i = 0; i < 2; i++) {
         r.enemy[i].fd = r.enemy[i].bell_fd = -1;

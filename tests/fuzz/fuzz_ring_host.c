@@ -4,6 +4,7 @@
  * own calls. At its end the gateway makes the ring anew, and all must be well.
  *
  * fuzz-module: ipc tests/fuzz/ring_enemy.c tests/fuzz/ring_clock.c
+ * fuzz-module: tests/fuzz/ring_ground.c tests/fuzz/input.c tests/fuzz/audio.c
  */
 #include <fcntl.h>
 #include <poll.h>
@@ -14,11 +15,12 @@
 
 #include "ipc/ring_host.h"
 #include "ipc/ring_layout.h"
+#include "tests/fuzz/audio.h"
 #include "tests/fuzz/ring_clock.h"
 #include "tests/fuzz/ring_enemy.h"
 
 #define STEPS 120
-#define MOST_FRAMES (2 * ENEMY_CAPACITY)
+#define MOST_FRAMES (2 * GROUND_CAPACITY)
 #define FAR (UINT64_C(1) << 62)
 #define CONSTANT_BYTES offsetof(struct ring_layout, recreated)
 
@@ -79,8 +81,8 @@ check_out(struct run *r)
     must(ring_host_flush_to(r->host) == r->flush_to);
     must(played >= r->played && played <= head);
     r->played = played;
-    must(ring_host_lap_frames(r->host, played) <= ENEMY_CAPACITY);
-    must(ring_host_lap_frames(r->host, 0) <= ENEMY_CAPACITY);
+    must(ring_host_lap_frames(r->host, played) <= GROUND_CAPACITY);
+    must(ring_host_lap_frames(r->host, 0) <= GROUND_CAPACITY);
 }
 
 static void
@@ -88,8 +90,8 @@ check_run(struct run *r)
 {
     struct vr_format format = ring_host_format(r->host);
 
-    must(ring_host_capacity_frames(r->host) == ENEMY_CAPACITY);
-    must(format.rate_hz == ENEMY_RATE_HZ && format.channels == 1);
+    must(ring_host_capacity_frames(r->host) == GROUND_CAPACITY);
+    must(format.rate_hz == GROUND_RATE_HZ && format.channels == 1);
     if (r->ring == VR_RING_IN)
         check_in(r);
     else
@@ -118,12 +120,12 @@ open_peer(struct run *r)
     if (r->writer || r->reader || r->opens++ > 6)
         return;
     if (r->ring == VR_RING_IN) {
-        status = vr_writer_open(&r->writer, ENEMY_SESSION, &options, why,
+        status = vr_writer_open(&r->writer, GROUND_SESSION, &options, why,
                                 sizeof why);
     } else {
         options.ring = VR_RING_OUT;
         options.role = VR_PLAYER;
-        status = vr_reader_open(&r->reader, ENEMY_SESSION, &options, why,
+        status = vr_reader_open(&r->reader, GROUND_SESSION, &options, why,
                                 sizeof why);
     }
     must(status == VR_OK ? r->dirty || why[0] == '\0' : why[0] != '\0');
@@ -184,7 +186,7 @@ peek(struct run *r)
 
     must(own != NULL);
     n = ring_host_peek(r->host, own, frames, &span);
-    must(n == span.frames && n <= frames && n <= ENEMY_CAPACITY);
+    must(n == span.frames && n <= frames && n <= GROUND_CAPACITY);
     must(span.position == before + span.lost_frames);
     must(ring_host_position(r->host) == span.position);
     must(span.position + n <= ring_host_head(r->host));
@@ -208,7 +210,7 @@ peek_at(struct run *r)
                              : before + (uint64_t)(int16_t)input_16(&r->in);
     n = ring_host_peek_at(r->host, at, own, frames, &span);
     head = ring_host_head(r->host);
-    must(n == span.frames && n <= frames && n <= ENEMY_CAPACITY);
+    must(n == span.frames && n <= frames && n <= GROUND_CAPACITY);
     must(span.position == at + span.lost_frames);
     must(n == 0 || span.position + n <= head);
     must(ring_host_position(r->host) == before);
@@ -225,7 +227,7 @@ drain(struct run *r)
     int steps = 0;
 
     while (ring_host_readable(r->host) > 0 && !ring_host_damaged(r->host)) {
-        size_t n = ring_host_peek(r->host, samples, ENEMY_CAPACITY, &span);
+        size_t n = ring_host_peek(r->host, samples, GROUND_CAPACITY, &span);
 
         if (!r->dirty)
             must(audio_right(samples, span.position, n));
@@ -247,7 +249,7 @@ ask_times(struct run *r)
 
     if (ring_host_captured(r->host, now_ns, &position, &at_ns)) {
         must(at_ns > 0 && at_ns <= now_ns);
-        must(now_ns - at_ns <= 60000 * ENEMY_NS_PER_MS);
+        must(now_ns - at_ns <= 60000 * GROUND_NS_PER_MS);
         must(position <= ring_host_head(r->host));
     }
     commit_ns = ring_host_last_commit_ns(r->host, now_ns);
@@ -331,10 +333,10 @@ static bool
 open_host(struct run *r)
 {
     struct ring_host_config config = {.runtime_dir = r->dir,
-                                      .session = ENEMY_SESSION,
+                                      .session = GROUND_SESSION,
                                       .ring = r->ring,
-                                      .format = {ENEMY_RATE_HZ, 1},
-                                      .min_frames = ENEMY_CAPACITY};
+                                      .format = {GROUND_RATE_HZ, 1},
+                                      .min_frames = GROUND_CAPACITY};
 
     char why[VR_ERROR_BYTES] = "";
 
@@ -348,7 +350,7 @@ open_host(struct run *r)
 static void
 sweep(struct run *r)
 {
-    unsigned removed = ring_host_sweep(r->dir, enemy_instance(), NULL, NULL);
+    unsigned removed = ring_host_sweep(r->dir, ground_instance(), NULL, NULL);
 
     must(removed <= 2);
     if (!r->dirty)
@@ -430,7 +432,7 @@ step(struct run *r)
         else
             step_out(r);
     } else if (what < 240) {
-        ring_clock_pass((uint64_t)input_16(&r->in) * ENEMY_NS_PER_MS / 64);
+        ring_clock_pass((uint64_t)input_16(&r->in) * GROUND_NS_PER_MS / 64);
     } else if (what < 249) {
         look_after(r);
     } else if (what < 251) {
@@ -480,7 +482,7 @@ find_again(struct run *r)
     struct vr_block block;
 
     for (int i = 0; i < 8; i++) {
-        ring_clock_pass(100 * ENEMY_NS_PER_MS);
+        ring_clock_pass(100 * GROUND_NS_PER_MS);
         if (r->writer)
             vr_space(r->writer);
         else if (r->reader)
@@ -513,7 +515,7 @@ flow_in(struct run *r)
     ring_host_drain(r->host);
     for (int i = 0; i < 12; i++) {
         must(!ring_host_arm(r->host, 200));
-        must(vr_space(r->writer) == ENEMY_CAPACITY);
+        must(vr_space(r->writer) == GROUND_CAPACITY);
         audio_fill(samples, at, 200);
         must(vr_write(r->writer, samples, 200, vr_now_ns()) == VR_OK);
         must(poll(&bell, 1, 0) == 1);
@@ -557,7 +559,7 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct run r = {
-        .in = input_begin(data, size), .dir = enemy_up(), .eye = -1};
+        .in = input_begin(data, size), .dir = ground_up(), .eye = -1};
 
     r.enemy.fd = r.enemy.bell_fd = -1;
     r.ring = input_8(&r.in) & 1 ? VR_RING_IN : VR_RING_OUT;

@@ -1,203 +1,16 @@
-#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "ipc/ring_layout.h"
-#include "ipc/ring_name.h"
 #include "tests/fuzz/ring_enemy.h"
 
-#define OBJECT_BYTES (RING_HEADER_BYTES + 2 * ENEMY_CAPACITY)
 #define PAGE_BYTES 4096
-#define TAIL_BYTES 300
-
-static char runtime_dir[64];
-static char instance[RING_INSTANCE_BYTES];
-
-/* clang's -fsanitize=undefined alone only prints. */
-const char *__ubsan_default_options(void);
-
-const char *
-__ubsan_default_options(void)
-{
-    return "halt_on_error=1:print_stacktrace=1";
-}
-
-/* ---- the input --------------------------------------------------------- */
-
-static uint64_t
-next_random(uint64_t x)
-{
-    x ^= x << 13;
-    x ^= x >> 7;
-    return x ^ x << 17;
-}
-
-struct input
-input_begin(const uint8_t *data, size_t bytes)
-{
-    struct input in = {.data = data, .left = bytes};
-    uint64_t seed = input_16(&in);
-
-    if (seed & 1) {
-        in.tail = next_random(seed * UINT64_C(0x9e3779b97f4a7c15));
-        in.tail_left = TAIL_BYTES;
-    }
-    return in;
-}
-
-bool
-input_more(const struct input *in)
-{
-    return in->left > 0 || in->tail_left > 0;
-}
-
-uint8_t
-input_8(struct input *in)
-{
-    if (in->left > 0) {
-        in->left--;
-        return *in->data++;
-    }
-    if (in->tail_left == 0)
-        return 0;
-    in->tail_left--;
-    in->tail = next_random(in->tail);
-    return (uint8_t)(in->tail >> 32);
-}
-
-uint16_t
-input_16(struct input *in)
-{
-    uint16_t low = input_8(in);
-
-    return (uint16_t)(low | input_8(in) << 8);
-}
-
-uint64_t
-input_64(struct input *in)
-{
-    uint64_t value = 0;
-
-    for (int i = 0; i < 64; i += 8)
-        value |= (uint64_t)input_8(in) << i;
-    return value;
-}
-
-/* ---- the runtime folder ------------------------------------------------ */
-
-static void
-path_of(char path[ENEMY_PATH_BYTES], enum vr_ring ring)
-{
-    char object[RING_OBJECT_BYTES];
-
-    ring_name_object(object, instance, ENEMY_SESSION, ring);
-    snprintf(path, ENEMY_PATH_BYTES, "/dev/shm%s", object);
-}
-
-static void
-clear(const char *path)
-{
-    if (unlink(path) != 0 && errno != ENOENT)
-        rmdir(path);
-}
-
-static void
-clear_all(void)
-{
-    char path[ENEMY_PATH_BYTES];
-
-    path_of(path, VR_RING_IN);
-    clear(path);
-    path_of(path, VR_RING_OUT);
-    clear(path);
-    snprintf(path, sizeof path, "%s/%s.in.bell", runtime_dir, ENEMY_SESSION);
-    clear(path);
-}
-
-static void
-at_end(void)
-{
-    clear_all();
-    rmdir(runtime_dir);
-}
-
-void
-enemy_fail(const char *file, int line, const char *what)
-{
-    fprintf(stderr, "%s:%d: broken: %s\n", file, line, what);
-    at_end();
-    abort();
-}
-
-/* ---- SIGBUS ------------------------------------------------------------ */
-
-static struct sigaction fuzzers;
-static void *foreign; /* a mapping that is no ring's */
-static volatile sig_atomic_t foreign_seen;
-
-/* Between the guard and the fuzzer's handler. */
-static void
-on_foreign(int number, siginfo_t *info, void *context)
-{
-    if (foreign && info->si_addr == foreign) {
-        mmap(foreign, PAGE_BYTES, PROT_READ | PROT_WRITE,
-             MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
-        foreign_seen = 1;
-        return;
-    }
-    if ((fuzzers.sa_flags & SA_SIGINFO) != 0)
-        fuzzers.sa_sigaction(number, info, context);
-    else
-        abort();
-}
-
-/* Installs the guard, and sees that it passes on what is not a ring's. */
-static void
-stand_guard(void)
-{
-    struct sigaction action = {.sa_sigaction = on_foreign,
-                               .sa_flags = SA_SIGINFO | SA_ONSTACK};
-    int fd = memfd_create("foreign", MFD_CLOEXEC);
-
-    must(sigaction(SIGBUS, &action, &fuzzers) == 0);
-    must(vr_guard_install() == VR_OK);
-    foreign = mmap(NULL, PAGE_BYTES, PROT_READ, MAP_SHARED, fd, 0);
-    must(foreign != MAP_FAILED);
-    must(*(volatile unsigned char *)foreign == 0 && foreign_seen);
-    munmap(foreign, PAGE_BYTES);
-    foreign = NULL;
-    close(fd);
-}
-
-const char *
-enemy_up(void)
-{
-    if (runtime_dir[0] == '\0') {
-        snprintf(runtime_dir, sizeof runtime_dir, "/tmp/voxring-fuzz-XXXXXX");
-        must(mkdtemp(runtime_dir) != NULL);
-        must(ring_name_instance(instance, NULL, runtime_dir, NULL, 0) == VR_OK);
-        atexit(at_end);
-        stand_guard();
-    }
-    clear_all();
-    return runtime_dir;
-}
-
-const char *
-enemy_instance(void)
-{
-    return instance;
-}
-
-/* ---- the enemy --------------------------------------------------------- */
+#define OBJECT_BYTES (RING_HEADER_BYTES + 2 * GROUND_CAPACITY)
 
 static void
 reopen(struct enemy *e)
@@ -218,10 +31,9 @@ enemy_begin(struct enemy *e, enum vr_ring ring)
 {
     memset(e, 0, sizeof *e);
     e->fd = e->bell_fd = -1;
-    path_of(e->object, ring);
+    ground_object(e->object, ring);
     if (ring == VR_RING_IN)
-        snprintf(e->bell, sizeof e->bell, "%s/%s.in.bell", runtime_dir,
-                 ENEMY_SESSION);
+        ground_bell(e->bell);
     reopen(e);
 }
 
@@ -261,15 +73,15 @@ hostile_value(const struct enemy *e, struct input *in)
     case 9:
         return e->head + near;
     case 10:
-        return e->head + ENEMY_CAPACITY * near;
+        return e->head + GROUND_CAPACITY * near;
     case 11:
-        return e->head + ENEMY_CAPACITY + near;
+        return e->head + GROUND_CAPACITY + near;
     case 12:
-        return e->head - ENEMY_CAPACITY + near;
+        return e->head - GROUND_CAPACITY + near;
     case 13:
-        return ENEMY_CAPACITY * near;
+        return GROUND_CAPACITY * near;
     case 14:
-        return vr_now_ns() + near * ENEMY_NS_PER_MS;
+        return vr_now_ns() + near * GROUND_NS_PER_MS;
     default:
         return input_64(in);
     }
@@ -368,10 +180,10 @@ replace(const char *path, uint8_t what)
 {
     int fd;
 
-    clear(path);
+    ground_clear(path);
     switch (what % 6) {
     case 1:
-        if (symlink(runtime_dir, path) != 0)
+        if (symlink(ground_dir(), path) != 0)
             return;
         break;
     case 2:
@@ -518,7 +330,7 @@ run_hammer(void *arg)
         struct input in = {.data = bytes, .left = sizeof bytes};
 
         for (size_t i = 0; i < sizeof bytes; i++) {
-            x = next_random(x);
+            x = input_random(x);
             bytes[i] = (uint8_t)(x >> 32);
         }
         if (bytes[15] & 1)
@@ -551,28 +363,4 @@ enemy_hammer_stop(void)
     pthread_join(hammer.thread, NULL);
     close(hammer.enemy.fd);
     hammer.on = false;
-}
-
-/* ---- known audio ------------------------------------------------------- */
-
-int16_t
-audio_sample(uint64_t position)
-{
-    return (int16_t)(uint16_t)((position * UINT64_C(0x9e3779b97f4a7c15)) >> 48);
-}
-
-void
-audio_fill(int16_t *samples, uint64_t position, size_t frames)
-{
-    for (size_t i = 0; i < frames; i++)
-        samples[i] = audio_sample(position + i);
-}
-
-bool
-audio_right(const int16_t *samples, uint64_t position, size_t frames)
-{
-    for (size_t i = 0; i < frames; i++)
-        if (samples[i] != audio_sample(position + i))
-            return false;
-    return true;
 }
