@@ -169,6 +169,22 @@ harness_right(const int16_t *samples, uint64_t position, size_t frames,
     return frames;
 }
 
+bool
+harness_maps(pid_t pid, const char *object)
+{
+    char path[64], line[512];
+    bool found = false;
+    FILE *file;
+
+    snprintf(path, sizeof path, "/proc/%ld/maps", (long)pid);
+    file = fopen(path, "r");
+    assert_non_null(file);
+    while (fgets(line, sizeof line, file) != NULL)
+        found |= strstr(line, object) != NULL;
+    fclose(file);
+    return found;
+}
+
 /* ---- peers ------------------------------------------------------------- */
 
 static void

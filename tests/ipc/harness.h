@@ -50,6 +50,9 @@ void harness_fill(int16_t *samples, uint64_t position, size_t frames,
 size_t harness_right(const int16_t *samples, uint64_t position, size_t frames,
                      uint32_t channels);
 
+/* Whether the process has that object in its memory. */
+bool harness_maps(pid_t pid, const char *object);
+
 /* A peer_ring process: one line to it, one line back. */
 struct peer {
     pid_t pid;

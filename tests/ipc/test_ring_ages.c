@@ -263,23 +263,6 @@ versions_of(struct peer *peer, unsigned *abi, unsigned *oldest)
                      2);
 }
 
-/* Whether the process has that object in its memory. */
-static bool
-maps(pid_t pid, const char *object)
-{
-    char path[64], line[512];
-    bool found = false;
-    FILE *file;
-
-    snprintf(path, sizeof path, "/proc/%ld/maps", (long)pid);
-    file = fopen(path, "r");
-    assert_non_null(file);
-    while (fgets(line, sizeof line, file) != NULL)
-        found |= strstr(line, object) != NULL;
-    fclose(file);
-    return found;
-}
-
 static void
 assert_says(const char *reply, const char *word)
 {
@@ -310,7 +293,7 @@ assert_refused(struct peer *gateway, struct peer *client, const char *request,
              has < knows_oldest ? knows_oldest : knows);
     assert_says(reply, word);
     assert_says(reply, remedy);
-    assert_false(maps(client->pid, object));
+    assert_false(harness_maps(client->pid, object));
 }
 
 struct meeting {

@@ -10,7 +10,6 @@
 #include <cmocka.h>
 
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -81,20 +80,6 @@ remove_object(int fd)
 {
     close(fd);
     assert_int_equal(shm_unlink(object), 0);
-}
-
-static bool
-is_mapped(void)
-{
-    FILE *file = fopen("/proc/self/maps", "r");
-    bool found = false;
-    char line[512];
-
-    assert_non_null(file);
-    while (fgets(line, sizeof line, file) != NULL)
-        found |= strstr(line, object) != NULL;
-    fclose(file);
-    return found;
 }
 
 /* A ring of other sizes than ours, used to its last slot and frame. */
@@ -242,7 +227,7 @@ refuse(const struct lie *lie, bool fits)
     assert_null(r);
     assert_non_null(strstr(why, object));
     assert_non_null(strstr(why, "voxringd"));
-    assert_false(is_mapped());
+    assert_false(harness_maps(getpid(), object));
     assert_int_equal(ring_lock_count(fd, 1, RING_MAX_SLOTS), 0);
     remove_object(fd);
 }
@@ -274,7 +259,7 @@ assert_not_yet(const struct ring_layout *header, int64_t more)
     assert_int_equal(vr_reader_open(&r, "size", &options, why, sizeof why),
                      VR_NOT_FOUND);
     assert_non_null(strstr(why, "being made"));
-    assert_false(is_mapped());
+    assert_false(harness_maps(getpid(), object));
     remove_object(fd);
 }
 
