@@ -129,6 +129,51 @@ check_stopped(enum vr_status status, const char *why)
     assert_non_null(strstr(why, "stopped"));
 }
 
+/* Both are told as stopped, to the gateway and to those who want the lease. */
+static void
+expect_told_as_stopped(struct ring_host *in, struct ring_host *out)
+{
+    struct vr_options options = harness_options();
+    char why[VR_ERROR_BYTES];
+    struct ring_peer who;
+    struct vr_reader *r;
+    struct vr_writer *w;
+
+    ring_host_producer(in, &who);
+    assert_int_equal(who.state, RING_PEER_STOPPED);
+    assert_string_equal(who.name, "frozen");
+    ring_host_player(out, &who);
+    assert_int_equal(who.state, RING_PEER_STOPPED);
+    check_stopped(vr_writer_open(&w, "stop", &options, why, sizeof why), why);
+    options.role = VR_PLAYER;
+    check_stopped(vr_reader_open(&r, "stop", &options, why, sizeof why), why);
+}
+
+/* Five laps, which another reader hears whole. */
+static void
+write_past_the_stopped(struct ring_host *out, struct vr_reader *ear)
+{
+    struct vr_block block;
+
+    for (uint64_t at = 0; at < 5 * HARNESS_FRAMES; at += 500) {
+        harness_fill(samples, at, 500, 1);
+        ring_host_write(out, samples, 500);
+        assert_int_equal(vr_read(ear, samples, 500, &block), VR_OK);
+        assert_int_equal(harness_right(samples, at, 500, 1), 500);
+    }
+    assert_int_equal(ring_host_played(out), 0);
+}
+
+static void
+take_from(struct ring_host *in, uint64_t at, size_t frames)
+{
+    struct ring_host_span span;
+
+    assert_int_equal(ring_host_peek(in, samples, 500, &span), frames);
+    assert_int_equal(harness_right(samples, at, frames, 1), frames);
+    ring_host_advance(in, frames);
+}
+
 /* Holders of both leases are stopped: told as such, in nobody's way but that of
  * those who want the lease, and at work again when they are continued. */
 static void
@@ -139,12 +184,6 @@ test_stopped_holders(void **state)
     struct peer *mic = peer_start(), *player = peer_start();
     struct vr_reader *ear =
         harness_reader("stop", VR_RING_OUT, VR_OTHER, VR_START_NOW);
-    struct vr_options options = harness_options();
-    char why[VR_ERROR_BYTES];
-    struct ring_host_span span;
-    struct ring_peer who;
-    struct vr_block block;
-    struct vr_reader *r;
     struct vr_writer *w;
 
     (void)state;
@@ -153,31 +192,15 @@ test_stopped_holders(void **state)
     assert_string_equal(peer_ask(mic, "write 200"), "VR_OK ");
     peer_kill(&mic, SIGSTOP);
     peer_kill(&player, SIGSTOP);
-    ring_host_producer(in, &who);
-    assert_int_equal(who.state, RING_PEER_STOPPED);
-    assert_string_equal(who.name, "frozen");
-    ring_host_player(out, &who);
-    assert_int_equal(who.state, RING_PEER_STOPPED);
-    check_stopped(vr_writer_open(&w, "stop", &options, why, sizeof why), why);
-    options.role = VR_PLAYER;
-    check_stopped(vr_reader_open(&r, "stop", &options, why, sizeof why), why);
-    for (uint64_t at = 0; at < 5 * HARNESS_FRAMES; at += 500) {
-        harness_fill(samples, at, 500, 1);
-        ring_host_write(out, samples, 500);
-        assert_int_equal(vr_read(ear, samples, 500, &block), VR_OK);
-        assert_int_equal(harness_right(samples, at, 500, 1), 500);
-    }
-    assert_int_equal(ring_host_played(out), 0);
-    assert_int_equal(ring_host_peek(in, samples, 500, &span), 200);
-    assert_int_equal(harness_right(samples, 0, 200, 1), 200);
-    ring_host_advance(in, 200);
+    expect_told_as_stopped(in, out);
+    write_past_the_stopped(out, ear);
+    take_from(in, 0, 200);
     assert_false(ring_host_check(in));
     assert_false(ring_host_check(out));
     peer_kill(&mic, SIGCONT);
     peer_kill(&player, SIGCONT);
     assert_string_equal(peer_ask(mic, "write 100"), "VR_OK ");
-    assert_int_equal(ring_host_peek(in, samples, 500, &span), 100);
-    assert_int_equal(harness_right(samples, 200, 100, 1), 100);
+    take_from(in, 200, 100);
     assert_int_equal(strncmp(peer_ask(player, "read 100"), "VR_LAPPED", 9), 0);
     /* Ended while stopped: free at once. */
     peer_kill(&mic, SIGSTOP);
