@@ -54,9 +54,9 @@ ring_futex_wait(_Atomic uint32_t *word, uint32_t seen, uint64_t timeout_ns)
 void
 ring_futex_wake(_Atomic uint32_t *word)
 {
-    /* Relaxed: what the sleeper looks at was published before, and it looks
-     * again after the kernel let it go. */
-    atomic_fetch_add_explicit(word, 1, memory_order_relaxed);
+    /* Release, with the acquire of who is about to sleep: whoever reads the new
+     * word sees the flag cleared that this wake is for, and sets it behind. */
+    atomic_fetch_add_explicit(word, 1, memory_order_release);
     ring_futex_notify(word);
 }
 

@@ -94,8 +94,9 @@ move_to(struct ring_host *r, uint64_t position)
 static bool
 intent_ok(struct ring_host *r)
 {
-    /* Acquire: the head read below is not older than the one that this intent
-     * was announced from. */
+    /* Acquire, with the full fence that ends the write before (ring_pen_end):
+     * the head read below is not older than the one that this intent was
+     * announced from. */
     uint64_t intent =
         atomic_load_explicit(&r->map.layout->intent, memory_order_acquire);
     uint64_t head = refresh(r);

@@ -303,7 +303,8 @@ size_right(const struct ring_host *r, const struct stat *st)
     return (uint64_t)st->st_size == r->map.bytes;
 }
 
-/* Whether the words that only we write are as we wrote them. */
+/* Whether the words that only we write are as we wrote them: our own stores,
+ * seen by the thread that made them, so no order with others' is asked for. */
 static bool
 words_right(const struct ring_host *r)
 {
