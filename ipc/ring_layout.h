@@ -5,8 +5,9 @@
  * position p is at header_bytes + (p & (capacity_frames - 1)) * frame_bytes.
  * All integers are in the machine's order; both ends are on one machine.
  *
- * Every word has one writer (save `sleepers`), words of one writer share a
- * cache line, and lines are grouped by writer. A peer may write anything
+ * Every word has one writer (save `sleepers`, and the futex words, which who
+ * ends a ring or sweeps it adds to), words of one writer share a cache line, and
+ * lines are grouped by writer. A peer may write anything
  * anywhere: whoever reads a word reads it once, bounds it, and uses the copy;
  * geometry is read once, at attach.
  *
