@@ -6,8 +6,8 @@
  * All integers are in the machine's order; both ends are on one machine.
  *
  * Every word has one writer (save `sleepers`, and the futex words, which who
- * ends a ring or sweeps it adds to), words of one writer share a cache line, and
- * lines are grouped by writer. A peer may write anything
+ * ends a ring or sweeps it adds to), words of one writer share a cache line,
+ * and lines are grouped by writer. A peer may write anything
  * anywhere: whoever reads a word reads it once, bounds it, and uses the copy;
  * geometry is read once, at attach.
  *
