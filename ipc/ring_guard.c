@@ -57,11 +57,12 @@ replace_pages(uintptr_t address)
 
         if (!find_mapping(&guards[i], address, &pages, &bytes, &bus_error))
             continue;
-        if (mmap((void *)pages, bytes, PROT_READ | PROT_WRITE,
-                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED)
-            return false;
+        /* Before the pages change: no other thread may take the zeros for
+         * audio. Relaxed: the change is a system call. */
         atomic_store_explicit(bus_error, true, memory_order_relaxed);
-        return true;
+        return mmap((void *)pages, bytes, PROT_READ | PROT_WRITE,
+                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1,
+                    0) != MAP_FAILED;
     }
     return false;
 }

@@ -164,8 +164,8 @@ ring_header_read(struct ring_header *h, int fd, const char *object,
                         "The ring %s is being made; try again", object);
     if (magic != RING_MAGIC)
         return ring_why(why, why_bytes, VR_CORRUPT,
-                        "The object %s is not a ring; remove it and restart "
-                        "voxringd",
+                        "The object %s is not a ring; a voxringd that runs "
+                        "makes it anew within seconds, else remove it",
                         object);
     return judge(h, &copy.layout, object, bytes, why, why_bytes);
 }

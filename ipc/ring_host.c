@@ -156,9 +156,9 @@ ring_host_recreate(struct ring_host *r, char *why, size_t why_bytes)
 
 /* ---- faults ------------------------------------------------------------ */
 
-static void
-count_fault(struct ring_host *r, enum ring_fault fault, const char *what,
-            const char *done)
+void
+ring_host_note(struct ring_host *r, enum ring_fault fault, const char *what,
+               const char *done)
 {
     uint64_t now_ns = vr_now_ns(), count = ++r->faults.count[fault];
     char sentence[VR_ERROR_BYTES], often[48] = "";
@@ -181,13 +181,13 @@ ring_host_fault(struct ring_host *r, enum ring_fault fault, bool fatal,
 {
     if (fatal)
         r->damaged = true;
-    count_fault(r, fault, what, fatal ? "it will be made anew" : "ignored");
+    ring_host_note(r, fault, what, fatal ? "it will be made anew" : "ignored");
 }
 
 void
 ring_host_report(struct ring_host *r, enum ring_fault fault, const char *what)
 {
-    count_fault(r, fault, what, "it is looked at by the clock instead");
+    ring_host_note(r, fault, what, "it is looked at by the clock instead");
 }
 
 bool

@@ -219,7 +219,9 @@ read_stamp(const struct ring_host *r, struct stamp *stamp)
         atomic_load_explicit(&l->commit_ns, memory_order_relaxed);
     stamp->captured_ns =
         atomic_load_explicit(&l->captured_ns, memory_order_relaxed);
-    /* Boehm's seqlock, stamp_head being the count: it never repeats. */
+    /* Boehm's seqlock, stamp_head being the count. It repeats only where a
+     * producer died between its stamp and its head; then the times of two may
+     * mix once, which are bounded where they are used. */
     ring_fence_acquire();
     return stamp->head ==
            atomic_load_explicit(&l->stamp_head, memory_order_relaxed);

@@ -331,12 +331,9 @@ put_mode_right(struct ring_host *r, const struct stat *st)
 {
     if ((st->st_mode & 07777) == rights(r))
         return;
-    ring_host_fault(r, RING_FAULT_MODE, false,
-                    share(r, object_fd(&r->map))
-                        ? "somebody changed its permissions, which were put "
-                          "right"
-                        : "somebody changed its permissions, and they cannot "
-                          "be put right");
+    ring_host_note(r, RING_FAULT_MODE, "somebody changed its permissions",
+                   share(r, object_fd(&r->map)) ? "they were put right"
+                                                : "they cannot be put right");
 }
 
 bool

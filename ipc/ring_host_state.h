@@ -43,8 +43,13 @@ struct ring_host {
     char runtime_dir[RING_PATH_BYTES];
 };
 
-/* Counts a fault; tells of it unless that was done within a minute; on
- * `fatal`, the ring is damaged from now on. [rt] */
+/* Counts a fault; tells of it, and what was `done` about it, unless that was
+ * done within a minute. [rt] */
+void ring_host_note(struct ring_host *ring, enum ring_fault fault,
+                    const char *what, const char *done);
+
+/* The same, of one that is ignored or, if `fatal`, makes the ring damaged. [rt]
+ */
 void ring_host_fault(struct ring_host *ring, enum ring_fault fault, bool fatal,
                      const char *what);
 

@@ -308,9 +308,10 @@ VR_API void vr_reader_close(struct vr_reader **reader);
  *  VR_AGAIN: nothing new.
  *  VR_LAPPED: no frames; lost_frames were overwritten, the next call goes on
  *   at `position`.
- *  VR_FLUSHED: no frames; once for each flush, wherever the reader stands. A
- *   player also drops what it gave to the sound card below flush_to. Unless
- *   marks_only, the reader now stands at flush_to or later.
+ *  VR_FLUSHED: no frames; once for each flush, wherever the reader stands (the
+ *   newest once more on a ring that the gateway made anew). A player also drops
+ *   what it gave to the sound card below flush_to. Unless marks_only, the reader
+ *   now stands at flush_to or later.
  *  VR_CLOSED: no frames; told once when the gateway is gone and all it wrote
  *   has been read. The handle goes on looking for its successor, whose ring
  *   is read from its oldest frame, under a new epoch.

@@ -164,7 +164,7 @@ lanes_rounds(void)
     const char *text = getenv("DEATH_ROUNDS");
     unsigned long rounds = text != NULL ? strtoul(text, NULL, 10) : 0;
 
-    return rounds > 0 && rounds < 1000000 ? (unsigned)rounds : 200;
+    return rounds > 0 && rounds < 1000000 ? (unsigned)rounds : 100;
 }
 
 void

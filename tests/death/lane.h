@@ -50,7 +50,8 @@ void *lanes_memory(size_t bytes);
  * [any] */
 bool lanes_tell(const struct tally *tally, char letter, const char *const *ops);
 
-/* DEATH_ROUNDS (200): the kills of each operation, in all lanes. [any] */
+/* DEATH_ROUNDS (100): the kills at each step of each operation, in all lanes.
+ * [any] */
 unsigned lanes_rounds(void);
 
 /* Says why, and ends the lane. [any] */
@@ -92,13 +93,12 @@ void lane_say_where(const char *op, const struct doom_step *step,
 void lane_count_kill(unsigned op, const struct doom_step *step);
 
 /* The kills of one operation: its steps are recorded by play(op, NULL),
- * then each is killed at by play(op, step), again and again until `kills` are
- * done; a step where somebody waited too long is repeated, and fails if that
+ * then each is killed at by play(op, step), `rounds` times; a step where somebody waited too long is repeated, and fails if that
  * repeats itself. play() returns false if the step was not passed this time.
  * [any] */
 typedef bool lane_play_fn(unsigned op, const struct doom_step *step);
 void lane_kill_all(unsigned op, const char *name, lane_play_fn *play,
-                   unsigned kills);
+                   unsigned rounds);
 
 /* Judges what the survivors waited in the round before. True if it was too
  * long. */

@@ -70,17 +70,16 @@ kill_and_judge(unsigned op, const struct doom_step *step, lane_play_fn *play)
 }
 
 void
-lane_kill_all(unsigned op, const char *name, lane_play_fn *play, unsigned kills)
+lane_kill_all(unsigned op, const char *name, lane_play_fn *play,
+              unsigned rounds)
 {
     struct doom_list steps;
-    unsigned rounds;
 
     lane_say_where(name, NULL, 0);
     play(op, NULL);
     lane_too_slow();
     steps = lane.board->steps;
     LANE_EXPECT(steps.count > 0, "no step was passed");
-    rounds = (kills + steps.count - 1) / steps.count;
     for (unsigned round = 1; round <= rounds; round++)
         for (unsigned i = 0; i < steps.count; i++) {
             lane.board->steps = steps;

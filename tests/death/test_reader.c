@@ -388,7 +388,8 @@ life(void)
         add_survivor(VR_PLAYER);
     gateway_writes(LANE_FRAMES);
     for (unsigned op = 0; op < OPS; op++)
-        lane_kill_all(op, op_names[op], play, lanes_rounds() / (LANES / 2));
+        lane_kill_all(op, op_names[op], play,
+                      (lanes_rounds() + LANES / 2 - 1) / (LANES / 2));
     kill_at_random(lanes_rounds() / (LANES / 2));
     kill_at_instructions();
     for (unsigned i = 0; i < survivor_count; i++)

@@ -448,7 +448,8 @@ life(void)
         lane_fail("%s", why);
     reader = survivor_read(CARD, VR_RING_IN, VR_OTHER);
     for (unsigned op = 0; op < OPS; op++)
-        lane_kill_all(op, op_names[op], play, lanes_rounds() / LANES);
+        lane_kill_all(op, op_names[op], play,
+                      (lanes_rounds() + LANES - 1) / LANES);
     kill_at_random(lanes_rounds() / lane.count);
     kill_at_instructions();
     survivor_stop(CARD, reader);

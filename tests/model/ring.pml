@@ -258,6 +258,34 @@ inline forget()
     }
 }
 
+/* Takes its place, now or at the oldest frame, and knows the flush that was
+ * before, unless another comes meanwhile: that is told later. */
+inline attach()
+{
+#ifdef WITHOUT_FLUSH_BEFORE_HEAD
+    seen_head = head;
+#endif
+    seen_count = flush_count;
+    seen_to = flush_to[FLUSH_AT(seen_count)];
+    told = seen_count == flush_count;
+#ifndef WITHOUT_FLUSH_BEFORE_HEAD
+    seen_head = head;
+#endif
+    if
+    :: position = seen_head
+    :: oldest(0, seen_head, position)
+    fi;
+    if
+    :: told ->
+        my_flush_count = seen_count;
+        if
+        :: seen_to <= seen_head && seen_to > position -> position = seen_to
+        :: else
+        fi
+    :: else
+    fi
+}
+
 /* `account` is what was read, told as lost, and told as skipped, together. */
 proctype reader(byte me)
 {
@@ -266,6 +294,9 @@ proctype reader(byte me)
     byte my_flush_count;
     bool told, good = true;
 
+    attach();
+    account = position;
+    forget();
     do
     :: position == FRAMES -> break
     :: else ->
