@@ -6,14 +6,14 @@
 #include "ipc/writer.h"
 
 /* Whether it is too early to look at the clock: with a caller's stamp it is
- * read once in 75 ms by the stamps, or in 250 ms of audio, not in each call. */
+ * read once in 75 ms by the stamps, or in 1 s of audio, not in each call. */
 static bool
 early(struct vr_writer *w, size_t frames, uint64_t captured_ns)
 {
     w->unchecked_frames += frames;
     if (w->client.map.layout == NULL || ring_map_lost(&w->client.map) ||
         captured_ns == 0 || captured_ns - w->stamp_ns >= RING_SLICE_NS ||
-        w->unchecked_frames >= w->client.wanted.rate_hz / 4)
+        w->unchecked_frames >= w->client.wanted.rate_hz)
         return false;
     return true;
 }
