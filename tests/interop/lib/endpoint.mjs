@@ -166,11 +166,16 @@ export class Endpoint {
         endpoint.ca = cert;
         endpoint.ca_file = cert_file;
         endpoint.sessions = new Set();
+        endpoint.sockets = new Set();
         endpoint.server = http2.createSecureServer({ key, cert });
         endpoint.server.on("session", (session) => {
             endpoint.sessions.add(session);
             session.on("error", () => undefined);
             session.on("close", () => endpoint.sessions.delete(session));
+        });
+        endpoint.server.on("connection", (socket) => {
+            endpoint.sockets.add(socket);
+            socket.on("close", () => endpoint.sockets.delete(socket));
         });
         endpoint.server.on("stream", (stream, headers) =>
             endpoint.#accept(stream, headers));
@@ -189,13 +194,17 @@ export class Endpoint {
         }
     }
 
+    /** Waits for the sockets, not for the server: its callback may never be
+     * called when a session was destroyed at the wrong moment, and a loop
+     * with nothing left to do ends the program. */
     #close() {
-        for (const session of this.sessions) {
-            session.destroy();
+        const gone = [...this.sockets].map((socket) =>
+            new Promise((resolve) => socket.on("close", resolve)));
+        for (const one of [...this.sessions, ...this.sockets]) {
+            one.destroy();
         }
-        return new Promise((resolve) => {
-            this.server.close(resolve);
-        });
+        this.server.close();
+        return Promise.all(gone);
     }
 
     /** The first `count` calls, once they have begun. */

@@ -63,6 +63,17 @@ export function expectation(what, limit_ms) {
     return { promise, ...settle };
 }
 
+/** With a deadline too, so that what never closes is a failure with a name. */
+async function closed(scope, limit_ms) {
+    const deadline = expectation(() => "what it opened did not close",
+        limit_ms);
+    try {
+        await Promise.race([scope.close(), deadline.promise]);
+    } finally {
+        deadline.resolve();
+    }
+}
+
 async function attempt({ body, limit_ms }) {
     const scope = new Scope();
     const deadline = expectation(() => "the test did not end", limit_ms);
@@ -71,7 +82,7 @@ async function attempt({ body, limit_ms }) {
         await Promise.race([body(scope), deadline.promise]);
     } finally {
         deadline.resolve();
-        await scope.close();
+        await closed(scope, limit_ms);
         current = null;
     }
 }
